@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kern-diag.h"
+#include "kern-types.h"
+
+/* Attaching and detaching. Both may wait for an RCU grace period: they run in the worker. */
+
+typedef enum KernDirection {
+        KERN_DIRECTION_NONE,
+        KERN_DIRECTION_INGRESS,
+        KERN_DIRECTION_EGRESS,
+} KernDirection;
+
+typedef enum KernXdpMode {
+        KERN_XDP_MODE_AUTO,     /* native, or skb where the driver can't */
+        KERN_XDP_MODE_NATIVE,
+        KERN_XDP_MODE_SKB,
+        KERN_XDP_MODE_HW,
+} KernXdpMode;
+
+const char *kern_direction_to_string(KernDirection direction);
+int kern_direction_from_string(const char *s, KernDirection *ret);     /* -EINVAL */
+const char *kern_xdp_mode_to_string(KernXdpMode mode);
+int kern_xdp_mode_from_string(const char *s, KernXdpMode *ret);        /* -EINVAL */
+
+#define KERN_PRIORITY_DEFAULT 50
+#define KERN_PRIORITY_MAX 65535
+
+/* Where a program goes: what a caller asked for, completed by what its section name says. */
+typedef struct KernHook {
+        const KernType *type;
+        unsigned given;          /* bits of KernParam: which of the fields below were given */
+        uint32_t ifindex;
+        KernDirection direction;
+        uint32_t priority;
+        KernXdpMode mode;
+        char tracepoint[128];    /* "group:name" or "name" */
+        char function[128];
+        uint64_t offset;
+        int target_fd;           /* -1: none; open for reading; borrowed */
+        int32_t pid;
+        int cgroup_fd;           /* -1: none; borrowed */
+        char event[64];
+        uint64_t frequency;
+        uint64_t period;
+        int32_t cpu;
+        uint64_t cookie;
+} KernHook;
+
+#define KERN_HOOK_INIT                                                                        \
+        (KernHook) {                                                                          \
+                .target_fd = -1, .cgroup_fd = -1, .cpu = -1, .priority = KERN_PRIORITY_DEFAULT, \
+        }
+
+/*
+ * Completes @hook from the section name, for what was not given: direction, tracepoint, function,
+ * offset; a uprobe's target path goes to ret_target_path (may be "", never opened here; size
+ * PATH_MAX). -EINVAL with a diagnosis where the section is malformed. Parses no bytes but @section.
+ */
+int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_path, size_t size,
+                       KernDiag *reterr_diag);
+
+/*
+ * Cheap checks that need no kernel: parameters that the type doesn't take, that are missing, that
+ * contradict each other or are out of range.
+ */
+int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag);
+
+#define KERN_LINKS_MAX 1024
+
+/*
+ * What holds an attachment: kernel links (perf_event on all CPUs has one per CPU), or, where the
+ * kernel has no link for the hook, what finds it again.
+ */
+typedef struct KernAttachment {
+        int *link_fds;           /* owned */
+        size_t n_links;
+        uint32_t tc_handle;      /* tc (clsact): the filter's handle and priority */
+        uint32_t tc_priority;
+        KernXdpMode xdp_mode;    /* xdp: the mode it ended up with */
+        bool xdp_dispatched;     /* xdp: a member of libxdp's dispatcher */
+} KernAttachment;
+
+#define KERN_ATTACHMENT_INIT (KernAttachment) { 0 }
+
+/*
+ * Attaches. Where this fails nothing stays attached.
+ *
+ * xdp goes through libxdp and tc through a clsact filter: these two have no kernel link, so
+ * n_links is 0 and the attachment lives until kern_detach() or the interface's end.
+ */
+int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *reterr_diag);
+
+/*
+ * Detaches, and returns when the program no longer runs on the hook. Kernel links are detached
+ * (BPF_LINK_DETACH where the kind of link can) and their descriptors closed; the caller has
+ * removed their pins before. tc and xdp are found by @hook and the program's kernel id @prog_id, so
+ * that @attachment may come from a state file and the program's descriptor may be gone (@prog_fd
+ * -1). An attachment that is already gone is success.
+ */
+int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachment *attachment,
+                KernDiag *reterr_diag);
+
+/*
+ * Whether a hook without kernel links (xdp, tc) still has the program: 1, 0 or a negative errno.
+ * Cheap (one netlink round trip), may be called in the daemon.
+ */
+int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment);
+
+/* Closes what is left of the descriptors (which detaches what isn't pinned), frees the array. */
+void kern_attachment_done(KernAttachment *attachment);
