@@ -54,3 +54,9 @@ void kern_diag_clear(KernDiag *diag);
  */
 int kern_fail(KernDiag *diag, int r, KernError error, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
+
+/*
+ * Makes @text fit for a message and for D-Bus, in place: what is not valid UTF-8, and control
+ * characters other than newline and tab, become '?'. Returns @text.
+ */
+char *kern_text_clean(char *text);

@@ -9,7 +9,9 @@
 
 /*
  * What the kernel says of programs, maps and links, and the descriptors by which they are reached.
- * Thin over bpf(2); nothing here blocks or parses, so the daemon calls it.
+ * Thin over bpf(2); nothing here blocks or parses bytes that a caller chose, so the daemon calls it.
+ * A call costs some microseconds; two are dearer and say so: kern_memlock(), and
+ * kern_program_info() of a program whose name the kernel cut (it asks for the program's BTF).
  */
 
 #define KERN_MAPS_MAX 64
@@ -25,7 +27,6 @@ typedef struct KernProgramInfo {
         uint32_t created_by_uid;
         uint32_t bytes_xlated;
         uint32_t bytes_jited;
-        uint64_t memlock;            /* bytes, from fdinfo */
         uint32_t verified_insns;
         uint32_t btf_id;
         uint32_t attach_btf_id;
@@ -50,8 +51,6 @@ typedef struct KernMapInfo {
         uint32_t btf_key_type_id;
         uint32_t btf_value_type_id;
         uint32_t ifindex;
-        uint64_t memlock;
-        bool frozen;
 } KernMapInfo;
 
 typedef struct KernLinkInfo {
@@ -67,13 +66,22 @@ int kern_program_info(int fd, KernProgramInfo *ret);
 int kern_map_info(int fd, KernMapInfo *ret);
 int kern_link_info(int fd, KernLinkInfo *ret);
 
+/*
+ * Bytes of kernel memory that a program, or a map, takes. Reads /proc/self/fdinfo, for hash maps the
+ * kernel may count elements: ask when somebody wants to know, not for every object at start.
+ */
+int kern_memlock(int fd, uint64_t *ret);
+int kern_map_frozen(int fd, bool *ret);                /* likewise from fdinfo */
+
 /* New descriptor (CLOEXEC) of the kernel object with that id; -ENOENT. Needs CAP_SYS_ADMIN. */
 int kern_program_open_id(uint32_t id);
 int kern_map_open_id(uint32_t id);
+int kern_link_open_id(uint32_t id);
 
-/* The next id after @id; -ENOENT at the end. */
+/* The next id after @id (0: the first); -ENOENT at the end. Needs CAP_SYS_ADMIN. */
 int kern_program_next_id(uint32_t id, uint32_t *ret);
 int kern_map_next_id(uint32_t id, uint32_t *ret);
+int kern_link_next_id(uint32_t id, uint32_t *ret);
 
 typedef enum KernAccess {
         KERN_ACCESS_READ_WRITE,

@@ -45,22 +45,25 @@ extern const KernParamInfo kern_params[_KERN_PARAM_MAX];
 /* Whether several programs can use one hook at a time, and who puts them in order. */
 typedef enum KernSharing {
         KERN_SHARING_KERNEL,     /* the kernel runs all of them, in order of attachment or priority */
-        KERN_SHARING_LIBXDP,     /* libxdp's dispatcher, where the kernel can do freplace */
+        KERN_SHARING_LIBXDP,     /* libxdp's dispatcher, where the kernel can do freplace (no row yet) */
         KERN_SHARING_EXCLUSIVE,  /* one at a time */
 } KernSharing;
 
 typedef struct KernType {
         const char *name;              /* as users write it: "raw_tracepoint" */
         const char *summary;           /* one line: "Packet filter in the network driver" */
-        const char *const *sections;   /* NULL-terminated libbpf section prefixes: "xdp", "tp" */
+        const char *const *sections;   /* NULL-terminated libbpf section prefixes: "xdp", "tp";
+                                        * sleepable ones (".s") have an entry of their own */
         enum bpf_prog_type prog_type;
-        int attach_type;               /* enum bpf_attach_type, or -1: decided by direction or none */
+        int attach_type;               /* the kernel's expected attach type at load (enum
+                                        * bpf_attach_type), or -1: by direction, or none */
         unsigned required;             /* bits of KernParam without which there is no attachment
                                         * (unless the section name says it, see kern_type_hook()) */
         unsigned optional;             /* further bits of KernParam */
         KernSharing sharing;
         bool needs_btf;                /* only loads with BTF of the running kernel */
-        const char *needs;             /* what the kernel must have: "Linux 6.6", "CONFIG_KPROBES" */
+        const char *needs;             /* what the kernel must have: "Linux 6.6", "CONFIG_KPROBES";
+                                        * NULL: any kernel that bpfkeeper runs on has it */
 } KernType;
 
 /* The table; the row after the last one has a NULL name. */
@@ -84,6 +87,7 @@ const char *kern_type_section_rest(const KernType *type, const char *section);
  */
 const char *kern_prog_type_name(enum bpf_prog_type type);
 const char *kern_map_type_name(enum bpf_map_type type);
+const char *kern_link_type_name(enum bpf_link_type type);
 
 /* "raw_tracepoint" → "raw-tracepoint" in ret (size at least 32): polkit ids have no underscore. */
 void kern_type_action_suffix(const KernType *type, char *ret, size_t size);

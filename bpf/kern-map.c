@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdint.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "kern-compat.h"
+#include "kern-info.h"
+
+bool kern_map_is_per_cpu(enum bpf_map_type type)
+{
+        return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+               type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
+}
+
+bool kern_map_has_elements(enum bpf_map_type type)
+{
+        switch ((int)type) {
+        case BPF_MAP_TYPE_UNSPEC:
+        case BPF_MAP_TYPE_RINGBUF:
+        case BPF_MAP_TYPE_USER_RINGBUF:
+        case BPF_MAP_TYPE_BLOOM_FILTER:   /* push and peek only, and no peek without a value */
+        case BPF_MAP_TYPE_STRUCT_OPS:
+        case KERN_BPF_MAP_TYPE_ARENA:     /* memory, not elements */
+                return false;
+        default:
+                return true;
+        }
+}
+
+int kern_map_value_size(const KernMapInfo *info, size_t *ret)
+{
+        size_t size = info->value_size;
+
+        /* Maps of maps, and of programs, take a descriptor and give an id: 4 bytes, as value_size. */
+        if (kern_map_is_per_cpu(info->map_type)) {
+                int cpus = libbpf_num_possible_cpus();
+
+                if (cpus < 0)
+                        return cpus;
+                size = ((size + 7) & ~(size_t)7) * (size_t)cpus;
+        }
+        *ret = size;
+        return 0;
+}
+
+int kern_map_lookup(int fd, const void *key, void *ret_value)
+{
+        return bpf_map_lookup_elem(fd, key, ret_value) < 0 ? -errno : 0;
+}
+
+int kern_map_update(int fd, const void *key, const void *value, uint64_t flags)
+{
+        return bpf_map_update_elem(fd, key, value, flags) < 0 ? -errno : 0;
+}
+
+int kern_map_delete(int fd, const void *key)
+{
+        return bpf_map_delete_elem(fd, key) < 0 ? -errno : 0;
+}
+
+int kern_map_next_key(int fd, const void *key, void *ret_key)
+{
+        return bpf_map_get_next_key(fd, key, ret_key) < 0 ? -errno : 0;
+}
+
+int kern_test_run(int prog_fd, KernTestRun *run)
+{
+        LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = run->data_in,
+                    .data_size_in = (uint32_t)run->data_in_size, .data_out = run->data_out,
+                    .data_size_out = run->data_out ? (uint32_t)run->data_out_size : 0,
+                    .ctx_in = run->ctx_in, .ctx_size_in = (uint32_t)run->ctx_in_size,
+                    .ctx_out = run->ctx_out,
+                    .ctx_size_out = run->ctx_out ? (uint32_t)run->ctx_out_size : 0,
+                    .repeat = (int)run->repeat);
+        int r;
+
+        if (run->data_in_size > UINT32_MAX || run->data_out_size > UINT32_MAX ||
+            run->ctx_in_size > UINT32_MAX || run->ctx_out_size > UINT32_MAX ||
+            run->repeat > INT32_MAX)
+                return -EINVAL;
+
+        r = bpf_prog_test_run_opts(prog_fd, &opts) < 0 ? -errno : 0;
+        /* -ENOSPC: the program ran, the packet is larger than the room, and its size is known. */
+        if (r < 0 && r != -ENOSPC)
+                return r;
+        run->data_out_size = opts.data_size_out;
+        run->ctx_out_size = opts.ctx_size_out;
+        run->retval = opts.retval;
+        run->duration_ns = opts.duration;
+        return r;
+}
