@@ -72,13 +72,27 @@ int bus_error_code(const char *name)
         return -ENOENT;
 }
 
+/*
+ * Messages quote what callers sent and what a verifier wrote: the bus takes only UTF-8, and a client
+ * has no use for megabytes.
+ */
+#define MESSAGE_MAX 4096
+
+static char *presentable(const char *message)
+{
+        g_autofree char *cut = g_strndup(message, MESSAGE_MAX);
+
+        return g_utf8_make_valid(cut, -1);
+}
+
 int bus_error_from_gerror(sd_bus_error *reterr, const GError *error)
 {
+        g_autofree char *message = presentable(error->message);
         BpfkeeperError code = BPFKEEPER_ERROR_FAILED;
 
         if (error->domain == BPFKEEPER_ERROR && (size_t)error->code < G_N_ELEMENTS(errors))
                 code = (BpfkeeperError)error->code;
-        sd_bus_error_set(reterr, errors[code].name, error->message);
+        sd_bus_error_set(reterr, errors[code].name, message);
         return -errors[code].error;
 }
 
@@ -95,12 +109,13 @@ int bus_reply_gerror(sd_bus_message *m, const GError *error)
 
 int bus_error_setf(sd_bus_error *reterr, BpfkeeperError code, const char *format, ...)
 {
-        g_autofree char *message = NULL;
+        g_autofree char *text = NULL, *message = NULL;
         va_list ap;
 
         va_start(ap, format);
-        message = g_strdup_vprintf(format, ap);
+        text = g_strdup_vprintf(format, ap);
         va_end(ap);
+        message = presentable(text);
         sd_bus_error_set(reterr, errors[code].name, message);
         return -errors[code].error;
 }

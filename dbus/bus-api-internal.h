@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "bus-ops.h"
+
+/* What the files of the four interfaces share. */
+
+struct BusApi {
+        sd_bus *bus;
+        const BusOps *ops;
+        void *service;
+        sd_bus_slot *slots[16];
+        size_t n_slots;
+};
+
+extern const sd_bus_vtable bus_manager_vtable[];
+extern const sd_bus_vtable bus_program_vtable[];
+extern const sd_bus_vtable bus_map_vtable[];
+extern const sd_bus_vtable bus_link_vtable[];
+
+/* Appends all properties of @object as a{sv}, from the vtable that publishes them. */
+int bus_append_properties(BusApi *api, sd_bus_message *reply, const sd_bus_vtable *vtable,
+                          const char *path, const char *interface, void *object,
+                          sd_bus_error *reterr);
+
+/* Appends an array of object paths. */
+int bus_append_paths(sd_bus_message *reply, BusKind kind, const uint32_t *ids, size_t n);
+
+/* Reads a byte array at the message's position; @ret borrows from the message. */
+int bus_read_bytes(sd_bus_message *m, const void **ret, size_t *ret_size);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-api-internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bus-error.h"
+
+static int find_program(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                        void **ret_found, sd_bus_error *reterr)
+{
+        BusApi *api = userdata;
+        BusProgram *program;
+        uint32_t id;
+
+        (void)bus, (void)interface, (void)reterr;
+        if (!bus_path_parse(path, BUS_PROGRAM, &id) || !(program = api->ops->program(api->service, id)))
+                return 0;
+        program->api = api;
+        *ret_found = program;
+        return 1;
+}
+
+static int find_map(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                    void **ret_found, sd_bus_error *reterr)
+{
+        BusApi *api = userdata;
+        BusMap *map;
+        uint32_t id;
+
+        (void)bus, (void)interface, (void)reterr;
+        if (!bus_path_parse(path, BUS_MAP, &id) || !(map = api->ops->map(api->service, id)))
+                return 0;
+        map->api = api;
+        *ret_found = map;
+        return 1;
+}
+
+static int find_link(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                     void **ret_found, sd_bus_error *reterr)
+{
+        BusApi *api = userdata;
+        BusLink *link;
+        uint32_t id;
+
+        (void)bus, (void)interface, (void)reterr;
+        if (!bus_path_parse(path, BUS_LINK, &id) || !(link = api->ops->link(api->service, id)))
+                return 0;
+        link->api = api;
+        *ret_found = link;
+        return 1;
+}
+
+static int enumerate(BusApi *api, BusKind kind, char ***ret_nodes)
+{
+        g_autoptr(GArray) ids = api->ops->ids(api->service, kind);
+        char path[BUS_PATH_MAX];
+        /* malloc(3), not GLib: sd-bus frees it */
+        char **nodes = calloc(ids->len + 1, sizeof(char *));
+
+        if (!nodes)
+                return -ENOMEM;
+        for (guint i = 0; i < ids->len; i++) {
+                nodes[i] = strdup(bus_path(kind, g_array_index(ids, uint32_t, i), path));
+                if (!nodes[i]) {
+                        while (i > 0)
+                                free(nodes[--i]);
+                        free(nodes);
+                        return -ENOMEM;
+                }
+        }
+        *ret_nodes = nodes;
+        return 0;
+}
+
+static int enumerate_programs(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
+                              sd_bus_error *reterr)
+{
+        (void)bus, (void)prefix, (void)reterr;
+        return enumerate(userdata, BUS_PROGRAM, ret_nodes);
+}
+
+static int enumerate_maps(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
+                          sd_bus_error *reterr)
+{
+        (void)bus, (void)prefix, (void)reterr;
+        return enumerate(userdata, BUS_MAP, ret_nodes);
+}
+
+static int enumerate_links(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
+                           sd_bus_error *reterr)
+{
+        (void)bus, (void)prefix, (void)reterr;
+        return enumerate(userdata, BUS_LINK, ret_nodes);
+}
+
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        BusApi *api = userdata;
+
+        (void)reterr;
+        if (sd_bus_message_is_method_call(m, NULL, NULL) > 0)
+                api->ops->activity(api->service);
+        return 0;
+}
+
+/* Objects declared as data: what lies where, who finds it, who lists it. */
+static const struct {
+        const char *prefix;
+        BusKind kind;
+        const sd_bus_vtable *vtable;
+        sd_bus_object_find_t find;
+        sd_bus_node_enumerator_t enumerate;
+} objects[] = {
+        { BUS_PATH_ROOT "/program", BUS_PROGRAM, bus_program_vtable, find_program, enumerate_programs },
+        { BUS_PATH_ROOT "/map", BUS_MAP, bus_map_vtable, find_map, enumerate_maps },
+        { BUS_PATH_ROOT "/link", BUS_LINK, bus_link_vtable, find_link, enumerate_links },
+};
+
+int bus_api_new(sd_bus *bus, const BusOps *ops, void *service, BusApi **ret)
+{
+        g_autoptr(BusApi) api = g_new0(BusApi, 1);
+        int r;
+
+        api->bus = sd_bus_ref(bus);
+        api->ops = ops;
+        api->service = service;
+#define SLOT (&api->slots[api->n_slots++])
+        r = sd_bus_add_filter(bus, SLOT, on_message, api);
+        if (r < 0)
+                return r;
+        r = sd_bus_add_object_manager(bus, SLOT, BUS_PATH_ROOT);
+        if (r < 0)
+                return r;
+        r = sd_bus_add_object_vtable(bus, SLOT, BUS_PATH_ROOT, "org.bpfkeeper1.Manager",
+                                     bus_manager_vtable, api);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < G_N_ELEMENTS(objects); i++) {
+                r = sd_bus_add_fallback_vtable(bus, SLOT, objects[i].prefix,
+                                               bus_interface(objects[i].kind), objects[i].vtable,
+                                               objects[i].find, api);
+                if (r < 0)
+                        return r;
+                r = sd_bus_add_node_enumerator(bus, SLOT, objects[i].prefix, objects[i].enumerate, api);
+                if (r < 0)
+                        return r;
+        }
+#undef SLOT
+        g_assert(api->n_slots <= G_N_ELEMENTS(api->slots));
+        *ret = g_steal_pointer(&api);
+        return 0;
+}
+
+void bus_api_free(BusApi *api)
+{
+        if (!api)
+                return;
+        for (size_t i = 0; i < api->n_slots; i++)
+                sd_bus_slot_unref(api->slots[i]);
+        sd_bus_unref(api->bus);
+        g_free(api);
+}
+
+void bus_api_emit_added(BusApi *api, BusKind kind, uint32_t id)
+{
+        char path[BUS_PATH_MAX];
+
+        (void)sd_bus_emit_object_added(api->bus, bus_path(kind, id, path));
+}
+
+void bus_api_emit_removed(BusApi *api, BusKind kind, uint32_t id)
+{
+        char path[BUS_PATH_MAX];
+
+        (void)sd_bus_emit_object_removed(api->bus, bus_path(kind, id, path));
+}
+
+void bus_api_emit_changed(BusApi *api, BusKind kind, uint32_t id, const char *property)
+{
+        char path[BUS_PATH_MAX];
+
+        (void)sd_bus_emit_properties_changed(api->bus, bus_path(kind, id, path), bus_interface(kind),
+                                             property, NULL);
+}
+
+static int append_member(sd_bus_message *reply, const char *signature, const void *member)
+{
+        switch (signature[0]) {
+        case 's':
+        case 'o':
+                return sd_bus_message_append_basic(reply, signature[0], *(char *const *)member);
+        case 'u':
+        case 'i':
+        case 'b':
+        case 't':
+                return sd_bus_message_append_basic(reply, signature[0], member);
+        default:
+                return -EINVAL;
+        }
+}
+
+int bus_append_properties(BusApi *api, sd_bus_message *reply, const sd_bus_vtable *vtable,
+                          const char *path, const char *interface, void *object,
+                          sd_bus_error *reterr)
+{
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        for (const sd_bus_vtable *v = vtable; v->type != _SD_BUS_VTABLE_END; v++) {
+                if (v->type != _SD_BUS_VTABLE_PROPERTY)
+                        continue;
+                r = sd_bus_message_open_container(reply, 'e', "sv");
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_append_basic(reply, 's', v->x.property.member);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_open_container(reply, 'v', v->x.property.signature);
+                if (r < 0)
+                        return r;
+                if (v->x.property.get)
+                        r = v->x.property.get(api->bus, path, interface, v->x.property.member, reply,
+                                              (char *)object + v->x.property.offset, reterr);
+                else
+                        r = append_member(reply, v->x.property.signature,
+                                          (char *)object + v->x.property.offset);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_close_container(reply);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_close_container(reply);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(reply);
+}
+
+int bus_append_paths(sd_bus_message *reply, BusKind kind, const uint32_t *ids, size_t n)
+{
+        char path[BUS_PATH_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "o");
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                r = sd_bus_message_append_basic(reply, 'o', bus_path(kind, ids[i], path));
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(reply);
+}
+
+int bus_read_bytes(sd_bus_message *m, const void **ret, size_t *ret_size)
+{
+        return sd_bus_message_read_array(m, 'y', ret, ret_size);
+}
+
+static int send_reply(sd_bus_message *reply)
+{
+        return sd_bus_send(sd_bus_message_get_bus(reply), reply, NULL);
+}
+
+/* One reply message in the making; freed when it goes out of scope. */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
+
+int bus_reply_paths(sd_bus_message *m, BusKind kind, const uint32_t *ids, size_t n)
+{
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = bus_append_paths(reply, kind, ids, n);
+        if (r < 0)
+                return r;
+        return send_reply(reply);
+}
+
+int bus_reply_path(sd_bus_message *m, BusKind kind, uint32_t id)
+{
+        char path[BUS_PATH_MAX];
+
+        return sd_bus_reply_method_return(m, "o", bus_path(kind, id, path));
+}
+
+int bus_reply_fd(sd_bus_message *m, int fd)
+{
+        return sd_bus_reply_method_return(m, "h", fd);
+}
+
+int bus_reply_bytes(sd_bus_message *m, const void *data, size_t size)
+{
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_array(reply, 'y', data, size);
+        if (r < 0)
+                return r;
+        return send_reply(reply);
+}
+
+int bus_reply_empty(sd_bus_message *m)
+{
+        return sd_bus_reply_method_return(m, NULL);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "bus-objects.h"
+
+/*
+ * What the API calls and service/ does: dbus/ knows no more of the service than this table.
+ *
+ * The methods take a message whose arguments were read and checked for form; what stands in @args
+ * is theirs (free it with the matching bus_*_args_free()). They answer later, with bus_reply_*() or
+ * bus_reply_gerror(). The getters answer at once, from memory or with a cheap system call.
+ */
+
+typedef struct BusProgramWish {
+        char *name;
+        char *type;                  /* "" : as the section says */
+} BusProgramWish;
+
+typedef struct BusGlobal {
+        char *name;
+        void *data;
+        size_t size;
+} BusGlobal;
+
+typedef struct BusMapWish {
+        char *name;
+        uint32_t id;
+} BusMapWish;
+
+typedef struct BusLoadArgs {
+        int object_fd;               /* the message's; the message is kept until the answer */
+        GArray *programs;            /* BusProgramWish */
+        char *name;                  /* or "" */
+        GArray *globals;             /* BusGlobal */
+        GArray *maps;                /* BusMapWish */
+        char **metadata;             /* key, value, …, NULL */
+        int btf_fd;                  /* or -1 */
+        uint32_t log_level;
+} BusLoadArgs;
+
+void bus_load_args_free(BusLoadArgs *args);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusLoadArgs, bus_load_args_free)
+
+/* What Attach() was told; strings are "" and descriptors -1 where they were not. */
+typedef struct BusAttachArgs {
+        char *interface;
+        uint32_t interface_index;
+        char *direction;
+        bool has_priority;
+        uint32_t priority;
+        char *mode;
+        char *tracepoint;
+        char *function;
+        bool has_offset;
+        uint64_t offset;
+        int target_fd;
+        char *target;
+        bool has_pid;
+        int32_t pid;
+        int cgroup_fd;
+        char *cgroup;
+        char *event;
+        bool has_frequency;
+        uint64_t frequency;
+        bool has_period;
+        uint64_t period;
+        bool has_cpu;
+        int32_t cpu;
+        bool has_cookie;
+        uint64_t cookie;
+} BusAttachArgs;
+
+void bus_attach_args_free(BusAttachArgs *args);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusAttachArgs, bus_attach_args_free)
+
+typedef struct BusTestRunArgs {
+        const void *data;            /* the message's */
+        size_t data_size;
+        const void *context;
+        size_t context_size;
+        uint32_t repeat;
+        uint32_t data_out_size;
+} BusTestRunArgs;
+
+/* What List*() looks for. */
+typedef struct BusFilter {
+        bool has_managed, managed;
+        bool has_owner_uid;
+        uint32_t owner_uid;
+        const char *type;            /* these: NULL if not given; the message's */
+        const char *name;
+        const char *application;
+        const char *interface;
+        bool has_program, has_map;
+        uint32_t program, map;
+} BusFilter;
+
+typedef struct BusOps {
+        /* Getters. The objects stay valid until control returns to the main loop. */
+        BusProgram *(*program)(void *service, uint32_t id);
+        BusMap *(*map)(void *service, uint32_t id);
+        BusLink *(*link)(void *service, uint32_t id);
+        int (*program_stats)(void *service, const BusProgram *program, BusProgramStats *ret);
+        int (*map_stats)(void *service, const BusMap *map, BusMapStats *ret);
+
+        /* The ids of all objects of a kind, those of others too, in ascending order. */
+        GArray *(*ids)(void *service, BusKind kind);
+
+        const BusProgramType *(*program_types)(void *service); /* the last has a NULL name */
+        const BusFeature *(*features)(void *service);          /* the last has a NULL name */
+
+        /* Called for every method call to one of our interfaces, before anything else: what keeps
+         * the service from leaving as idle. */
+        void (*activity)(void *service);
+
+        /* Methods. The id may be of an object that is gone by now. */
+        void (*load)(void *service, sd_bus_message *m, BusLoadArgs *args);
+        void (*inspect)(void *service, sd_bus_message *m, int object_fd);
+        void (*last_log)(void *service, sd_bus_message *m);
+        void (*attach)(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
+        void (*unload)(void *service, sd_bus_message *m, uint32_t id);
+        void (*program_open_fd)(void *service, sd_bus_message *m, uint32_t id);
+        void (*program_log)(void *service, sd_bus_message *m, uint32_t id);
+        void (*test_run)(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args);
+        void (*detach)(void *service, sd_bus_message *m, uint32_t id);
+        void (*map_lookup)(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size);
+        void (*map_update)(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size,
+                           const void *value, size_t value_size);
+        void (*map_delete)(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size);
+        void (*map_entries)(void *service, sd_bus_message *m, uint32_t id, const void *after,
+                            size_t size, uint32_t limit);
+        void (*map_open_fd)(void *service, sd_bus_message *m, uint32_t id, const char *mode);
+} BusOps;
+
+/* The exported API of one service on one connection. */
+typedef struct BusApi BusApi;
+
+/*
+ * Puts all objects on @bus (referenced), served by @ops with @service as first argument; both must
+ * outlive the API. The bus name is the caller's to request. 0 or a negative errno.
+ */
+int bus_api_new(sd_bus *bus, const BusOps *ops, void *service, BusApi **ret);
+void bus_api_free(BusApi *api);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusApi, bus_api_free)
+
+/* Announce an object that is there now, one that still is and is about to go, a changed property. */
+void bus_api_emit_added(BusApi *api, BusKind kind, uint32_t id);
+void bus_api_emit_removed(BusApi *api, BusKind kind, uint32_t id);
+void bus_api_emit_changed(BusApi *api, BusKind kind, uint32_t id, const char *property);
+
+/* Answers. Each may fail only where the connection is gone, and then nobody is waiting. */
+int bus_reply_paths(sd_bus_message *m, BusKind kind, const uint32_t *ids, size_t n);
+int bus_reply_path(sd_bus_message *m, BusKind kind, uint32_t id);
+int bus_reply_fd(sd_bus_message *m, int fd);                  /* duplicated */
+int bus_reply_bytes(sd_bus_message *m, const void *data, size_t size);
+int bus_reply_empty(sd_bus_message *m);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-options.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "bus-error.h"
+
+#define MEMBER(type, dest, offset) ((type *)((char *)(dest) + (offset)))
+
+/* The table as words for an error message: "name, globals, maps". */
+static char *names(const BusOption *table)
+{
+        GString *s = g_string_new(NULL);
+
+        for (const BusOption *o = table; o->name; o++)
+                g_string_append_printf(s, "%s%s", s->len ? ", " : "", o->name);
+        return g_string_free(s, FALSE);
+}
+
+static const BusOption *find(const BusOption *table, const char *name)
+{
+        for (const BusOption *o = table; o->name; o++)
+                if (strcmp(o->name, name) == 0)
+                        return o;
+        return NULL;
+}
+
+static int read_value(sd_bus_message *m, const BusOption *o, void *dest, sd_bus_error *reterr)
+{
+        const char *contents, *match = NULL;
+        int r;
+
+        r = sd_bus_message_peek_type(m, NULL, &contents);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < G_N_ELEMENTS(o->types) && o->types[i]; i++)
+                if (strcmp(o->types[i], contents) == 0)
+                        match = o->types[i];
+        if (!match)
+                return bus_error_setf(reterr, BPFKEEPER_ERROR_WRONG_TYPE,
+                                      "Option '%s' has a value of D-Bus type '%s'; it takes '%s'%s%s%s.",
+                                      o->name, contents, o->types[0], o->types[1] ? " or '" : "",
+                                      o->types[1] ?: "", o->types[1] ? "'" : "");
+        r = sd_bus_message_enter_container(m, 'v', match);
+        if (r < 0)
+                return r;
+        r = o->read(m, match, o->offset, dest, reterr);
+        if (r < 0)
+                return r;
+        if (o->has_offset)
+                *MEMBER(bool, dest, o->has_offset) = true;
+        return sd_bus_message_exit_container(m);
+}
+
+int bus_options_read(sd_bus_message *m, const BusOption *table, void *dest, sd_bus_error *reterr)
+{
+        uint64_t seen = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const BusOption *o;
+                const char *name;
+
+                r = sd_bus_message_read_basic(m, 's', &name);
+                if (r < 0)
+                        return r;
+                o = find(table, name);
+                if (!o) {
+                        g_autofree char *known = names(table);
+
+                        return bus_error_setf(reterr, BPFKEEPER_ERROR_UNKNOWN_OPTION,
+                                              "Unknown option '%s'; there are: %s.", name, known);
+                }
+                if (seen & (UINT64_C(1) << (o - table)))
+                        return bus_error_setf(reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT,
+                                              "Option '%s' is given twice.", name);
+                seen |= UINT64_C(1) << (o - table);
+                r = read_value(m, o, dest, reterr);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}
+
+int bus_option_u32(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+{
+        (void)e;
+        return sd_bus_message_read_basic(m, type[0], MEMBER(uint32_t, dest, offset));
+}
+
+int bus_option_u64(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+{
+        (void)e;
+        return sd_bus_message_read_basic(m, type[0], MEMBER(uint64_t, dest, offset));
+}
+
+int bus_option_i32(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+{
+        (void)e;
+        return sd_bus_message_read_basic(m, type[0], MEMBER(int32_t, dest, offset));
+}
+
+int bus_option_string(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+{
+        const char *s;
+        int r;
+
+        (void)e;
+        r = sd_bus_message_read_basic(m, type[0], &s);
+        if (r < 0)
+                return r;
+        g_free(*MEMBER(char *, dest, offset));
+        *MEMBER(char *, dest, offset) = g_strdup(s);
+        return 0;
+}
+
+int bus_option_borrow(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+{
+        (void)e;
+        return sd_bus_message_read_basic(m, type[0], MEMBER(const char *, dest, offset));
+}
+
+int bus_option_bool(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+{
+        int b, r;
+
+        (void)e;
+        r = sd_bus_message_read_basic(m, type[0], &b);
+        if (r >= 0)
+                *MEMBER(bool, dest, offset) = b;
+        return r;
+}
+
+int bus_option_fd(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+{
+        (void)e;
+        return sd_bus_message_read_basic(m, type[0], MEMBER(int, dest, offset));
+}
