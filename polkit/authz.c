@@ -25,15 +25,15 @@ typedef struct Check {
         char *action_id;
         PolkitDetails *details;
         PolkitCheckAuthorizationFlags flags;
-        GCancellable *question; /* ours, and never NULL: without one libpolkit asks in a way that
-                                 * can't be taken back */
+        GCancellable *question; /* closes the dialog; NULL where none can be */
         GSource *cancel_source;
         bool asked;
         bool asked_again;
-        char *message; /* for AUTHZ_FAILED */
+        AuthzVerdict failure; /* while the bus is asked whether the caller is still there */
+        char *message;        /* for AUTHZ_FAILED */
 } Check;
 
-static void ask(GTask *task);
+static void put_question(GTask *task);
 
 static Authz *authz_ref(Authz *authz)
 {
@@ -76,48 +76,48 @@ static void check_free(gpointer p)
         g_free(check);
 }
 
-/* The one place where a check gets its verdict. @message may be NULL. */
-static void answer(GTask *task, AuthzVerdict verdict, const char *message)
+static bool check_is_answered(const Check *check)
+{
+        return !check->link.data;
+}
+
+/* Gives the check its verdict. What polkit still says about it is of no interest any more. */
+static void answer(GTask *task, AuthzVerdict verdict)
 {
         Check *check = g_task_get_task_data(task);
 
         check_settle(check);
         /* An answer that crossed the caller's leaving must not let the request go on. */
-        if (g_cancellable_is_cancelled(g_task_get_cancellable(task)) ||
-            g_cancellable_is_cancelled(check->question))
+        if (g_cancellable_is_cancelled(g_task_get_cancellable(task)))
                 verdict = AUTHZ_CANCELLED;
-        if (verdict == AUTHZ_FAILED)
-                check->message = g_strdup(message);
+        if (verdict == AUTHZ_CANCELLED && check->question)
+                g_cancellable_cancel(check->question);
         g_task_return_int(task, (gssize)verdict);
 }
 
 /*
- * The checks that have (@asked) or haven't been put to polkit. A copy with references: answering one
- * runs the caller's code, which may start or end others, or free the Authz.
+ * The checks that have no answer yet. A copy with references: answering one runs the caller's code,
+ * which may start or end others, or free the Authz.
  */
-static GPtrArray *list_checks(Authz *authz, bool asked)
+static GPtrArray *list_checks(Authz *authz)
 {
         GPtrArray *tasks = g_ptr_array_new_with_free_func(g_object_unref);
 
-        for (GList *l = authz->checks.head; l; l = l->next) {
-                Check *check = g_task_get_task_data(G_TASK(l->data));
-
-                if (check->asked == asked)
-                        g_ptr_array_add(tasks, g_object_ref(l->data));
-        }
+        for (GList *l = authz->checks.head; l; l = l->next)
+                g_ptr_array_add(tasks, g_object_ref(l->data));
         return tasks;
 }
 
-/* Ends all checks that wait for the connection. */
-static void answer_waiting(Authz *authz, AuthzVerdict verdict)
+/* Ends all checks, or those that wait for the connection. */
+static void answer_all(Authz *authz, bool waiting_only, AuthzVerdict verdict)
 {
-        g_autoptr(GPtrArray) tasks = list_checks(authz, false);
+        g_autoptr(GPtrArray) tasks = list_checks(authz);
 
         for (guint i = 0; i < tasks->len; i++) {
                 Check *check = g_task_get_task_data(tasks->pdata[i]);
 
-                if (check->link.data)
-                        answer(tasks->pdata[i], verdict, NULL);
+                if (!check_is_answered(check) && !(waiting_only && check->asked))
+                        answer(tasks->pdata[i], verdict);
         }
 }
 
@@ -170,50 +170,49 @@ static void on_has_owner(GObject *source, GAsyncResult *result, gpointer userdat
         g_autoptr(GTask) task = userdata;
         Check *check = g_task_get_task_data(task);
         g_autoptr(GVariant) reply = NULL;
-        g_autofree char *message = NULL;
         gboolean has_owner = TRUE;
 
+        if (check_is_answered(check))
+                return;
         reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
         if (reply)
                 g_variant_get(reply, "(b)", &has_owner);
-        message = g_steal_pointer(&check->message);
-        answer(task, has_owner ? AUTHZ_FAILED : AUTHZ_CANCELLED, message);
+        answer(task, has_owner ? check->failure : AUTHZ_CANCELLED);
 }
 
 static void answer_error(GTask *task, GError *error)
 {
         Check *check = g_task_get_task_data(task);
-        Authz *authz = check->authz;
 
-        if (g_cancellable_is_cancelled(check->question) ||
-            g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
+        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
             g_error_matches(error, POLKIT_ERROR, POLKIT_ERROR_CANCELLED)) {
-                answer(task, AUTHZ_CANCELLED, NULL);
+                answer(task, AUTHZ_CANCELLED);
                 return;
         }
         if (!check->asked_again && error_is_restart(error)) {
                 check->asked_again = true;
-                ask(task);
+                put_question(task);
                 return;
         }
-        if (error_is_absence(error)) {
-                answer(task, AUTHZ_NO_AUTHORITY, NULL);
+        check->failure = error_is_absence(error) ? AUTHZ_NO_AUTHORITY : AUTHZ_FAILED;
+        g_dbus_error_strip_remote_error(error);
+        check->message = g_strdup(error->message);
+        if (!check->authz->bus) {
+                answer(task, check->failure);
                 return;
         }
 
         /*
-         * polkit has no error of its own for a subject that left the bus: it is the same "Failed" as
-         * for an unknown action. The bus knows.
+         * polkit has no error of its own for a subject that left the bus. It hands on what the bus
+         * told it, NameHasNoOwner, which is also what there is to hear when polkit itself isn't
+         * there. So ask which of the two.
          */
-        g_dbus_error_strip_remote_error(error);
-        g_free(check->message);
-        check->message = g_strdup(error->message);
-        g_dbus_connection_call(authz->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+        g_dbus_connection_call(check->authz->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                "org.freedesktop.DBus", "NameHasOwner",
                                g_variant_new("(s)",
                                              polkit_system_bus_name_get_name(
                                                      POLKIT_SYSTEM_BUS_NAME(check->subject))),
-                               G_VARIANT_TYPE("(b)"), G_DBUS_CALL_FLAGS_NONE, -1, check->question,
+                               G_VARIANT_TYPE("(b)"), G_DBUS_CALL_FLAGS_NONE, -1, NULL,
                                on_has_owner, g_object_ref(task));
 }
 
@@ -224,16 +223,18 @@ static void on_checked(GObject *source, GAsyncResult *res, gpointer userdata)
         g_autoptr(GError) error = NULL;
 
         result = polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), res, &error);
+        if (check_is_answered(g_task_get_task_data(task)))
+                return;
         if (!result)
                 answer_error(task, error);
         else if (polkit_authorization_result_get_is_authorized(result))
-                answer(task, AUTHZ_ALLOWED, NULL);
+                answer(task, AUTHZ_ALLOWED);
         else if (polkit_authorization_result_get_dismissed(result))
-                answer(task, AUTHZ_DISMISSED, NULL);
+                answer(task, AUTHZ_DISMISSED);
         else if (polkit_authorization_result_get_is_challenge(result))
-                answer(task, AUTHZ_CHALLENGE, NULL);
+                answer(task, AUTHZ_CHALLENGE);
         else
-                answer(task, AUTHZ_DENIED, NULL);
+                answer(task, AUTHZ_DENIED);
 }
 
 static void ask(GTask *task)
@@ -246,12 +247,6 @@ static void ask(GTask *task)
                                              check->question, on_checked, g_object_ref(task));
 }
 
-static void ask_one(gpointer task, gpointer userdata)
-{
-        (void)userdata;
-        ask(task);
-}
-
 static void on_authority(GObject *source, GAsyncResult *result, gpointer userdata)
 {
         Authz *authz = userdata;
@@ -260,11 +255,14 @@ static void on_authority(GObject *source, GAsyncResult *result, gpointer userdat
         authz->connecting = false;
         authz->authority = polkit_authority_get_finish(result, NULL);
         if (authz->authority) {
-                g_autoptr(GPtrArray) tasks = list_checks(authz, false);
+                for (GList *l = authz->checks.head; l; l = l->next) {
+                        Check *check = g_task_get_task_data(G_TASK(l->data));
 
-                g_ptr_array_foreach(tasks, ask_one, NULL);
+                        if (!check->asked)
+                                ask(l->data);
+                }
         } else {
-                answer_waiting(authz, AUTHZ_NO_AUTHORITY);
+                answer_all(authz, true, AUTHZ_NO_AUTHORITY);
         }
         authz_unref(authz);
 }
@@ -277,7 +275,7 @@ static void on_bus(GObject *source, GAsyncResult *result, gpointer userdata)
         authz->bus = g_bus_get_finish(result, NULL);
         if (!authz->bus) {
                 authz->connecting = false;
-                answer_waiting(authz, AUTHZ_NO_AUTHORITY);
+                answer_all(authz, true, AUTHZ_NO_AUTHORITY);
                 authz_unref(authz);
                 return;
         }
@@ -299,16 +297,26 @@ static void connect_authority(Authz *authz)
         g_bus_get(G_BUS_TYPE_SYSTEM, NULL, on_bus, authz_ref(authz));
 }
 
+/* Asks, or waits for the connection to ask on. */
+static void put_question(GTask *task)
+{
+        Check *check = g_task_get_task_data(task);
+        Authz *authz = check->authz;
+
+        if (authz->authority && !g_dbus_connection_is_closed(authz->bus)) {
+                ask(task);
+                return;
+        }
+        check->asked = false;
+        connect_authority(authz);
+}
+
 static gboolean on_cancelled(GCancellable *cancellable, gpointer userdata)
 {
         g_autoptr(GTask) task = g_object_ref(G_TASK(userdata));
-        Check *check = g_task_get_task_data(task);
 
         (void)cancellable;
-        if (check->asked)
-                g_cancellable_cancel(check->question);
-        else
-                answer(task, AUTHZ_CANCELLED, NULL);
+        answer(task, AUTHZ_CANCELLED);
         return G_SOURCE_REMOVE;
 }
 
@@ -351,17 +359,9 @@ Authz *authz_new(void)
 
 void authz_free(Authz *authz)
 {
-        g_autoptr(GPtrArray) asked = NULL;
-
         if (!authz)
                 return;
-        asked = list_checks(authz, true);
-        for (guint i = 0; i < asked->len; i++) {
-                Check *check = g_task_get_task_data(asked->pdata[i]);
-
-                g_cancellable_cancel(check->question);
-        }
-        answer_waiting(authz, AUTHZ_CANCELLED);
+        answer_all(authz, false, AUTHZ_CANCELLED);
         authz_unref(authz);
 }
 
@@ -378,11 +378,12 @@ void authz_check_async(Authz *authz, const char *sender, uid_t uid, const char *
         g_task_set_task_data(task, check, check_free);
 
         if (uid == 0 || g_cancellable_is_cancelled(cancellable)) {
-                answer(task, AUTHZ_ALLOWED, NULL);
+                answer(task, AUTHZ_ALLOWED);
                 return;
         }
         if (!g_dbus_is_unique_name(sender)) {
-                answer(task, AUTHZ_FAILED, "The caller has no unique name on the bus");
+                check->message = g_strdup("The caller has no unique name on the bus");
+                answer(task, AUTHZ_FAILED);
                 return;
         }
 
@@ -390,13 +391,14 @@ void authz_check_async(Authz *authz, const char *sender, uid_t uid, const char *
         check->action_id = g_strdup(action_id);
         check->details = polkit_details_new();
         for (const AuthzDetail *d = details; d && d->key; d++) {
-                g_autofree char *value = printable(d->value);
+                g_autofree char *value = printable(d->value ? d->value : "");
 
                 polkit_details_insert(check->details, d->key, value);
         }
-        if (interactive)
+        if (interactive) {
                 check->flags = POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION;
-        check->question = g_cancellable_new();
+                check->question = g_cancellable_new();
+        }
         if (cancellable) {
                 check->cancel_source = g_cancellable_source_new(cancellable);
                 g_source_set_callback(check->cancel_source, G_SOURCE_FUNC(on_cancelled), task,
@@ -406,10 +408,7 @@ void authz_check_async(Authz *authz, const char *sender, uid_t uid, const char *
 
         check->link.data = g_object_ref(task);
         g_queue_push_tail_link(&authz->checks, &check->link);
-        if (authz->authority && !g_dbus_connection_is_closed(authz->bus))
-                ask(task);
-        else
-                connect_authority(authz);
+        put_question(task);
 }
 
 AuthzVerdict authz_check_finish(GAsyncResult *result, char **reterr_message)
