@@ -8,7 +8,23 @@
 #include "kern-diag.h"
 #include "kern-types.h"
 
-/* Attaching and detaching. Both may wait for an RCU grace period: they run in the worker. */
+/*
+ * Attaching and detaching. Both may wait for an RCU grace period: they run in the worker.
+ *
+ * What the kernel is asked for, so that the worker can be confined to it. System calls beyond memory,
+ * read, pread, close, fstat: bpf (LINK_CREATE, LINK_DETACH, RAW_TRACEPOINT_OPEN, OBJ_GET_INFO_BY_FD,
+ * PROG_GET_FD_BY_ID), perf_event_open, ioctl (PERF_EVENT_IOC_ENABLE; SIOCGIFNAME), lsm_list_modules,
+ * and for sockets (AF_NETLINK, NETLINK_ROUTE; AF_UNIX datagram for SIOCGIFNAME) socket, setsockopt,
+ * bind, getsockname, sendto, recvmsg. Files opened, all for reading:
+ *   /sys/kernel/tracing/events/GROUP/NAME/id or below /sys/kernel/debug/tracing: tracepoint;
+ *   /sys/bus/event_source/devices/{kprobe,uprobe}/{type,format/retprobe}: kprobes and uprobes;
+ *   /sys/devices/system/cpu/online: perf_event;
+ *   /sys/kernel/security/lsm: lsm, on kernels before 6.8.
+ * The kernel resolves, but does not open for us, /proc/self/fd/N of a uprobe's target: /proc must be
+ * there. Interfaces are those of the network namespace that the process is in.
+ * Needs CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF and, for names of programs that are in the way and for
+ * hardware events of other users' processes, CAP_SYS_ADMIN.
+ */
 
 typedef enum KernDirection {
         KERN_DIRECTION_NONE,
@@ -83,7 +99,7 @@ typedef struct KernAttachment {
         uint32_t tc_handle;      /* tc (clsact): the filter's handle and priority */
         uint32_t tc_priority;
         KernXdpMode xdp_mode;    /* xdp: the mode it ended up with */
-        bool xdp_dispatched;     /* xdp: a member of libxdp's dispatcher */
+        bool xdp_dispatched;     /* xdp: a member of libxdp's dispatcher; not yet, see kern-attach-net.c */
 } KernAttachment;
 
 #define KERN_ATTACHMENT_INIT (KernAttachment) { 0 }
@@ -91,24 +107,27 @@ typedef struct KernAttachment {
 /*
  * Attaches. Where this fails nothing stays attached.
  *
- * xdp goes through libxdp and tc through a clsact filter: these two have no kernel link, so
- * n_links is 0 and the attachment lives until kern_detach() or the interface's end.
+ * tc goes through a clsact filter, the one kind of hook without kernel links: n_links is 0 and the
+ * attachment lives until kern_detach() or the interface's end. All others, xdp too, live as long as
+ * their links' descriptors or pins.
  */
 int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *reterr_diag);
 
 /*
  * Detaches, and returns when the program no longer runs on the hook. Kernel links are detached
  * (BPF_LINK_DETACH where the kind of link can) and their descriptors closed; the caller has
- * removed their pins before. tc and xdp are found by @hook and the program's kernel id @prog_id, so
- * that @attachment may come from a state file and the program's descriptor may be gone (@prog_fd
- * -1). An attachment that is already gone is success.
+ * removed their pins before, and closed its own descriptors of them: links of perf events and
+ * trampolines end with the last one. tc is found by @hook, the filter's handle and the program's
+ * kernel id @prog_id, so that @attachment may come from a state file and the program's descriptor
+ * may be gone (@prog_fd -1). An attachment that is already gone is success; somebody else's program
+ * that took the place stays.
  */
 int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachment *attachment,
                 KernDiag *reterr_diag);
 
 /*
- * Whether a hook without kernel links (xdp, tc) still has the program: 1, 0 or a negative errno.
- * Cheap (one netlink round trip), may be called in the daemon.
+ * Whether the hook still has the program: 1, 0 or a negative errno. Cheap (tc: one netlink round
+ * trip, the others: one bpf(2) call), may be called in the daemon.
  */
 int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment);
 

@@ -155,6 +155,19 @@ int kern_link_info(int fd, KernLinkInfo *ret)
         return 0;
 }
 
+bool kern_link_is_alive(const KernLinkInfo *info)
+{
+        switch ((int)info->link_type) {
+        case BPF_LINK_TYPE_XDP:
+        case KERN_BPF_LINK_TYPE_TCX:
+                return info->ifindex != 0;
+        case BPF_LINK_TYPE_CGROUP:
+                return info->cgroup_id != 0;
+        default:
+                return true;
+        }
+}
+
 /* The number behind "KEY:" in the descriptor's fdinfo. */
 static int fdinfo_number(int fd, const char *key, uint64_t *ret)
 {

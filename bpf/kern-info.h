@@ -67,6 +67,12 @@ int kern_map_info(int fd, KernMapInfo *ret);
 int kern_link_info(int fd, KernLinkInfo *ret);
 
 /*
+ * Whether the link still is on its hook: an interface or cgroup that went away leaves its links
+ * behind, as does BPF_LINK_DETACH by somebody else.
+ */
+bool kern_link_is_alive(const KernLinkInfo *info);
+
+/*
  * Bytes of kernel memory that a program, or a map, takes. Reads /proc/self/fdinfo, for hash maps the
  * kernel may count elements: ask when somebody wants to know, not for every object at start.
  */

@@ -11,6 +11,20 @@
 /*
  * A BPF object file: what is in it, and loading it. This is the only place where bytes that a
  * caller chose are parsed; it runs in bpfkeeper-worker, never in the daemon.
+ *
+ * What the kernel is asked for, so that the worker can be confined to it. System calls beyond
+ * memory, close, fstat, fcntl (F_GET_SEALS, F_DUPFD_CLOEXEC), pread, faccessat, newfstatat, uname:
+ *   bpf: PROG_LOAD, BTF_LOAD, MAP_CREATE, MAP_UPDATE_ELEM, MAP_FREEZE, OBJ_GET_INFO_BY_FD,
+ *     PROG_BIND_MAP, BTF_GET_NEXT_ID and BTF_GET_FD_BY_ID (functions in modules).
+ * Files opened, all for reading:
+ *   /sys/kernel/btf/vmlinux (or, on kernels without it, vmlinux files in /boot and /lib/modules):
+ *     for CO-RE relocations and for tp_btf, fentry, fexit, lsm;
+ *   /proc/self/fd/N: the BTF file that was given, opened again;
+ *   /proc/config.gz or /boot/config-RELEASE, /proc/version_signature, /proc/kallsyms: only for
+ *     objects with extern variables (__kconfig, __ksym);
+ *   /proc/self/fdinfo/N: of maps to be used, on kernels that give no map information;
+ *   /sys/devices/system/cpu/possible: for perf event arrays and per-CPU maps.
+ * Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN by program type; CAP_SYS_ADMIN for BTF ids.
  */
 
 #define KERN_OBJECT_SIZE_MAX (16U * 1024 * 1024)
@@ -38,9 +52,12 @@ typedef struct KernLoadOptions {
         size_t n_globals;
         const KernMapWish *maps;
         size_t n_maps;
+        const char *name;            /* the object's; its maps of globals are named after it. NULL: "object" */
         int btf_fd;                  /* BTF file (raw or ELF) that CO-RE resolves against, or -1: the kernel's */
         uint32_t log_level;          /* 0, 1, 2, 4 or a sum: the verifier's log levels */
 } KernLoadOptions;
+
+#define KERN_LOAD_OPTIONS_INIT (KernLoadOptions) { .btf_fd = -1 }
 
 typedef struct KernLoadedProgram {
         char *name;
@@ -50,7 +67,8 @@ typedef struct KernLoadedProgram {
 } KernLoadedProgram;
 
 typedef struct KernLoadedMap {
-        char *name;                  /* as in the object, not shortened to the kernel's 15 characters */
+        char *name;                  /* as in the object, not shortened to the kernel's 15 characters;
+                                      * ".rodata", ".data", ".bss" and the like for global variables */
         int fd;                      /* owned */
         bool reused;                 /* from KernLoadOptions.maps */
 } KernLoadedMap;
@@ -71,7 +89,14 @@ typedef struct KernObject {
  */
 int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag);
 
-/* Loads programs of an object, with their maps. Either all that was asked for, or nothing. */
+/*
+ * Loads programs of an object, with their maps. Either all that was asked for, or nothing. Without
+ * wishes these are all programs but those whose section is marked optional ("?xdp"). A type given in
+ * a wish wins where libbpf doesn't know the section and between types that are one to the kernel (tc
+ * and tcx, kprobe and uprobe); otherwise it must be the section's.
+ *
+ * Pins that the object asks for (LIBBPF_PIN_BY_NAME) are not made: maps are shared by options.maps.
+ */
 int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret, KernDiag *reterr_diag);
 
 /* Closes the descriptors that were not taken (set to -1) and frees. NULL is fine. */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "kern-attach.h"
+#include "kern-libbpf.h"
+#include "kern-util.h"
+
+/* What the files kern-attach*.c share: one function for each family of hooks. */
+
+typedef int (*KernAttachFunc)(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                              KernDiag *diag);
+
+int kern_attach_xdp(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_cgroup_skb(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                           KernDiag *diag);
+int kern_attach_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                           KernDiag *diag);
+int kern_attach_raw_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                               KernDiag *diag);
+int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                       KernDiag *diag);
+int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                       KernDiag *diag);
+int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                           KernDiag *diag);
+
+int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment,
+                   KernDiag *diag);
+int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment);
+
+/* The function that attaches a type's programs; every row of the table has one. */
+KernAttachFunc kern_attach_func(const KernType *type);
+
+/* Hands @link_fd over to the attachment, also where it fails. */
+int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag);
+
+/*
+ * The file offset of a function in an ELF binary or library: @symbol is looked for in .symtab and
+ * .dynsym, "NAME@VERSION" and "NAME@@VERSION" among the versions of that name.
+ */
+int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag);
+
+/* Whether BPF is among the active LSMs: 1, 0, or a negative errno where the kernel doesn't say. */
+int kern_lsm_active(void);
+
+/* Reads a small number that a file in /sys holds ("6", "config:0" with @prefix "config:"). */
+int kern_read_number(const char *path, const char *prefix, uint64_t *ret);

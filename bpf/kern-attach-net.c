@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <linux/if_link.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "kern-attach-internal.h"
+#include "kern-compat.h"
+#include "kern-info.h"
+
+/*
+ * XDP goes on the interface by a kernel link, without libxdp's dispatcher. To join a dispatcher a
+ * program must have been loaded as an extension (freplace) of one: what was loaded as XDP never can,
+ * and an extension has no BPF_PROG_TEST_RUN and no place on an interface of its own. libxdp, given
+ * such a loaded program, falls back to one program alone as well, after having loaded a dispatcher
+ * for nothing. So an interface has one program of ours, on any kernel, or says who is in the way.
+ * Unlike libxdp's netlink attachment the link can't be replaced or removed by accident, goes away
+ * with its pin, and can be found again after a restart. Sharing an interface means loading a second
+ * copy as an extension while the object's bytes are at hand: a part of kern_object_load().
+ */
+
+static const char *interface_name(uint32_t ifindex, char ret[static IF_NAMESIZE])
+{
+        return if_indextoname(ifindex, ret) ? ret : NULL;
+}
+
+static int no_such_interface(uint32_t ifindex, KernDiag *diag)
+{
+        return kern_fail(diag, -ENODEV, KERN_ERROR_NO_SUCH_INTERFACE,
+                         "There is no network interface with index %u", ifindex);
+}
+
+/* "program 42 (xdp_dispatcher)", as far as it can be told. */
+static void describe_program(uint32_t id, char *ret, size_t size)
+{
+        KERN_AUTO_CLOSE int fd = kern_program_open_id(id);
+        KernProgramInfo info;
+
+        if (fd >= 0 && kern_program_info(fd, &info) >= 0)
+                snprintf(ret, size, "program %u (%s)", id, info.full_name);
+        else
+                snprintf(ret, size, "program %u", id);
+}
+
+static int xdp_busy(int r, uint32_t ifindex, const char *name, KernDiag *diag)
+{
+        LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+        char who[160] = "another program";
+        uint32_t id = 0;
+
+        if (bpf_xdp_query((int)ifindex, 0, &opts) >= 0)
+                id = opts.drv_prog_id   ? opts.drv_prog_id
+                     : opts.skb_prog_id ? opts.skb_prog_id
+                                        : opts.hw_prog_id;
+        if (id != 0)
+                describe_program(id, who, sizeof(who));
+        return kern_fail(diag, r, KERN_ERROR_HOOK_BUSY,
+                         "Interface %s already has an XDP program: %s; detach it first", name, who);
+}
+
+static int xdp_link(int prog_fd, uint32_t ifindex, uint32_t flags)
+{
+        LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+        int fd = bpf_link_create(prog_fd, (int)ifindex, BPF_XDP, &opts);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int kern_attach_xdp(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
+{
+        static const uint32_t flags[] = {
+                [KERN_XDP_MODE_AUTO] = XDP_FLAGS_DRV_MODE,
+                [KERN_XDP_MODE_NATIVE] = XDP_FLAGS_DRV_MODE,
+                [KERN_XDP_MODE_SKB] = XDP_FLAGS_SKB_MODE,
+                [KERN_XDP_MODE_HW] = XDP_FLAGS_HW_MODE,
+        };
+        char buffer[IF_NAMESIZE];
+        const char *name = interface_name(hook->ifindex, buffer);
+        KernXdpMode mode = hook->mode == KERN_XDP_MODE_AUTO ? KERN_XDP_MODE_NATIVE : hook->mode;
+        int fd;
+
+        if (!name)
+                return no_such_interface(hook->ifindex, diag);
+
+        fd = xdp_link(prog_fd, hook->ifindex, flags[hook->mode]);
+        /* A driver may refuse for reasons of its own: no XDP, a too large MTU, too few queues. */
+        if (fd < 0 && hook->mode == KERN_XDP_MODE_AUTO && fd != -EBUSY && fd != -EEXIST &&
+            fd != -ENODEV && fd != -EPERM) {
+                mode = KERN_XDP_MODE_SKB;
+                fd = xdp_link(prog_fd, hook->ifindex, XDP_FLAGS_SKB_MODE);
+        }
+        if (fd >= 0) {
+                attachment->xdp_mode = mode;
+                return kern_attachment_add(attachment, fd, diag);
+        }
+
+        switch (-fd) {
+        case EBUSY:
+        case EEXIST:
+                return xdp_busy(fd, hook->ifindex, name, diag);
+        case ENODEV:
+                return no_such_interface(hook->ifindex, diag);
+        case EOPNOTSUPP:
+                return kern_fail(diag, fd, KERN_ERROR_NOT_SUPPORTED,
+                                 "Interface %s's driver can't do XDP in %s mode; skb mode works "
+                                 "everywhere",
+                                 name, kern_xdp_mode_to_string(mode));
+        case EINVAL:
+                if (mode == KERN_XDP_MODE_HW)
+                        return kern_fail(diag, fd, KERN_ERROR_NOT_SUPPORTED,
+                                         "hw mode needs a program that was loaded for the interface's "
+                                         "hardware; use native or skb");
+                return kern_fail(diag, fd, KERN_ERROR_FAILED,
+                                 "Interface %s refuses the XDP program in %s mode (Invalid argument): "
+                                 "its MTU may be too large for XDP; skb mode may do",
+                                 name, kern_xdp_mode_to_string(mode));
+        default:
+                return kern_fail(diag, fd, KERN_ERROR_FAILED,
+                                 "Can't attach the XDP program to interface %s in %s mode: %s", name,
+                                 kern_xdp_mode_to_string(mode), strerror(-fd));
+        }
+}
+
+static struct bpf_tc_hook tc_hook(const KernHook *hook)
+{
+        return (struct bpf_tc_hook){
+                .sz = sizeof(struct bpf_tc_hook),
+                .ifindex = (int)hook->ifindex,
+                .attach_point = hook->direction == KERN_DIRECTION_EGRESS ? BPF_TC_EGRESS
+                                                                         : BPF_TC_INGRESS,
+        };
+}
+
+int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
+{
+        KERN_AUTO_CAPTURE KernCapture capture;
+        struct bpf_tc_hook tc = tc_hook(hook);
+        /* no handle: the kernel gives one, so that several programs can have one priority */
+        LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .priority = hook->priority);
+        char buffer[IF_NAMESIZE], last[256];
+        const char *name = interface_name(hook->ifindex, buffer);
+        int r;
+
+        if (!name)
+                return no_such_interface(hook->ifindex, diag);
+
+        kern_capture_begin(&capture);
+        r = bpf_tc_hook_create(&tc);
+        if (r < 0 && r != -EEXIST) {
+                if (r == -ENOENT || r == -EOPNOTSUPP)
+                        return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
+                                         "This kernel has no clsact queueing discipline "
+                                         "(CONFIG_NET_SCH_INGRESS)");
+                return kern_fail(diag, r, KERN_ERROR_FAILED,
+                                 "Can't make a clsact queueing discipline on interface %s: %s", name,
+                                 strerror(-r));
+        }
+
+        r = bpf_tc_attach(&tc, &opts);
+        if (r >= 0) {
+                attachment->tc_handle = opts.handle;
+                attachment->tc_priority = opts.priority;
+                return 0;
+        }
+
+        /* The discipline stays even if it is new: somebody else may have put a filter on it by now. */
+        kern_capture_last(&capture, last, sizeof(last));
+        switch (-r) {
+        case EEXIST:
+        case EINVAL:
+                return kern_fail(diag, r, KERN_ERROR_HOOK_BUSY,
+                                 "Interface %s takes no program on %s at priority %u: a filter of "
+                                 "another kind has that priority, or the interface has an ingress "
+                                 "instead of a clsact queueing discipline; try another priority%s%s",
+                                 name, kern_direction_to_string(hook->direction), hook->priority,
+                                 last[0] ? "; the kernel says: " : "", last);
+        case ENODEV:
+                return no_such_interface(hook->ifindex, diag);
+        case ENOENT:
+                return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
+                                 "This kernel has no BPF classifier (CONFIG_NET_CLS_BPF)");
+        default:
+                return kern_fail(diag, r, KERN_ERROR_FAILED,
+                                 "Can't attach the program to %s of interface %s: %s",
+                                 kern_direction_to_string(hook->direction), name, strerror(-r));
+        }
+}
+
+/* 1: the filter is there and has our program; 0: it is gone, or somebody else's. */
+int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment)
+{
+        KERN_AUTO_CAPTURE KernCapture capture;
+        struct bpf_tc_hook tc = tc_hook(hook);
+        LIBBPF_OPTS(bpf_tc_opts, opts, .handle = attachment->tc_handle,
+                    .priority = attachment->tc_priority);
+        char buffer[IF_NAMESIZE];
+        int r;
+
+        if (!interface_name(hook->ifindex, buffer))
+                return 0;
+        kern_capture_begin(&capture);
+        r = bpf_tc_query(&tc, &opts);
+        /* EINVAL: the queueing discipline is gone */
+        if (r == -ENOENT || r == -ENODEV || r == -EINVAL)
+                return 0;
+        if (r < 0)
+                return r;
+        return opts.prog_id == prog_id;
+}
+
+int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment,
+                   KernDiag *diag)
+{
+        KERN_AUTO_CAPTURE KernCapture capture;
+        struct bpf_tc_hook tc = tc_hook(hook);
+        LIBBPF_OPTS(bpf_tc_opts, opts, .handle = attachment->tc_handle,
+                    .priority = attachment->tc_priority);
+        int r;
+
+        /* The kernel has no "remove if it is this program": the filter could change hands in between. */
+        r = kern_is_attached_tc(prog_id, hook, attachment);
+        if (r > 0) {
+                kern_capture_begin(&capture);
+                r = bpf_tc_detach(&tc, &opts);
+        }
+        if (r < 0 && r != -ENOENT && r != -ENODEV)
+                return kern_fail(diag, r, KERN_ERROR_FAILED,
+                                 "Can't detach program %u from %s of interface %u: %s", prog_id,
+                                 kern_direction_to_string(hook->direction), hook->ifindex,
+                                 strerror(-r));
+        return 0;
+}
+
+int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
+{
+        int type = hook->direction == KERN_DIRECTION_EGRESS ? KERN_BPF_TCX_EGRESS
+                                                            : KERN_BPF_TCX_INGRESS;
+        char buffer[IF_NAMESIZE];
+        const char *name = interface_name(hook->ifindex, buffer);
+        int fd;
+
+        if (!name)
+                return no_such_interface(hook->ifindex, diag);
+        fd = bpf_link_create(prog_fd, (int)hook->ifindex, (enum bpf_attach_type)type, NULL);
+        if (fd >= 0)
+                return kern_attachment_add(attachment, fd, diag);
+
+        fd = -errno;
+        switch (-fd) {
+        case ENODEV:
+                return no_such_interface(hook->ifindex, diag);
+        case EINVAL:
+        case EOPNOTSUPP:
+                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                 "This kernel has no tcx (it came with Linux 6.6); attach as tc");
+        case ERANGE:
+        case E2BIG:
+                return kern_fail(diag, fd, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "Interface %s has as many tcx programs on %s as the kernel takes",
+                                 name, kern_direction_to_string(hook->direction));
+        default:
+                return kern_fail(diag, fd, KERN_ERROR_FAILED,
+                                 "Can't attach the program to %s of interface %s: %s",
+                                 kern_direction_to_string(hook->direction), name, strerror(-fd));
+        }
+}
+
+int kern_attach_cgroup_skb(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                           KernDiag *diag)
+{
+        enum bpf_attach_type type = hook->direction == KERN_DIRECTION_EGRESS
+                                            ? BPF_CGROUP_INET_EGRESS
+                                            : BPF_CGROUP_INET_INGRESS;
+        int fd = bpf_link_create(prog_fd, hook->cgroup_fd, type, NULL);
+
+        if (fd >= 0)
+                return kern_attachment_add(attachment, fd, diag);
+
+        fd = -errno;
+        switch (-fd) {
+        case EBADF:
+        case ENOENT:
+        case ENODEV:
+                return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_CGROUP,
+                                 "What was given as cgroup is no directory of a cgroup v2 hierarchy, "
+                                 "or was removed");
+        case EPERM:
+                return kern_fail(diag, fd, KERN_ERROR_HOOK_BUSY,
+                                 "The kernel refuses the program (Operation not permitted): the cgroup, "
+                                 "or one above it, has a program that was attached as the only one");
+        case E2BIG:
+                return kern_fail(diag, fd, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "The cgroup has as many programs as the kernel takes");
+        case EINVAL:
+                return kern_fail(diag, fd, KERN_ERROR_TYPE_MISMATCH,
+                                 "The program can't be attached to %s: it was loaded for the other "
+                                 "direction, or this kernel lacks CONFIG_CGROUP_BPF",
+                                 kern_direction_to_string(hook->direction));
+        default:
+                return kern_fail(diag, fd, KERN_ERROR_FAILED,
+                                 "Can't attach the program to %s of the cgroup: %s",
+                                 kern_direction_to_string(hook->direction), strerror(-fd));
+        }
+}

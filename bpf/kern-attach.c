@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "kern-attach-internal.h"
+#include "kern-info.h"
+
+static const struct {
+        const char *type;
+        KernAttachFunc func;
+} functions[] = {
+        {"xdp", kern_attach_xdp},
+        {"tc", kern_attach_tc},
+        {"tcx", kern_attach_tcx},
+        {"cgroup_skb", kern_attach_cgroup_skb},
+        {"tracepoint", kern_attach_tracepoint},
+        {"raw_tracepoint", kern_attach_raw_tracepoint},
+        {"tp_btf", kern_attach_btf},
+        {"fentry", kern_attach_btf},
+        {"fexit", kern_attach_btf},
+        {"lsm", kern_attach_btf},
+        {"kprobe", kern_attach_kprobe},
+        {"kretprobe", kern_attach_kprobe},
+        {"uprobe", kern_attach_uprobe},
+        {"uretprobe", kern_attach_uprobe},
+        {"perf_event", kern_attach_perf_event},
+};
+
+KernAttachFunc kern_attach_func(const KernType *type)
+{
+        for (size_t i = 0; i < KERN_ELEMENTSOF(functions); i++)
+                if (strcmp(functions[i].type, type->name) == 0)
+                        return functions[i].func;
+        return NULL;
+}
+
+static bool is_tc(const KernType *type)
+{
+        return kern_attach_func(type) == kern_attach_tc;
+}
+
+int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag)
+{
+        KERN_AUTO_CLOSE int fd = link_fd;
+        int *fds;
+
+        if (attachment->n_links >= KERN_LINKS_MAX)
+                return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "The attachment would take more than %d links", KERN_LINKS_MAX);
+        fds = realloc(attachment->link_fds, (attachment->n_links + 1) * sizeof(*fds));
+        if (!fds)
+                return kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
+        fds[attachment->n_links++] = kern_take_fd(&fd);
+        attachment->link_fds = fds;
+        return 0;
+}
+
+void kern_attachment_done(KernAttachment *attachment)
+{
+        if (!attachment)
+                return;
+        for (size_t i = 0; i < attachment->n_links; i++)
+                kern_closep(&attachment->link_fds[i]);
+        free(attachment->link_fds);
+        *attachment = KERN_ATTACHMENT_INIT;
+}
+
+int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *reterr_diag)
+{
+        __attribute__((cleanup(kern_attachment_done))) KernAttachment attachment =
+                KERN_ATTACHMENT_INIT;
+        KernAttachFunc attach = kern_attach_func(hook->type);
+        int r;
+
+        if (!attach)
+                return kern_fail(reterr_diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                 "%s programs can't be attached", hook->type->name);
+        r = kern_hook_check(hook, reterr_diag);
+        if (r >= 0)
+                r = attach(prog_fd, hook, &attachment, reterr_diag);
+        if (r < 0)
+                return r;
+
+        *ret = attachment;
+        attachment = KERN_ATTACHMENT_INIT;
+        return 0;
+}
+
+int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachment *attachment,
+                KernDiag *reterr_diag)
+{
+        (void)prog_fd;
+
+        if (is_tc(hook->type))
+                return kern_detach_tc(prog_id, hook, attachment, reterr_diag);
+
+        for (size_t i = 0; i < attachment->n_links; i++) {
+                /*
+                 * Links of perf events and trampolines know no detaching: they go with their last
+                 * descriptor, and the kernel does that before close() returns. For the others this
+                 * works even where somebody else still holds the link. Whatever else it says, the
+                 * link's end comes with close().
+                 */
+                if (attachment->link_fds[i] >= 0)
+                        bpf_link_detach(attachment->link_fds[i]);
+        }
+        kern_attachment_done(attachment);
+        return 0;
+}
+
+int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment)
+{
+        KernLinkInfo info;
+
+        if (is_tc(hook->type))
+                return kern_is_attached_tc(prog_id, hook, attachment);
+        if (attachment->n_links == 0 || kern_link_info(attachment->link_fds[0], &info) < 0)
+                return 0;
+        return kern_link_is_alive(&info);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include "kern-libbpf.h"
+#include "kern-object.h"
+#include "kern-util.h"
+
+/* What the files kern-object*.c share about an object that is being loaded. */
+typedef struct KernLoad {
+        KernMapping file;
+        KernMapping log;                 /* of the first program that is refused, and of BTF */
+        struct bpf_object *object;
+        struct {
+                struct bpf_program *program;
+                const KernType *type;
+                KernMapping log;         /* where log_level asked for logs of what succeeds, too */
+        } *programs;                     /* those that are to be loaded */
+        size_t n_programs;
+        bool custom_btf;
+        KernCapture capture;
+} KernLoad;
+
+/* A map's name as in the object: libbpf puts part of the object's name before ".rodata". */
+const char *kern_object_map_name(const struct bpf_map *map);
+
+/* Turns the failure @r of bpf_object__open_mem() or bpf_object__load() into a diagnosis. */
+int kern_object_explain_open(const KernLoad *load, int r, KernDiag *reterr_diag);
+int kern_object_explain_load(const KernLoad *load, int r, KernDiag *reterr_diag);
+
+/* Initial values of global variables. */
+int kern_object_set_globals(struct bpf_object *object, const KernGlobalWish *globals, size_t n,
+                            KernDiag *reterr_diag);
+
+/* Maps that exist already, in place of those that the object defines. */
+int kern_object_reuse_maps(struct bpf_object *object, const KernMapWish *maps, size_t n,
+                           KernDiag *reterr_diag);

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <bpf/bpf.h>
+
+#include "kern-elf.h"
+#include "kern-info.h"
+#include "kern-object-internal.h"
+
+/* Names end up in messages, on the bus and in file names. */
+#define NAME_MAX_LENGTH 127
+#define SECTION_MAX_LENGTH 255
+
+/* What kernels before 5.16 take at most; the pages are only touched when there is something to log. */
+#define LOG_SIZE ((UINT32_MAX >> 8))
+#define LOG_SIZE_MIN (1024U * 1024)
+#define LOGS_SIZE_MAX (16ULL * LOG_SIZE)
+
+#ifndef F_GET_SEALS
+#define F_GET_SEALS 1034
+#define F_SEAL_SHRINK 0x0002
+#define F_SEAL_WRITE 0x0008
+#endif
+
+static void load_done(KernLoad *load)
+{
+        if (load->object)
+                bpf_object__close(load->object);
+        for (size_t i = 0; i < load->n_programs; i++)
+                kern_mapping_done(&load->programs[i].log);
+        free(load->programs);
+        kern_mapping_done(&load->log);
+        /* last: libbpf keeps pointers into it */
+        kern_mapping_done(&load->file);
+        kern_capture_end(&load->capture);
+}
+
+static void object_freep(KernObject **object)
+{
+        kern_object_free(*object);
+}
+
+/*
+ * Maps the file where its seals promise that it stays, and copies it otherwise: a file that shrinks
+ * while it is mapped is SIGBUS, and one that is written to would change after it was checked.
+ */
+static int read_object(int fd, KernMapping *ret, KernDiag *diag)
+{
+        const int sealed = F_SEAL_SHRINK | F_SEAL_WRITE;
+        KERN_AUTO_MAPPING KernMapping m = {0};
+        struct stat st;
+        int seals;
+
+        if (fstat(fd, &st) < 0)
+                return kern_fail(diag, -errno, KERN_ERROR_FAILED, "Can't look at the object: %s",
+                                 strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "The object is not a regular file or memfd");
+        if (st.st_size > KERN_OBJECT_SIZE_MAX)
+                return kern_fail(diag, -EFBIG, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "The object has %lld bytes; %u are the most",
+                                 (long long)st.st_size, KERN_OBJECT_SIZE_MAX);
+        if (st.st_size == 0)
+                return kern_elf_check("", 0, diag);
+
+        m.size = (size_t)st.st_size;
+        seals = fcntl(fd, F_GET_SEALS);
+        if (seals >= 0 && (seals & sealed) == sealed) {
+                m.data = mmap(NULL, m.size, PROT_READ, MAP_PRIVATE, fd, 0);
+                if (m.data == MAP_FAILED) {
+                        m.data = NULL;
+                        return kern_fail(diag, -errno, KERN_ERROR_FAILED,
+                                         "Can't map the object: %s", strerror(errno));
+                }
+        } else {
+                m.heap = true;
+                m.data = malloc(m.size);
+                if (!m.data)
+                        return kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
+                for (size_t n = 0; n < m.size;) {
+                        ssize_t k = pread(fd, (char *)m.data + n, m.size - n, (off_t)n);
+
+                        if (k < 0 && errno == EINTR)
+                                continue;
+                        if (k <= 0)
+                                return kern_fail(diag, k < 0 ? -errno : -EIO, KERN_ERROR_FAILED,
+                                                 "Can't read the object: %s",
+                                                 k < 0 ? strerror(errno) : "it became shorter");
+                        n += (size_t)k;
+                }
+        }
+        *ret = m;
+        m.data = NULL;
+        return 0;
+}
+
+static bool good_name(const char *name, size_t max)
+{
+        size_t n = strlen(name);
+
+        if (n == 0 || n > max)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!isalnum((unsigned char)name[i]) && name[i] != '_' && name[i] != '.')
+                        return false;
+        return true;
+}
+
+static bool good_section(const char *section)
+{
+        size_t n = strlen(section);
+
+        if (n == 0 || n > SECTION_MAX_LENGTH)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!isprint((unsigned char)section[i]))
+                        return false;
+        return true;
+}
+
+const char *kern_object_map_name(const struct bpf_map *map)
+{
+        const char *name = bpf_map__name(map);
+        const char *dot = bpf_map__is_internal(map) ? strchr(name, '.') : NULL;
+
+        return dot ? dot : name;
+}
+
+static int check_names(struct bpf_object *object, KernDiag *diag)
+{
+        struct bpf_program *program;
+        struct bpf_map *map;
+        size_t programs = 0, maps = 0;
+
+        bpf_object__for_each_program(program, object) {
+                if (++programs > KERN_PROGRAMS_MAX)
+                        return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                                         "The object has more than %u programs", KERN_PROGRAMS_MAX);
+                if (!good_name(bpf_program__name(program), NAME_MAX_LENGTH))
+                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                         "A program is called \"%.200s\": names have 1 to %d letters, "
+                                         "digits, underscores and dots",
+                                         bpf_program__name(program), NAME_MAX_LENGTH);
+                if (!good_section(bpf_program__section_name(program)))
+                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                         "Program %s is in a section called \"%.300s\": these names "
+                                         "have 1 to %d printable characters",
+                                         bpf_program__name(program),
+                                         bpf_program__section_name(program), SECTION_MAX_LENGTH);
+        }
+        bpf_object__for_each_map(map, object) {
+                if (++maps > KERN_MAPS_MAX)
+                        return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                                         "The object has more than %u maps", KERN_MAPS_MAX);
+                if (!good_name(bpf_map__name(map), NAME_MAX_LENGTH))
+                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                         "A map is called \"%.200s\": names have 1 to %d letters, "
+                                         "digits, underscores and dots",
+                                         bpf_map__name(map), NAME_MAX_LENGTH);
+        }
+        return 0;
+}
+
+static int open_object(int fd, const KernLoadOptions *options, KernLoad *load, KernDiag *diag)
+{
+        char btf_path[64];
+        LIBBPF_OPTS(bpf_object_open_opts, opts,
+                    .object_name = options && options->name ? options->name : "object");
+        int r;
+
+        r = read_object(fd, &load->file, diag);
+        if (r < 0)
+                return r;
+        r = kern_elf_check(load->file.data, load->file.size, diag);
+        if (r < 0)
+                return r;
+
+        if (load->log.data) {
+                opts.kernel_log_buf = load->log.data;
+                opts.kernel_log_size = load->log.size;
+        }
+        /* libbpf takes only a path; this one opens what the descriptor has, whatever its offset. */
+        if (load->custom_btf) {
+                snprintf(btf_path, sizeof(btf_path), "/proc/self/fd/%d", options->btf_fd);
+                opts.btf_custom_path = btf_path;
+        }
+
+        kern_capture_begin(&load->capture);
+        load->object = bpf_object__open_mem(load->file.data, load->file.size, &opts);
+        if (!load->object)
+                return kern_object_explain_open(load, -errno, diag);
+        return check_names(load->object, diag);
+}
+
+static void list_types(char *ret, size_t size)
+{
+        size_t n = 0;
+
+        ret[0] = '\0';
+        for (const KernType *t = kern_types; t->name && n < size; t++)
+                n += (size_t)snprintf(ret + n, size - n, "%s%s", n > 0 ? ", " : "", t->name);
+}
+
+/* The type that a program is loaded as; sets it in libbpf where that differs from the section's. */
+static int choose_type(struct bpf_program *program, const KernType *wish, const KernType **ret,
+                       KernDiag *diag)
+{
+        const char *name = bpf_program__name(program), *section = bpf_program__section_name(program);
+        const KernType *says = kern_type_from_section(section);
+        enum bpf_prog_type known = bpf_program__type(program);
+        char types[512];
+        int r = 0;
+
+        if (!wish && !says) {
+                list_types(types, sizeof(types));
+                return kern_fail(diag, -EINVAL, KERN_ERROR_UNKNOWN_SECTION,
+                                 "Program %s is in section \"%s\", which tells no type that is taken "
+                                 "here; give its type: %s",
+                                 name, section, types);
+        }
+        if (!wish || wish == says) {
+                *ret = says;
+                return 0;
+        }
+
+        if (known != BPF_PROG_TYPE_UNSPEC && known != wish->prog_type)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_TYPE_MISMATCH,
+                                 "Program %s is in section \"%s\" of type %s, so that it can't be "
+                                 "loaded as %s",
+                                 name, section, says ? says->name : kern_prog_type_name(known),
+                                 wish->name);
+
+        if (known == BPF_PROG_TYPE_UNSPEC)
+                r = bpf_program__set_type(program, wish->prog_type);
+        if (r >= 0)
+                r = bpf_program__set_expected_attach_type(
+                        program, wish->attach_type < 0 ? 0 : (enum bpf_attach_type)wish->attach_type);
+        if (r < 0)
+                return kern_fail(diag, r, KERN_ERROR_FAILED, "Can't make program %s a %s program: %s",
+                                 name, wish->name, strerror(-r));
+        *ret = wish;
+        return 0;
+}
+
+/* fentry, fexit, lsm and tp_btf programs are checked against what they attach to. */
+static int check_btf_target(struct bpf_program *program, const KernType *type, KernDiag *diag)
+{
+        const char *section = bpf_program__section_name(program);
+        const KernType *says = kern_type_from_section(section);
+
+        if (!type->needs_btf || (says && kern_type_section_rest(says, section)[0] != '\0'))
+                return 0;
+        return kern_fail(diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
+                         "Program %s is in section \"%s\": a %s program is checked against what it "
+                         "attaches to, so its section must be \"%s/%s\"",
+                         bpf_program__name(program), section, type->name, type->name,
+                         type->attach_type == BPF_TRACE_RAW_TP ? "TRACEPOINT"
+                         : type->attach_type == BPF_LSM_MAC    ? "HOOK"
+                                                               : "FUNCTION");
+}
+
+static int no_such_program(struct bpf_object *object, const char *name, KernDiag *diag)
+{
+        char names[1024] = "";
+        struct bpf_program *program;
+        size_t n = 0;
+
+        bpf_object__for_each_program(program, object)
+                if (n < sizeof(names))
+                        n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
+                                              n > 0 ? ", " : "", bpf_program__name(program));
+        if (n == 0)
+                return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_PROGRAM,
+                                 "The object has no programs");
+        return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_PROGRAM,
+                         "The object has no program \"%.127s\"; it has %s", name ? name : "", names);
+}
+
+static int add_program(KernLoad *load, struct bpf_program *program, const KernType *wish,
+                       KernDiag *diag)
+{
+        const KernType *type;
+        int r;
+
+        r = choose_type(program, wish, &type, diag);
+        if (r >= 0)
+                r = check_btf_target(program, type, diag);
+        if (r >= 0)
+                r = bpf_program__set_autoload(program, true);
+        if (r < 0)
+                return r;
+        load->programs[load->n_programs].program = program;
+        load->programs[load->n_programs++].type = type;
+        return 0;
+}
+
+static int choose_programs(KernLoad *load, const KernLoadOptions *options, KernDiag *diag)
+{
+        struct bpf_program *program;
+        int r;
+
+        load->programs = calloc(KERN_PROGRAMS_MAX, sizeof(*load->programs));
+        if (!load->programs)
+                return kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
+
+        if (options->n_programs == 0) {
+                bpf_object__for_each_program(program, load->object) {
+                        if (!bpf_program__autoload(program))
+                                continue;
+                        r = add_program(load, program, NULL, diag);
+                        if (r < 0)
+                                return r;
+                }
+                return load->n_programs == 0 ? no_such_program(load->object, "", diag) : 0;
+        }
+
+        bpf_object__for_each_program(program, load->object)
+                bpf_program__set_autoload(program, false);
+        for (size_t i = 0; i < options->n_programs; i++) {
+                const KernProgramWish *w = &options->programs[i];
+
+                program = w->name ? bpf_object__find_program_by_name(load->object, w->name) : NULL;
+                if (!program)
+                        return no_such_program(load->object, w->name, diag);
+                if (bpf_program__autoload(program))
+                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                         "Program %s is asked for twice", w->name);
+                r = add_program(load, program, w->type, diag);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int make_log(KernMapping *ret, size_t size, KernDiag *diag)
+{
+        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (p == MAP_FAILED)
+                return kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "Out of memory for the verifier's log");
+        *ret = (KernMapping){.data = p, .size = size};
+        return 0;
+}
+
+/* A buffer for each program, so that the logs of those that succeed aren't overwritten. */
+static int set_logs(KernLoad *load, uint32_t level, KernDiag *diag)
+{
+        size_t size = LOG_SIZE;
+        int r = 0;
+
+        if (level == 0)
+                return 0;
+        if (level > 7)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "log_level is %u; it is 0, or a sum of 1 or 2 and 4", level);
+        if (load->n_programs * (uint64_t)size > LOGS_SIZE_MAX)
+                size = LOGS_SIZE_MAX / load->n_programs;
+        if (size < LOG_SIZE_MIN)
+                size = LOG_SIZE_MIN;
+
+        for (size_t i = 0; r >= 0 && i < load->n_programs; i++) {
+                KernMapping *log = &load->programs[i].log;
+
+                r = make_log(log, size, diag);
+                if (r >= 0)
+                        r = bpf_program__set_log_buf(load->programs[i].program, log->data, log->size);
+                if (r >= 0)
+                        r = bpf_program__set_log_level(load->programs[i].program, level);
+        }
+        return r;
+}
+
+/* What is loaded may outlive its caller's wishes: nothing gets a pin that only an ELF asked for. */
+static int drop_pins(struct bpf_object *object)
+{
+        struct bpf_map *map;
+
+        bpf_object__for_each_map(map, object)
+                if (bpf_map__pin_path(map) && bpf_map__set_pin_path(map, NULL) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+static int copy_fd(int fd)
+{
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+        return copy < 0 ? -errno : copy;
+}
+
+static int collect_programs(const KernLoad *load, KernObject *object)
+{
+        object->programs = calloc(load->n_programs, sizeof(*object->programs));
+        if (!object->programs)
+                return -ENOMEM;
+        for (size_t i = 0; i < load->n_programs; i++) {
+                struct bpf_program *program = load->programs[i].program;
+                KernLoadedProgram *p = &object->programs[object->n_programs++];
+
+                p->type = load->programs[i].type;
+                p->fd = -1;
+                p->name = strdup(bpf_program__name(program));
+                p->section = strdup(bpf_program__section_name(program));
+                if (!p->name || !p->section)
+                        return -ENOMEM;
+                p->fd = copy_fd(bpf_program__fd(program));
+                if (p->fd < 0)
+                        return p->fd;
+        }
+        return 0;
+}
+
+static bool map_was_given(const struct bpf_map *map, const KernLoadOptions *options)
+{
+        for (size_t i = 0; i < options->n_maps; i++)
+                if (strcmp(options->maps[i].name, kern_object_map_name(map)) == 0)
+                        return true;
+        return false;
+}
+
+static int collect_maps(const KernLoad *load, const KernLoadOptions *options, KernObject *object)
+{
+        struct bpf_map *map;
+
+        object->maps = calloc(KERN_MAPS_MAX, sizeof(*object->maps));
+        if (!object->maps)
+                return -ENOMEM;
+        bpf_object__for_each_map(map, load->object) {
+                KernLoadedMap *m;
+
+                if (bpf_map__fd(map) < 0 || !bpf_map__autocreate(map))
+                        continue;
+                m = &object->maps[object->n_maps++];
+                m->fd = -1;
+                m->reused = map_was_given(map, options);
+                m->name = strdup(kern_object_map_name(map));
+                if (!m->name)
+                        return -ENOMEM;
+                m->fd = copy_fd(bpf_map__fd(map));
+                if (m->fd < 0)
+                        return m->fd;
+        }
+        return 0;
+}
+
+static int collect_logs(const KernLoad *load, KernObject *object)
+{
+        FILE *f = open_memstream(&object->log, &object->log_size);
+
+        if (!f)
+                return -ENOMEM;
+        for (size_t i = 0; i < load->n_programs; i++) {
+                if (load->n_programs > 1)
+                        fprintf(f, "; program %s\n", bpf_program__name(load->programs[i].program));
+                fputs(load->programs[i].log.data, f);
+        }
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        kern_text_clean(object->log);
+        return 0;
+}
+
+int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret, KernDiag *reterr_diag)
+{
+        __attribute__((cleanup(load_done))) KernLoad load = {0};
+        __attribute__((cleanup(object_freep))) KernObject *object = NULL;
+        int r;
+
+        load.custom_btf = options->btf_fd >= 0;
+        r = make_log(&load.log, LOG_SIZE, reterr_diag);
+        if (r >= 0)
+                r = open_object(fd, options, &load, reterr_diag);
+        if (r >= 0)
+                r = choose_programs(&load, options, reterr_diag);
+        if (r >= 0)
+                r = set_logs(&load, options->log_level, reterr_diag);
+        if (r >= 0)
+                r = kern_object_set_globals(load.object, options->globals, options->n_globals,
+                                            reterr_diag);
+        if (r >= 0)
+                r = kern_object_reuse_maps(load.object, options->maps, options->n_maps, reterr_diag);
+        if (r >= 0)
+                r = drop_pins(load.object);
+        if (r < 0)
+                return r;
+
+        r = bpf_object__load(load.object);
+        if (r < 0)
+                return kern_object_explain_load(&load, r, reterr_diag);
+
+        object = calloc(1, sizeof(*object));
+        if (!object)
+                return kern_fail(reterr_diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
+        r = collect_programs(&load, object);
+        if (r >= 0)
+                r = collect_maps(&load, options, object);
+        if (r >= 0 && options->log_level != 0)
+                r = collect_logs(&load, object);
+        if (r < 0)
+                return kern_fail(reterr_diag, r, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "Out of memory or descriptors: %s", strerror(-r));
+        *ret = kern_take_pointer(&object);
+        return 0;
+}
+
+int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag)
+{
+        __attribute__((cleanup(load_done))) KernLoad load = {0};
+        __attribute__((cleanup(object_freep))) KernObject *object = NULL;
+        struct bpf_program *program;
+        int r;
+
+        r = open_object(fd, NULL, &load, reterr_diag);
+        if (r < 0)
+                return r;
+
+        object = calloc(1, sizeof(*object));
+        if (object)
+                object->programs = calloc(KERN_PROGRAMS_MAX, sizeof(*object->programs));
+        if (!object || !object->programs)
+                return kern_fail(reterr_diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
+        bpf_object__for_each_program(program, load.object) {
+                KernLoadedProgram *p = &object->programs[object->n_programs++];
+
+                p->fd = -1;
+                p->type = kern_type_from_section(bpf_program__section_name(program));
+                p->name = strdup(bpf_program__name(program));
+                p->section = strdup(bpf_program__section_name(program));
+                if (!p->name || !p->section)
+                        return kern_fail(reterr_diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED,
+                                         "Out of memory");
+        }
+        *ret = kern_take_pointer(&object);
+        return 0;
+}
+
+void kern_object_free(KernObject *object)
+{
+        if (!object)
+                return;
+        for (size_t i = 0; i < object->n_programs; i++) {
+                free(object->programs[i].name);
+                free(object->programs[i].section);
+                kern_closep(&object->programs[i].fd);
+        }
+        for (size_t i = 0; i < object->n_maps; i++) {
+                free(object->maps[i].name);
+                kern_closep(&object->maps[i].fd);
+        }
+        free(object->programs);
+        free(object->maps);
+        free(object->log);
+        free(object);
+}
