@@ -43,7 +43,7 @@ static void report(Probe *probe, const char *prefix, const char *name, bool avai
         probe->r = probe->found(&feature, probe->userdata);
 }
 
-static int load_nothing(enum bpf_prog_type type, const struct bpf_prog_load_opts *opts)
+static int load_nothing(enum bpf_prog_type type, struct bpf_prog_load_opts *opts)
 {
         return bpf_prog_load(type, NULL, "GPL", nothing, KERN_ELEMENTSOF(nothing), opts);
 }
