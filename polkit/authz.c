@@ -35,6 +35,12 @@ typedef struct Check {
 
 static void put_question(GTask *task);
 
+/*
+ * PolkitAuthority connects its proxy's signals without a care for its own end: one that GDBus has
+ * queued already would find it freed. So it lives as long as its connection.
+ */
+static PolkitAuthority *kept_authority;
+
 static Authz *authz_ref(Authz *authz)
 {
         authz->n_refs++;
@@ -45,6 +51,8 @@ static void authz_unref(Authz *authz)
 {
         if (--authz->n_refs > 0)
                 return;
+        if (authz->bus)
+                g_signal_handlers_disconnect_by_data(authz->bus, authz);
         g_clear_object(&authz->authority);
         g_clear_object(&authz->bus);
         g_free(authz);
@@ -254,7 +262,10 @@ static void on_authority(GObject *source, GAsyncResult *result, gpointer userdat
         (void)source;
         authz->connecting = false;
         authz->authority = polkit_authority_get_finish(result, NULL);
+        if (!authz->bus) /* closed meanwhile */
+                g_clear_object(&authz->authority);
         if (authz->authority) {
+                g_set_object(&kept_authority, authz->authority);
                 for (GList *l = authz->checks.head; l; l = l->next) {
                         Check *check = g_task_get_task_data(G_TASK(l->data));
 
@@ -265,6 +276,19 @@ static void on_authority(GObject *source, GAsyncResult *result, gpointer userdat
                 answer_all(authz, true, AUTHZ_NO_AUTHORITY);
         }
         authz_unref(authz);
+}
+
+/* GDBus queues this behind the last signal, so the authority can go. */
+static void on_closed(GDBusConnection *bus, gboolean vanished, GError *error, gpointer userdata)
+{
+        Authz *authz = userdata;
+
+        (void)vanished;
+        (void)error;
+        g_signal_handlers_disconnect_by_data(bus, authz);
+        g_clear_object(&kept_authority);
+        g_clear_object(&authz->authority);
+        g_clear_object(&authz->bus);
 }
 
 static void on_bus(GObject *source, GAsyncResult *result, gpointer userdata)
@@ -282,6 +306,7 @@ static void on_bus(GObject *source, GAsyncResult *result, gpointer userdata)
         /* GDBus would end the process with SIGTERM when the bus goes away. That is for the daemon
          * to decide, which has a connection of its own. */
         g_dbus_connection_set_exit_on_close(authz->bus, FALSE);
+        g_signal_connect(authz->bus, "closed", G_CALLBACK(on_closed), authz);
         polkit_authority_get_async(NULL, on_authority, authz);
 }
 
@@ -290,9 +315,6 @@ static void connect_authority(Authz *authz)
 {
         if (authz->connecting)
                 return;
-        /* The authority holds the connection that it was made with. */
-        g_clear_object(&authz->authority);
-        g_clear_object(&authz->bus);
         authz->connecting = true;
         g_bus_get(G_BUS_TYPE_SYSTEM, NULL, on_bus, authz_ref(authz));
 }
@@ -303,7 +325,7 @@ static void put_question(GTask *task)
         Check *check = g_task_get_task_data(task);
         Authz *authz = check->authz;
 
-        if (authz->authority && !g_dbus_connection_is_closed(authz->bus)) {
+        if (authz->authority) {
                 ask(task);
                 return;
         }
