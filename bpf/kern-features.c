@@ -179,14 +179,14 @@ static bool probe_freplace(void)
  * A link on the loopback interface would run for real packets; one on an interface that can't be is
  * refused for the interface where the kernel knows the kind of link, and for the kind where not.
  */
-static bool probe_interface_link(enum bpf_prog_type prog_type, int attach_type)
+static bool probe_tcx_link(void)
 {
-        KERN_AUTO_CLOSE int prog = load_nothing(prog_type, NULL);
+        KERN_AUTO_CLOSE int prog = load_nothing(BPF_PROG_TYPE_SCHED_CLS, NULL);
         KERN_AUTO_CLOSE int link = -1;
 
         if (prog < 0)
                 return false;
-        link = bpf_link_create(prog, INT32_MAX, (enum bpf_attach_type)attach_type, NULL);
+        link = bpf_link_create(prog, INT32_MAX, (enum bpf_attach_type)KERN_BPF_TCX_INGRESS, NULL);
         return link >= 0 || errno == ENODEV;
 }
 
@@ -223,9 +223,7 @@ int kern_features_probe(int (*found)(const KernFeature *feature, void *userdata)
         probe_types(&probe);
         report(&probe, "", "btf", vmlinux != NULL);
         report(&probe, "", "freplace", probe_freplace());
-        report(&probe, "link.", "xdp", probe_interface_link(BPF_PROG_TYPE_XDP, BPF_XDP));
-        report(&probe, "link.", "tcx",
-               probe_interface_link(BPF_PROG_TYPE_SCHED_CLS, KERN_BPF_TCX_INGRESS));
+        report(&probe, "link.", "tcx", probe_tcx_link());
         report(&probe, "link.", "perf_event", probe_perf_link());
         report(&probe, "map.", "ringbuf", probe_map(BPF_MAP_TYPE_RINGBUF, 0, 0, page));
         report(&probe, "", "lsm", kern_lsm_active() > 0);

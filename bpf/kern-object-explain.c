@@ -134,8 +134,9 @@ static int explain_program(const char *name, const KernType *type, const char *l
         case EPERM:
         case EACCES:
                 return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
-                                 "The kernel doesn't let this process load %s programs (%s)",
-                                 type->name, strerror(-r));
+                                 "This kernel doesn't load %s programs (%s)%s%s", type->name,
+                                 strerror(-r), type->needs ? "; they need " : "",
+                                 type->needs ? type->needs : "");
         case E2BIG:
                 return kern_fail(diag, r, KERN_ERROR_LIMIT_EXCEEDED,
                                  "Program %.127s has more instructions than the kernel takes", name);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "program.h"
+
+/* Sections that tell libbpf nothing, and one that is not loaded unless it is asked for. */
+
+SEC("prog")
+int plain_prog(void *ctx)
+{
+        return 2;
+}
+
+SEC("?xdp")
+int plain_optional(struct xdp_md *ctx)
+{
+        return XDP_PASS;
+}
+
+SEC("socket")
+int plain_socket(struct __sk_buff *skb)
+{
+        return 0;
+}
