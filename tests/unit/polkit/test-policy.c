@@ -22,14 +22,14 @@ static char *action_text(const char *id, const char *element)
         const char *action, *end, *from, *to;
 
         action = strstr(policy, begin);
-        if (!action)
-                fail_msg("the policy has no action %s", id);
-        end = strstr(action, "</action>");
-        from = strstr(action, open);
-        assert_true(from && from < end);
+        end = action ? strstr(action, "</action>") : NULL;
+        from = end ? strstr(action, open) : NULL;
+        to = from ? strstr(from, close) : NULL;
+        if (!to || to > end) {
+                fail_msg("the policy has no %s of %s", element, id);
+                return NULL;
+        }
         from += strlen(open);
-        to = strstr(from, close);
-        assert_true(to && to < end);
         return g_strndup(from, to - from);
 }
 
