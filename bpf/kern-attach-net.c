@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <linux/if_link.h>
+#include <linux/netlink.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -24,9 +26,17 @@
  * copy as an extension while the object's bytes are at hand: a part of kern_object_load().
  */
 
+/* As if_indextoname(), by the one family of sockets that the worker has. */
 static const char *interface_name(uint32_t ifindex, char ret[static IF_NAMESIZE])
 {
-        return if_indextoname(ifindex, ret) ? ret : NULL;
+        KERN_AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+        struct ifreq request = {.ifr_ifindex = (int)ifindex};
+
+        if (fd < 0 || ioctl(fd, SIOCGIFNAME, &request) < 0)
+                return NULL;
+        memcpy(ret, request.ifr_name, IF_NAMESIZE);
+        ret[IF_NAMESIZE - 1] = '\0';
+        return ret;
 }
 
 static int no_such_interface(uint32_t ifindex, KernDiag *diag)

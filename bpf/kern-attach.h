@@ -14,8 +14,8 @@
  * What the kernel is asked for, so that the worker can be confined to it. System calls beyond memory,
  * read, pread, close, fstat: bpf (LINK_CREATE, LINK_DETACH, RAW_TRACEPOINT_OPEN, OBJ_GET_INFO_BY_FD,
  * PROG_GET_FD_BY_ID), perf_event_open, ioctl (PERF_EVENT_IOC_ENABLE; SIOCGIFNAME), lsm_list_modules,
- * and for sockets (AF_NETLINK, NETLINK_ROUTE; AF_UNIX datagram for SIOCGIFNAME) socket, setsockopt,
- * bind, getsockname, sendto, recvmsg. Files opened, all for reading:
+ * and for sockets, all AF_NETLINK and NETLINK_ROUTE, socket, setsockopt, bind, getsockname, sendto,
+ * sendmsg, recvmsg. Files opened, all for reading:
  *   /sys/kernel/tracing/events/GROUP/NAME/id or below /sys/kernel/debug/tracing: tracepoint;
  *   /sys/bus/event_source/devices/{kprobe,uprobe}/{type,format/retprobe}: kprobes and uprobes;
  *   /sys/devices/system/cpu/online: perf_event;

@@ -57,6 +57,7 @@ char *kern_text_clean(char *text)
 int kern_fail(KernDiag *diag, int r, KernError error, const char *format, ...)
 {
         va_list ap;
+        size_t n;
 
         if (!diag || diag->error != KERN_ERROR_NONE)
                 return r;
@@ -66,5 +67,11 @@ int kern_fail(KernDiag *diag, int r, KernError error, const char *format, ...)
         vsnprintf(diag->message, sizeof(diag->message), format, ap);
         va_end(ap);
         kern_text_clean(diag->message);
+
+        /* A sentence ends in a full stop; lines of a log end as the verifier ended them. */
+        n = strlen(diag->message);
+        if (n > 0 && n < sizeof(diag->message) - 1 && diag->message[n - 1] != '.' &&
+            !strchr(diag->message, '\n'))
+                memcpy(diag->message + n, ".", 2);
         return r;
 }

@@ -50,7 +50,8 @@ void kern_diag_clear(KernDiag *diag);
 
 /*
  * Fills @diag (which may be NULL) and returns @r, a negative errno, so that a function can end in
- * `return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_MAP, "…", …);`. The first diagnosis stays.
+ * `return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_MAP, "…", …);`. The first diagnosis stays. A
+ * message of one line gets its full stop here.
  */
 int kern_fail(KernDiag *diag, int r, KernError error, const char *format, ...)
         __attribute__((format(printf, 4, 5)));

@@ -142,8 +142,9 @@ static int check_section(const Elf *elf, const Elf64_Shdr *s, KernDiag *diag)
 {
         Elf64_Shdr names = section_at(elf, elf->header.e_shstrndx);
 
+        /* libbpf takes any section but the first for one that has a name and contents */
         if (s->sh_type == SHT_NULL)
-                return 0;
+                return not_elf(diag, "a section has no type");
         if (s->sh_name >= names.sh_size)
                 return not_elf(diag, "a section's name lies outside of the names");
         if (s->sh_type == SHT_NOBITS) {
@@ -192,8 +193,7 @@ static int check_symbols(const Elf *elf, const Elf64_Shdr *s, KernDiag *diag)
                 if (sym.st_shndx == SHN_UNDEF || sym.st_shndx >= SHN_LORESERVE)
                         continue;
                 in = section_at(elf, sym.st_shndx);
-                if (in.sh_type != SHT_NULL &&
-                    (sym.st_value > in.sh_size || sym.st_size > in.sh_size - sym.st_value))
+                if (sym.st_value > in.sh_size || sym.st_size > in.sh_size - sym.st_value)
                         return not_elf(diag, "a symbol lies outside of its section");
                 /* functions in .text are called by programs, those elsewhere are programs */
                 if (ELF64_ST_TYPE(sym.st_info) == STT_FUNC && (in.sh_flags & SHF_EXECINSTR) &&
@@ -239,12 +239,12 @@ int kern_elf_check(const void *data, size_t size, KernDiag *reterr_diag)
                 r = check_header(&elf, reterr_diag);
 
         /* All sections first: the tables' checks then rely on what the others are. */
-        for (size_t i = 0; r >= 0 && i < elf.header.e_shnum; i++) {
+        for (size_t i = 1; r >= 0 && i < elf.header.e_shnum; i++) {
                 Elf64_Shdr s = section_at(&elf, i);
 
                 r = check_section(&elf, &s, reterr_diag);
         }
-        for (size_t i = 0; r >= 0 && i < elf.header.e_shnum; i++) {
+        for (size_t i = 1; r >= 0 && i < elf.header.e_shnum; i++) {
                 Elf64_Shdr s = section_at(&elf, i);
 
                 if (s.sh_type == SHT_SYMTAB) {

@@ -374,6 +374,12 @@ static int check_uprobe(const KernHook *hook, KernDiag *diag)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                                  "To attach a %s program, give function, or offset in the target file",
                                  hook->type->name);
+        /* The kernel would take it, and the program would run at returns to the wrong places. */
+        if (strcmp(hook->type->name, "uretprobe") == 0 && (hook->given & BIT(FUNCTION)) &&
+            hook->offset != 0)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "A uretprobe is about where a function returns: give function or "
+                                 "offset, not both");
         if (hook->target_fd < 0)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                                  "To attach a %s program, give target: a binary or library",

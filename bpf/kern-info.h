@@ -61,7 +61,10 @@ typedef struct KernLinkInfo {
         uint64_t cgroup_id;          /* cgroup; 0 once the cgroup is gone */
 } KernLinkInfo;
 
-/* All return 0 or a negative errno. */
+/*
+ * All return 0 or a negative errno. The kernel describes whatever object it is given, without saying
+ * of which kind it is: a program's descriptor given as a map's yields nonsense, not an error.
+ */
 int kern_program_info(int fd, KernProgramInfo *ret);
 int kern_map_info(int fd, KernMapInfo *ret);
 int kern_link_info(int fd, KernLinkInfo *ret);

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <limits.h>
+
+#include "test-util.h"
+
+#include "kern-attach.h"
+#include "kern-perf-events.h"
+
+#define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
+
+static KernHook hook_of(const char *type)
+{
+        KernHook hook = KERN_HOOK_INIT;
+
+        hook.type = kern_type_find(type);
+        assert_non_null(hook.type);
+        return hook;
+}
+
+static void test_strings(void **state)
+{
+        KernDirection direction = KERN_DIRECTION_NONE;
+        KernXdpMode mode = KERN_XDP_MODE_AUTO;
+
+        (void)state;
+        assert_int_equal(kern_direction_from_string("egress", &direction), 0);
+        assert_int_equal(direction, KERN_DIRECTION_EGRESS);
+        assert_string_equal(kern_direction_to_string(direction), "egress");
+        assert_int_equal(kern_direction_from_string("", &direction), -EINVAL);
+        assert_int_equal(kern_direction_from_string("Ingress", &direction), -EINVAL);
+        assert_int_equal(kern_direction_from_string(NULL, &direction), -EINVAL);
+        assert_int_equal(direction, KERN_DIRECTION_EGRESS);
+        assert_int_equal(kern_xdp_mode_from_string("skb", &mode), 0);
+        assert_string_equal(kern_xdp_mode_to_string(mode), "skb");
+        assert_int_equal(kern_xdp_mode_from_string("drv", &mode), -EINVAL);
+}
+
+static void test_complete(void **state)
+{
+        static const struct {
+                const char *type, *section;
+                int r;
+                const char *tracepoint, *function;
+                uint64_t offset;
+                KernDirection direction;
+                const char *path;
+        } cases[] = {
+                {"xdp", "xdp", 0, "", "", 0, 0, ""},
+                {"tcx", "tcx/egress", 0, "", "", 0, KERN_DIRECTION_EGRESS, ""},
+                {"tcx", "tc/ingress", 0, "", "", 0, KERN_DIRECTION_INGRESS, ""},
+                {"tc", "tcx/ingress", 0, "", "", 0, KERN_DIRECTION_INGRESS, ""},
+                {"tc", "tc", 0, "", "", 0, 0, ""},
+                {"cgroup_skb", "cgroup_skb/egress", 0, "", "", 0, KERN_DIRECTION_EGRESS, ""},
+                {"cgroup_skb", "cgroup/skb", 0, "", "", 0, 0, ""},
+                {"tracepoint", "tp/sched/sched_switch", 0, "sched:sched_switch", "", 0, 0, ""},
+                {"tracepoint", "tp", 0, "", "", 0, 0, ""},
+                {"tracepoint", "tp/sched", -EINVAL, "", "", 0, 0, ""},
+                {"tracepoint", "tp/sched/", -EINVAL, "", "", 0, 0, ""},
+                {"tracepoint", "tp//x", -EINVAL, "", "", 0, 0, ""},
+                {"tracepoint", "tp/../x", -EINVAL, "", "", 0, 0, ""},
+                {"tracepoint", "tp/a/b/c", -EINVAL, "", "", 0, 0, ""},
+                {"raw_tracepoint", "raw_tp/sched_switch", 0, "sched_switch", "", 0, 0, ""},
+                {"raw_tracepoint", "raw_tp/sched/sched_switch", -EINVAL, "", "", 0, 0, ""},
+                {"tp_btf", "tp_btf/sched_switch", 0, "sched_switch", "", 0, 0, ""},
+                {"kprobe", "kprobe/vfs_read", 0, "", "vfs_read", 0, 0, ""},
+                {"kprobe", "?kprobe/vfs_read+0x10", 0, "", "vfs_read", 16, 0, ""},
+                {"kprobe", "kprobe/vfs_read+", -EINVAL, "", "", 0, 0, ""},
+                {"kprobe", "kprobe/vfs_read+x", -EINVAL, "", "", 0, 0, ""},
+                {"kprobe", "kprobe/vfs_read+-1", -EINVAL, "", "", 0, 0, ""},
+                {"kprobe", "kprobe/vfs_read+99999999999999999999", -EINVAL, "", "", 0, 0, ""},
+                {"kprobe", "kprobe/a b", -EINVAL, "", "", 0, 0, ""},
+                {"kretprobe", "kretprobe/vfs_read+4", -EINVAL, "", "", 0, 0, ""},
+                {"kretprobe", "kprobe/vfs_read", 0, "", "vfs_read", 0, 0, ""},
+                {"uprobe", "kprobe/vfs_read", 0, "", "", 0, 0, ""},
+                {"uprobe", "uprobe", 0, "", "", 0, 0, ""},
+                {"uprobe", "uprobe//bin/sh:main", 0, "", "main", 0, 0, "/bin/sh"},
+                {"uprobe", "uprobe/libc.so.6:malloc@GLIBC_2.2.5+8", 0, "", "malloc@GLIBC_2.2.5", 8, 0, "libc.so.6"},
+                {"uprobe", "uprobe//a:b:main", 0, "", "main", 0, 0, "/a:b"},
+                {"uprobe", "uprobe//bin/sh:0x1234", 0, "", "", 0x1234, 0, "/bin/sh"},
+                {"uprobe", "uprobe//bin/sh", -EINVAL, "", "", 0, 0, ""},
+                {"uprobe", "uprobe/:main", -EINVAL, "", "", 0, 0, ""},
+                {"uprobe", "uprobe//bin/sh:", -EINVAL, "", "", 0, 0, ""},
+                {"uretprobe", "uretprobe.s//bin/sh:main", 0, "", "main", 0, 0, "/bin/sh"},
+                {"fentry", "fentry/vfs_read", 0, "", "vfs_read", 0, 0, ""},
+                {"fentry", "fentry/vfs_read+1", -EINVAL, "", "", 0, 0, ""},
+                {"lsm", "lsm.s/file_open", 0, "", "file_open", 0, 0, ""},
+                {"xdp", "prog", 0, "", "", 0, 0, ""},
+                {"kprobe", "", 0, "", "", 0, 0, ""},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < KERN_ELEMENTSOF(cases); i++) {
+                KernHook hook = hook_of(cases[i].type);
+                char path[PATH_MAX];
+                KernDiag diag = {0};
+                int r = kern_hook_complete(&hook, cases[i].section, path, sizeof(path), &diag);
+
+                if (r != cases[i].r)
+                        fail_msg("\"%s\": %d %s", cases[i].section, r, diag.message);
+                if (r < 0)
+                        assert_int_equal(diag.error, KERN_ERROR_INVALID_ARGUMENT);
+                assert_string_equal(hook.tracepoint, cases[i].tracepoint);
+                assert_string_equal(hook.function, cases[i].function);
+                assert_int_equal(hook.offset, cases[i].offset);
+                assert_int_equal(hook.direction, cases[i].direction);
+                assert_string_equal(path, cases[i].path);
+                assert_int_equal(!!(hook.given & BIT(FUNCTION)), hook.function[0] != '\0');
+                assert_int_equal(!!(hook.given & BIT(TRACEPOINT)), hook.tracepoint[0] != '\0');
+                kern_diag_clear(&diag);
+        }
+}
+
+static void test_given_wins(void **state)
+{
+        KernHook hook = hook_of("kprobe");
+        char path[PATH_MAX];
+        KernDiag diag = {0};
+
+        (void)state;
+        strcpy(hook.function, "vfs_write");
+        hook.given = BIT(FUNCTION);
+        assert_int_equal(kern_hook_complete(&hook, "kprobe/vfs_read+4", path, sizeof(path), &diag), 0);
+        assert_string_equal(hook.function, "vfs_write");
+        /* the section's offset belongs to the section's function */
+        assert_int_equal(hook.offset, 0);
+
+        hook = hook_of("tcx");
+        hook.given = BIT(DIRECTION);
+        hook.direction = KERN_DIRECTION_EGRESS;
+        assert_int_equal(kern_hook_complete(&hook, "tcx/ingress", path, sizeof(path), &diag), 0);
+        assert_int_equal(hook.direction, KERN_DIRECTION_EGRESS);
+
+        /* a target that was given is not overwritten, its function may come from the section */
+        hook = hook_of("uprobe");
+        hook.given = BIT(TARGET);
+        assert_int_equal(kern_hook_complete(&hook, "uprobe//bin/sh:main", path, sizeof(path), &diag), 0);
+        assert_string_equal(path, "");
+        assert_string_equal(hook.function, "main");
+}
+
+static void test_fixed_at_load(void **state)
+{
+        KernHook hook = hook_of("fentry");
+        char path[PATH_MAX];
+        KernDiag diag = {0};
+
+        (void)state;
+        strcpy(hook.function, "vfs_write");
+        hook.given = BIT(FUNCTION);
+        assert_int_equal(kern_hook_complete(&hook, "fentry/vfs_read", path, sizeof(path), &diag), -EINVAL);
+        assert_non_null(strstr(diag.message, "vfs_write"));
+        assert_non_null(strstr(diag.message, "vfs_read"));
+        kern_diag_clear(&diag);
+
+        hook = hook_of("tp_btf");
+        strcpy(hook.tracepoint, "sched_switch");
+        hook.given = BIT(TRACEPOINT);
+        assert_int_equal(kern_hook_complete(&hook, "tp_btf/sched_waking", path, sizeof(path), &diag), -EINVAL);
+        kern_diag_clear(&diag);
+        assert_int_equal(kern_hook_complete(&hook, "tp_btf/sched_switch", path, sizeof(path), &diag), 0);
+}
+
+static void test_long_section(void **state)
+{
+        char section[600], path[16];
+        KernHook hook = hook_of("kprobe");
+        KernDiag diag = {0};
+
+        (void)state;
+        memset(section, 'a', sizeof(section));
+        memcpy(section, "kprobe/", 7);
+        section[sizeof(section) - 1] = '\0';
+        assert_int_equal(kern_hook_complete(&hook, section, path, sizeof(path), &diag), -EINVAL);
+        kern_diag_clear(&diag);
+
+        hook = hook_of("uprobe");
+        assert_int_equal(kern_hook_complete(&hook, "uprobe//a/path/that/is/long:main", path,
+                                            sizeof(path), &diag), -EINVAL);
+}
+
+static void must_say(const KernHook *hook, KernError error, const char *word)
+{
+        KernDiag diag = {0};
+        int r = kern_hook_check(hook, &diag);
+
+        if (error == KERN_ERROR_NONE) {
+                if (r < 0)
+                        fail_msg("%s: %s", hook->type->name, diag.message);
+                return;
+        }
+        assert_int_equal(r, -EINVAL);
+        if (diag.error != error || !strstr(diag.message, word))
+                fail_msg("%d: %s", diag.error, diag.message);
+}
+
+static void test_check(void **state)
+{
+        KernHook hook = hook_of("xdp");
+
+        (void)state;
+        must_say(&hook, KERN_ERROR_MISSING_PARAMETER, "interface");
+        hook.given = BIT(INTERFACE);
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "index");
+        hook.ifindex = 1;
+        must_say(&hook, KERN_ERROR_NONE, "");
+        hook.given |= BIT(PRIORITY);
+        hook.priority = 70000;
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "65535");
+        hook.priority = 1;
+        hook.given |= BIT(TRACEPOINT);
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "takes no tracepoint");
+
+        hook = hook_of("tc");
+        hook.given = BIT(INTERFACE);
+        hook.ifindex = 1;
+        must_say(&hook, KERN_ERROR_MISSING_PARAMETER, "direction");
+
+        hook = hook_of("tracepoint");
+        hook.given = BIT(TRACEPOINT);
+        strcpy(hook.tracepoint, "sched:sched_switch");
+        must_say(&hook, KERN_ERROR_NONE, "");
+        strcpy(hook.tracepoint, "sched_switch");
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "GROUP:NAME");
+        strcpy(hook.tracepoint, "../x:../y");
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "GROUP:NAME");
+        strcpy(hook.tracepoint, ":x");
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "GROUP:NAME");
+
+        hook = hook_of("raw_tracepoint");
+        hook.given = BIT(TRACEPOINT);
+        strcpy(hook.tracepoint, "sched:sched_switch");
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "NAME");
+
+        hook = hook_of("kprobe");
+        hook.given = BIT(FUNCTION);
+        strcpy(hook.function, "vfs_read");
+        must_say(&hook, KERN_ERROR_NONE, "");
+        strcpy(hook.function, "vfs read");
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "kernel function");
+        hook.function[0] = '\0';
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "kernel function");
+}
+
+static void test_check_uprobe(void **state)
+{
+        KernHook hook = hook_of("uprobe");
+
+        (void)state;
+        must_say(&hook, KERN_ERROR_MISSING_PARAMETER, "target");
+        hook.given = BIT(TARGET);
+        hook.target_fd = 0;
+        must_say(&hook, KERN_ERROR_MISSING_PARAMETER, "function, or offset");
+        hook.given |= BIT(OFFSET);
+        must_say(&hook, KERN_ERROR_NONE, "");
+        hook.given |= BIT(FUNCTION);
+        strcpy(hook.function, "_ZN3foo3barEv");
+        must_say(&hook, KERN_ERROR_NONE, "");
+        hook.given |= BIT(PID);
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "pid");
+        hook.pid = 1;
+        must_say(&hook, KERN_ERROR_NONE, "");
+
+        hook.type = kern_type_find("uretprobe");
+        hook.offset = 4;
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "returns");
+}
+
+static void test_check_perf_event(void **state)
+{
+        KernHook hook = hook_of("perf_event");
+
+        (void)state;
+        hook.given = BIT(EVENT);
+        strcpy(hook.event, "cpu-clocks");
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "task-clock");
+        strcpy(hook.event, "cpu-clock");
+        must_say(&hook, KERN_ERROR_MISSING_PARAMETER, "frequency");
+        hook.given |= BIT(FREQUENCY);
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "100000");
+        hook.frequency = 99;
+        must_say(&hook, KERN_ERROR_NONE, "");
+        hook.given |= BIT(PERIOD);
+        hook.period = 1000;
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "contradict");
+        assert_null(kern_perf_event_find(""));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_strings),      cmocka_unit_test(test_complete),
+                cmocka_unit_test(test_given_wins),   cmocka_unit_test(test_fixed_at_load),
+                cmocka_unit_test(test_long_section), cmocka_unit_test(test_check),
+                cmocka_unit_test(test_check_uprobe), cmocka_unit_test(test_check_perf_event),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

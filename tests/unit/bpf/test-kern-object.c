@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <sys/mman.h>
+
+#include "test-util.h"
+
+#include "kern-info.h"
+
+/* Loading into the running kernel. */
+
+static KernDiag diag;
+
+static void expect_refused(const char *file, const KernLoadOptions *options, KernError error,
+                           const char *word)
+{
+        KERN_AUTO_CLOSE int fd = open_program(file);
+        KernObject *object = NULL;
+        int r;
+
+        kern_diag_clear(&diag);
+        r = kern_object_load(fd, options, &object, &diag);
+        assert_null(object);
+        assert_true(r < 0 && r > -4096);
+        if (diag.error != error || !strstr(diag.message, word))
+                fail_msg("%s: wanted %d and \"%s\", got %d (%d): %s", file, error, word, diag.error, r,
+                         diag.message);
+}
+
+static KernLoadOptions wish(const char *name, const char *type)
+{
+        static KernProgramWish wishes[1];
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+
+        wishes[0] = (KernProgramWish){.name = name, .type = kern_type_find(type)};
+        options.programs = wishes;
+        options.n_programs = 1;
+        return options;
+}
+
+static size_t count_fds(void)
+{
+        DIR *dir = opendir("/proc/self/fd");
+        size_t n = 0;
+
+        assert_non_null(dir);
+        while (readdir(dir))
+                n++;
+        closedir(dir);
+        return n;
+}
+
+static void test_load_all(void **state)
+{
+        KernObject *object = load("packet_counter");
+        KernProgramInfo info;
+
+        (void)state;
+        assert_int_equal(object->n_programs, 1);
+        assert_int_equal(object->n_maps, 2);
+        assert_string_equal(object->programs[0].name, "count_packets");
+        assert_string_equal(object->programs[0].section, "xdp");
+        assert_string_equal(object->programs[0].type->name, "xdp");
+        assert_int_equal(kern_program_info(object->programs[0].fd, &info), 0);
+        assert_int_equal(info.prog_type, BPF_PROG_TYPE_XDP);
+        assert_int_equal(info.n_map_ids, 2);
+        assert_null(object->log);
+        /* new programs don't reach programs that are started later */
+        assert_true(fcntl(object->programs[0].fd, F_GETFD) & FD_CLOEXEC);
+        assert_true(fcntl(object->maps[0].fd, F_GETFD) & FD_CLOEXEC);
+        kern_object_free(object);
+}
+
+static void test_load_some(void **state)
+{
+        KernLoadOptions options = wish("tcx_egress", NULL);
+        KernObject *object = load_wishes("tcx", &options);
+
+        (void)state;
+        assert_int_equal(object->n_programs, 1);
+        assert_string_equal(object->programs[0].name, "tcx_egress");
+        kern_object_free(object);
+
+        options = wish("nobody", NULL);
+        expect_refused("tcx", &options, KERN_ERROR_NO_SUCH_PROGRAM, "tcx_ingress, tcx_egress");
+}
+
+static void test_asked_twice(void **state)
+{
+        KernProgramWish wishes[] = {{.name = "tc_count"}, {.name = "tc_count"}};
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+
+        (void)state;
+        options.programs = wishes;
+        options.n_programs = 2;
+        expect_refused("tc", &options, KERN_ERROR_INVALID_ARGUMENT, "twice");
+}
+
+static void test_types(void **state)
+{
+        static const struct {
+                const char *file, *program, *type;
+                enum bpf_prog_type prog_type;
+        } good[] = {
+                {"plain_section", "plain_prog", "xdp", BPF_PROG_TYPE_XDP},
+                {"plain_section", "plain_prog", "tc", BPF_PROG_TYPE_SCHED_CLS},
+                {"plain_section", "plain_optional", NULL, BPF_PROG_TYPE_XDP},
+                {"tc", "tc_count", "tcx", BPF_PROG_TYPE_SCHED_CLS},
+                {"tcx", "tcx_ingress", "tc", BPF_PROG_TYPE_SCHED_CLS},
+                {"kprobe", "kprobe_open", "kretprobe", BPF_PROG_TYPE_KPROBE},
+                {"uprobe", "uprobe_anywhere", "kprobe", BPF_PROG_TYPE_KPROBE},
+        };
+        KernLoadOptions options;
+
+        (void)state;
+        for (size_t i = 0; i < KERN_ELEMENTSOF(good); i++) {
+                KernProgramInfo info;
+                KernObject *object;
+
+                options = wish(good[i].program, good[i].type);
+                object = load_wishes(good[i].file, &options);
+                assert_int_equal(kern_program_info(object->programs[0].fd, &info), 0);
+                assert_int_equal(info.prog_type, good[i].prog_type);
+                if (good[i].type)
+                        assert_string_equal(object->programs[0].type->name, good[i].type);
+                kern_object_free(object);
+        }
+
+        options = wish("tc_count", "xdp");
+        expect_refused("tc", &options, KERN_ERROR_TYPE_MISMATCH, "xdp");
+        options = wish("plain_socket", "tc");
+        expect_refused("plain_section", &options, KERN_ERROR_TYPE_MISMATCH, "socket");
+        options = wish("plain_prog", NULL);
+        expect_refused("plain_section", &options, KERN_ERROR_UNKNOWN_SECTION, "\"prog\"");
+        options = wish("plain_prog", "fentry");
+        expect_refused("plain_section", &options, KERN_ERROR_MISSING_PARAMETER, "fentry/FUNCTION");
+}
+
+static void test_verifier(void **state)
+{
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+
+        (void)state;
+        expect_refused("refused", &options, KERN_ERROR_VERIFIER, "refused_xdp");
+        assert_non_null(strstr(diag.message, "invalid access to packet"));
+        assert_non_null(diag.log);
+        assert_int_equal(diag.log_size, strlen(diag.log));
+        assert_non_null(strstr(diag.log, "processed"));
+        assert_null(strstr(diag.message, "processed"));
+
+        /* with a level of its own the log is the program's, not the object's */
+        options.log_level = 2;
+        expect_refused("refused", &options, KERN_ERROR_VERIFIER, "invalid access to packet");
+        options.log_level = 99;
+        expect_refused("refused", &options, KERN_ERROR_INVALID_ARGUMENT, "log_level");
+}
+
+static void test_log(void **state)
+{
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *object;
+
+        (void)state;
+        options.log_level = 1;
+        object = load_wishes("tcx", &options);
+        assert_non_null(strstr(object->log, "; program tcx_ingress"));
+        assert_non_null(strstr(object->log, "; program tcx_egress"));
+        assert_int_equal(object->log_size, strlen(object->log));
+        kern_object_free(object);
+}
+
+static uint32_t run(KernObject *object)
+{
+        uint8_t packet[64] = {0};
+        KernTestRun test = {.data_in = packet, .data_in_size = sizeof(packet), .repeat = 1};
+
+        assert_int_equal(kern_test_run(object->programs[0].fd, &test), 0);
+        return test.retval;
+}
+
+static void test_globals(void **state)
+{
+        uint32_t answer = 7, calls = 100;
+        uint64_t start = 5;
+        uint16_t hidden = 9;
+        uint8_t pair[16] = {1};
+        KernGlobalWish globals[] = {
+                {"answer", &answer, sizeof(answer)}, {"start", &start, sizeof(start)},
+                {"calls", &calls, sizeof(calls)},    {"hidden", &hidden, sizeof(hidden)},
+                {"pair", pair, sizeof(pair)},
+        };
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *object = load("globals");
+        uint8_t data[64], bss[64];
+        uint32_t key = 0;
+
+        (void)state;
+        assert_int_equal(run(object), 42);
+        kern_object_free(object);
+
+        options.globals = globals;
+        options.n_globals = KERN_ELEMENTSOF(globals);
+        object = load_wishes("globals", &options);
+        assert_int_equal(run(object), 7);
+        assert_int_equal(kern_map_lookup(map_of(object, ".data")->fd, &key, data), 0);
+        assert_int_equal(kern_map_lookup(map_of(object, ".bss")->fd, &key, bss), 0);
+        start = 6;
+        assert_true(memmem(data, 16, &start, sizeof(start)) != NULL);
+        calls = 101;
+        assert_true(memmem(bss, 20, &calls, sizeof(calls)) != NULL);
+        calls = 10;          /* pair.first: 1, and hidden added once */
+        assert_true(memmem(bss, 20, &calls, sizeof(calls)) != NULL);
+        kern_object_free(object);
+
+        globals[0].size = 8;
+        expect_refused("globals", &options, KERN_ERROR_INVALID_ARGUMENT, "4 bytes, not 8");
+        globals[0] = (KernGlobalWish){"question", &answer, sizeof(answer)};
+        expect_refused("globals", &options, KERN_ERROR_NO_SUCH_GLOBAL, "answer");
+        expect_refused("tc", &options, KERN_ERROR_NO_SUCH_GLOBAL, "none");
+}
+
+static void test_maps(void **state)
+{
+        KernObject *first = load("tc"), *second;
+        KernMapWish maps[] = {{"hits", map_of(first, "hits")->fd}};
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KERN_AUTO_CLOSE int other = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 16, 4, NULL);
+        KernMapInfo a, b;
+
+        (void)state;
+        options.maps = maps;
+        options.n_maps = 1;
+        second = load_wishes("shared_map", &options);
+        assert_true(map_of(second, "hits")->reused);
+        assert_int_equal(kern_map_info(map_of(first, "hits")->fd, &a), 0);
+        assert_int_equal(kern_map_info(map_of(second, "hits")->fd, &b), 0);
+        assert_int_equal(a.id, b.id);
+        run(second);
+        assert_int_equal(hits_of(first, 0), 1);
+        kern_object_free(second);
+        /* the caller's descriptor stays its own */
+        assert_int_equal(kern_map_info(maps[0].fd, &a), 0);
+
+        maps[0].fd = other;
+        expect_refused("tc", &options, KERN_ERROR_MAP_MISMATCH, "value size of 8");
+        maps[0].fd = map_of(first, "hits")->fd;
+        maps[0].name = "misses";
+        expect_refused("tc", &options, KERN_ERROR_NO_SUCH_MAP, "hits");
+        maps[0].name = "packets_percpu";
+        expect_refused("packet_counter", &options, KERN_ERROR_MAP_MISMATCH, "percpu_array");
+        maps[0].fd = -1;
+        expect_refused("packet_counter", &options, KERN_ERROR_NO_SUCH_MAP, "no map");
+        kern_object_free(first);
+}
+
+static void test_no_pins(void **state)
+{
+        KernObject *object = load("pinned");
+
+        (void)state;
+        assert_int_equal(access("/sys/fs/bpf/bpfkeeper_test_pin", F_OK), -1);
+        kern_object_free(object);
+}
+
+static void test_missing_targets(void **state)
+{
+        KernLoadOptions options = wish("missing_function", NULL);
+
+        (void)state;
+        expect_refused("missing_target", &options, KERN_ERROR_NO_SUCH_FUNCTION,
+                       "bpfkeeper_no_such_function");
+        options = wish("missing_tracepoint", NULL);
+        expect_refused("missing_target", &options, KERN_ERROR_NO_SUCH_TRACEPOINT,
+                       "bpfkeeper_no_such_tracepoint");
+        options = wish("missing_hook", NULL);
+        expect_refused("missing_target", &options, KERN_ERROR_NO_SUCH_FUNCTION,
+                       "bpfkeeper_no_such_hook");
+        options = wish("missing_target", NULL);
+        expect_refused("missing_target", &options, KERN_ERROR_MISSING_PARAMETER, "FUNCTION");
+}
+
+static void test_huge_map(void **state)
+{
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+
+        (void)state;
+        expect_refused("huge_map", &options, KERN_ERROR_LIMIT_EXCEEDED, "4294967295");
+}
+
+static void test_custom_btf(void **state)
+{
+        KERN_AUTO_CLOSE int raw = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
+        KERN_AUTO_CLOSE int junk = memfd_create("junk", MFD_CLOEXEC);
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *object;
+
+        (void)state;
+        if (raw < 0)
+                skip();
+        options.btf_fd = raw;
+        object = load_wishes("core_task", &options);
+        kern_object_free(object);
+        /* at whatever offset */
+        assert_true(lseek(raw, 100, SEEK_SET) == 100);
+        object = load_wishes("core_task", &options);
+        kern_object_free(object);
+
+        assert_int_equal(write(junk, "junk that is no BTF", 19), 19);
+        options.btf_fd = junk;
+        expect_refused("core_task", &options, KERN_ERROR_NO_BTF, "neither");
+}
+
+/* Nothing may stay open, or loaded, of what failed and of what was freed. */
+static void test_no_leaks(void **state)
+{
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        size_t before;
+
+        (void)state;
+        kern_object_free(load("packet_counter"));
+        before = count_fds();
+        for (int i = 0; i < 20; i++) {
+                kern_object_free(load("packet_counter"));
+                expect_refused("refused", &options, KERN_ERROR_VERIFIER, "");
+                expect_refused("huge_map", &options, KERN_ERROR_LIMIT_EXCEEDED, "");
+        }
+        assert_int_equal(count_fds(), before);
+}
+
+/* A loader that the damage reaches through libbpf, up to the kernel. */
+static void test_damaged(void **state)
+{
+        static const char *const names[] = {"packet_counter", "globals", "ringbuf", "tc"};
+        const char *rounds_text = getenv("TEST_ROUNDS");
+        unsigned rounds = rounds_text ? (unsigned)atoi(rounds_text) : 150;
+        uint32_t seed = 88172645;
+
+        (void)state;
+        for (size_t n = 0; n < KERN_ELEMENTSOF(names); n++) {
+                KERN_AUTO_CLOSE int fd = open_program(names[n]);
+                size_t size = (size_t)lseek(fd, 0, SEEK_END);
+                KERN_AUTO_FREE uint8_t *good = malloc(size);
+                KERN_AUTO_CLOSE int copy = memfd_create("object", MFD_CLOEXEC);
+
+                assert_non_null(good);
+                assert_int_equal(pread(fd, good, size, 0), size);
+                for (unsigned round = 0; round < rounds; round++) {
+                        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+                        KernObject *object = NULL;
+
+                        assert_int_equal(pwrite(copy, good, size, 0), size);
+                        for (int i = 0; i < 4; i++) {
+                                uint8_t byte;
+                                off_t at;
+
+                                seed = seed * 1664525 + 1013904223;
+                                at = (off_t)((seed >> 8) % size);
+                                byte = good[at] ^ (uint8_t)(1U << (seed >> 5) % 8);
+                                assert_int_equal(pwrite(copy, &byte, 1, at), 1);
+                        }
+                        kern_diag_clear(&diag);
+                        if (kern_object_load(copy, &options, &object, &diag) < 0)
+                                assert_true(diag.error != KERN_ERROR_NONE);
+                        kern_object_free(object);
+                }
+        }
+}
+
+static int clear_diag(void **state)
+{
+        (void)state;
+        kern_diag_clear(&diag);
+        return 0;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_load_all),   cmocka_unit_test(test_load_some),
+                cmocka_unit_test(test_asked_twice), cmocka_unit_test(test_types),
+                cmocka_unit_test(test_verifier),   cmocka_unit_test(test_log),
+                cmocka_unit_test(test_globals),    cmocka_unit_test(test_maps),
+                cmocka_unit_test(test_no_pins),    cmocka_unit_test(test_missing_targets),
+                cmocka_unit_test(test_huge_map),   cmocka_unit_test(test_custom_btf),
+                cmocka_unit_test(test_no_leaks),   cmocka_unit_test(test_damaged),
+        };
+
+        if (!may_bpf())
+                return EXIT_SKIPPED;
+        return cmocka_run_group_tests(tests, NULL, clear_diag);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test-util.h"
+
+#include "kern-attach-internal.h"
+#include "kern-types.h"
+
+static void test_table(void **state)
+{
+        (void)state;
+        for (const KernType *t = kern_types; t->name; t++) {
+                char suffix[32];
+
+                assert_ptr_equal(kern_type_find(t->name), t);
+                assert_true(strlen(t->summary) > 0);
+                assert_int_equal(t->required & t->optional, 0);
+                assert_true(t->sections[0] != NULL);
+                assert_true(t->prog_type != BPF_PROG_TYPE_UNSPEC);
+                /* one row, one way to attach it */
+                assert_non_null(kern_attach_func(t));
+                for (const char *const *s = t->sections; *s; s++)
+                        assert_ptr_equal(kern_type_from_section(*s), t);
+                kern_type_action_suffix(t, suffix, sizeof(suffix));
+                assert_null(strchr(suffix, '_'));
+                assert_int_equal(strlen(suffix), strlen(t->name));
+        }
+        for (int p = 0; p < _KERN_PARAM_MAX; p++) {
+                assert_non_null(kern_params[p].name);
+                assert_non_null(kern_params[p].summary);
+        }
+        assert_null(kern_type_find("nothing"));
+        assert_null(kern_type_find(""));
+        assert_null(kern_type_find(NULL));
+}
+
+static void test_sections(void **state)
+{
+        static const struct {
+                const char *section, *type, *rest;
+        } cases[] = {
+                {"xdp", "xdp", ""},
+                {"?xdp", "xdp", ""},
+                {"xdp.frags", "xdp", ""},
+                {"xdp/devmap", NULL, ""},
+                {"xdp_filter", NULL, ""},
+                {"tc", "tc", ""},
+                {"classifier", "tc", ""},
+                {"tc/ingress", "tcx", ""},
+                {"tcx/egress", "tcx", ""},
+                {"action", NULL, ""},
+                {"tracepoint/sched/sched_switch", "tracepoint", "sched/sched_switch"},
+                {"tp/sched/sched_switch", "tracepoint", "sched/sched_switch"},
+                {"tp", "tracepoint", ""},
+                {"tp_btf/sched_switch", "tp_btf", "sched_switch"},
+                {"raw_tp/sched_switch", "raw_tracepoint", "sched_switch"},
+                {"raw_tracepoint.w/x", NULL, ""},
+                {"kprobe/vfs_read", "kprobe", "vfs_read"},
+                {"kprobe.multi/vfs_*", NULL, ""},
+                {"kretprobe/vfs_read", "kretprobe", "vfs_read"},
+                {"uprobe.s//bin/sh:main", "uprobe", "/bin/sh:main"},
+                {"uretprobe//bin/sh:main", "uretprobe", "/bin/sh:main"},
+                {"fentry.s/vfs_read", "fentry", "vfs_read"},
+                {"fexit/vfs_read", "fexit", "vfs_read"},
+                {"lsm.s/file_open", "lsm", "file_open"},
+                {"lsm_cgroup/socket_bind", NULL, ""},
+                {"cgroup_skb/egress", "cgroup_skb", ""},
+                {"cgroup/skb", "cgroup_skb", ""},
+                {"cgroup/sock", NULL, ""},
+                {"perf_event", "perf_event", ""},
+                {"perf_event/x", NULL, ""},
+                {"prog", NULL, ""},
+                {"", NULL, ""},
+                {"?", NULL, ""},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < KERN_ELEMENTSOF(cases); i++) {
+                const KernType *type = kern_type_from_section(cases[i].section);
+
+                if (!cases[i].type) {
+                        if (type)
+                                fail_msg("\"%s\" is taken for %s", cases[i].section, type->name);
+                        continue;
+                }
+                if (!type)
+                        fail_msg("\"%s\" is not known", cases[i].section);
+                assert_string_equal(type->name, cases[i].type);
+                assert_string_equal(kern_type_section_rest(type, cases[i].section), cases[i].rest);
+        }
+        assert_null(kern_type_from_section(NULL));
+        assert_string_equal(kern_type_section_rest(NULL, NULL), "");
+}
+
+static void test_names(void **state)
+{
+        (void)state;
+        assert_string_equal(kern_prog_type_name(BPF_PROG_TYPE_SCHED_CLS), "sched_cls");
+        assert_string_equal(kern_map_type_name(BPF_MAP_TYPE_PERCPU_ARRAY), "percpu_array");
+        assert_string_equal(kern_link_type_name(BPF_LINK_TYPE_XDP), "xdp");
+        assert_string_equal(kern_prog_type_name((enum bpf_prog_type)9999), "unknown");
+        assert_string_equal(kern_map_type_name((enum bpf_map_type)9999), "unknown");
+        assert_string_equal(kern_link_type_name((enum bpf_link_type)9999), "unknown");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_sections),
+                cmocka_unit_test(test_names),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
