@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <glib-unix.h>
+#include <systemd/sd-daemon.h>
+
+#include "bus-source.h"
+#include "error.h"
+#include "netwatch.h"
+#include "ops.h"
+#include "recover.h"
+
+#define RUN_DIR "/run/bpfkeeper"
+#define PIN_DIR "/sys/fs/bpf/bpfkeeper"
+/* How long the processes of an earlier daemon may take to end. */
+#define LOCK_TIMEOUT_SEC 30
+#define PROBE_TIMEOUT_SEC 20
+/* How long requests may go on after the service was told to stop. */
+#define STOP_TIMEOUT_SEC 10
+
+static void leave(Daemon *daemon);
+
+void daemon_hold(Daemon *daemon)
+{
+        daemon->n_busy++;
+}
+
+void daemon_release(Daemon *daemon)
+{
+        g_assert(daemon->n_busy > 0);
+        daemon->n_busy--;
+        daemon->last_activity = g_get_monotonic_time();
+        if (daemon->leaving && daemon->n_busy == 0)
+                g_main_loop_quit(daemon->loop);
+}
+
+static void quit(Daemon *daemon, int status)
+{
+        daemon->exit_status = status;
+        g_main_loop_quit(daemon->loop);
+}
+
+/* Getters for the API */
+
+static BusProgram *get_program(void *service, uint32_t id)
+{
+        Program *p = registry_any_program(((Daemon *)service)->registry, id);
+
+        return p ? &p->pub : NULL;
+}
+
+static BusMap *get_map(void *service, uint32_t id)
+{
+        Map *m = registry_any_map(((Daemon *)service)->registry, id);
+
+        return m ? &m->pub : NULL;
+}
+
+static BusLink *get_link(void *service, uint32_t id)
+{
+        Link *l = registry_link(((Daemon *)service)->registry, id);
+
+        return l ? &l->pub : NULL;
+}
+
+static int get_program_stats(void *service, const BusProgram *program, BusProgramStats *ret)
+{
+        KernProgramInfo info;
+        int fd, r;
+
+        fd = program_open(service, (const Program *)program);
+        if (fd < 0)
+                return fd;
+        r = kern_program_info(fd, &info);
+        if (r >= 0) {
+                *ret = (BusProgramStats){
+                        .run_time_nsec = info.run_time_ns,
+                        .run_count = info.run_count,
+                        .recursion_misses = info.recursion_misses,
+                };
+                r = kern_memlock(fd, &ret->bytes_memlock);
+        }
+        close(fd);
+        return r;
+}
+
+static int get_map_stats(void *service, const BusMap *map, BusMapStats *ret)
+{
+        BusMapStats stats = { 0 };
+        int fd, r;
+
+        fd = map_open(service, (const Map *)map, KERN_ACCESS_READ);
+        if (fd < 0)
+                return fd;
+        r = kern_map_frozen(fd, &stats.frozen);
+        if (r >= 0)
+                r = kern_memlock(fd, &stats.bytes_memlock);
+        close(fd);
+        if (r >= 0)
+                *ret = stats;
+        return r;
+}
+
+static GArray *get_ids(void *service, BusKind kind)
+{
+        return registry_ids(((Daemon *)service)->registry, kind);
+}
+
+static const BusProgramType *get_program_types(void *service)
+{
+        return (const BusProgramType *)((Daemon *)service)->program_types->data;
+}
+
+static const BusFeature *get_features(void *service)
+{
+        return (const BusFeature *)((Daemon *)service)->features->data;
+}
+
+static void note_activity(void *service)
+{
+        ((Daemon *)service)->last_activity = g_get_monotonic_time();
+}
+
+static const BusOps ops = {
+        .program = get_program,
+        .map = get_map,
+        .link = get_link,
+        .program_stats = get_program_stats,
+        .map_stats = get_map_stats,
+        .ids = get_ids,
+        .program_types = get_program_types,
+        .features = get_features,
+        .activity = note_activity,
+        .load = op_load,
+        .inspect = op_inspect,
+        .last_log = op_last_log,
+        .attach = op_attach,
+        .unload = op_unload,
+        .program_open_fd = op_program_open_fd,
+        .program_log = op_program_log,
+        .test_run = op_test_run,
+        .detach = op_detach,
+        .map_lookup = op_map_lookup,
+        .map_update = op_map_update,
+        .map_delete = op_map_delete,
+        .map_entries = op_map_entries,
+        .map_open_fd = op_map_open_fd,
+};
+
+/* The table of program types, as the API has it */
+
+static const char **param_names(unsigned params)
+{
+        const char **names = g_new0(const char *, _KERN_PARAM_MAX + 1);
+        size_t n = 0;
+
+        for (int p = 0; p < _KERN_PARAM_MAX; p++)
+                if (params & KERN_PARAM_BIT(p))
+                        names[n++] = kern_params[p].name;
+        return names;
+}
+
+static void clear_program_type(void *p)
+{
+        BusProgramType *type = p;
+
+        g_free((gpointer)type->required);
+        g_free((gpointer)type->optional);
+}
+
+static GArray *make_program_types(void)
+{
+        static const char *const sharing[] = {
+                [KERN_SHARING_KERNEL] = "kernel",
+                [KERN_SHARING_LIBXDP] = "libxdp",
+                [KERN_SHARING_EXCLUSIVE] = "exclusive",
+        };
+        GArray *types = g_array_new(TRUE, TRUE, sizeof(BusProgramType));
+
+        g_array_set_clear_func(types, clear_program_type);
+        for (const KernType *t = kern_types; t->name; t++) {
+                BusProgramType type = {
+                        .name = t->name,
+                        .description = t->summary,
+                        .sections = t->sections,
+                        .required = param_names(t->required),
+                        .optional = param_names(t->optional),
+                        .sharing = sharing[t->sharing],
+                        .needs = t->needs ?: "",
+                };
+
+                g_array_append_val(types, type);
+        }
+        return types;
+}
+
+/* Interfaces that go */
+
+static void interface_gone(uint32_t ifindex, void *userdata)
+{
+        Daemon *daemon = userdata;
+        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
+
+        for (GList *l = links; l; l = l->next)
+                if (((Link *)l->data)->pub.interface_index == ifindex)
+                        link_forget(daemon, l->data);
+}
+
+static void interfaces_unknown(void *userdata)
+{
+        Daemon *daemon = userdata;
+        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
+        char name[IF_NAMESIZE];
+
+        for (GList *l = links; l; l = l->next) {
+                uint32_t ifindex = ((Link *)l->data)->pub.interface_index;
+
+                if (ifindex != 0 && !if_indextoname(ifindex, name))
+                        link_forget(daemon, l->data);
+        }
+}
+
+/* Leaving: the name first, so that who calls from now on starts the next service; the objects stay. */
+
+static int on_name_released(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        Daemon *daemon = userdata;
+
+        (void)m, (void)reterr;
+        /* All that was sent to the name before was received before this answer, and is held. */
+        daemon->leaving = true;
+        if (daemon->n_busy == 0)
+                quit(daemon, daemon->exit_status);
+        return 0;
+}
+
+static gboolean on_stop_timeout(gpointer userdata)
+{
+        Daemon *daemon = userdata;
+
+        g_warning("%u requests are not done after %d seconds; they are given up.", daemon->n_busy,
+                  STOP_TIMEOUT_SEC);
+        quit(daemon, daemon->exit_status);
+        return G_SOURCE_REMOVE;
+}
+
+static void leave(Daemon *daemon)
+{
+        if (daemon->idle_timer) {
+                g_source_remove(daemon->idle_timer);
+                daemon->idle_timer = 0;
+        }
+        (void)sd_notify(0, "STOPPING=1");
+        if (!daemon->api ||
+            sd_bus_release_name_async(daemon->bus, NULL, BUS_NAME, on_name_released, daemon) < 0)
+                quit(daemon, daemon->exit_status);
+        else
+                g_timeout_add_seconds(STOP_TIMEOUT_SEC, on_stop_timeout, daemon);
+}
+
+static gboolean on_signal(gpointer userdata)
+{
+        leave(userdata);
+        return G_SOURCE_CONTINUE;
+}
+
+static gboolean check_idle(gpointer userdata)
+{
+        Daemon *daemon = userdata;
+        gint64 idle = g_get_monotonic_time() - daemon->last_activity;
+
+        if (daemon->n_busy > 0 || idle < (gint64)daemon->idle_sec * G_USEC_PER_SEC)
+                return G_SOURCE_CONTINUE;
+        daemon->idle_timer = 0;
+        leave(daemon);
+        return G_SOURCE_REMOVE;
+}
+
+/* Starting, in steps: what the kernel can do may have to be probed first. */
+
+static void on_bus_closed(void *userdata)
+{
+        g_warning("The bus closed the connection.");
+        quit(userdata, EXIT_FAILURE);
+}
+
+static void publish(Daemon *daemon)
+{
+        int r;
+
+        r = bus_api_new(daemon->bus, &ops, daemon, &daemon->api);
+        /* Here, before anybody can be waiting, a round trip to the bus is no harm. */
+        if (r >= 0)
+                r = sd_bus_request_name(daemon->bus, BUS_NAME, 0);
+        if (r < 0) {
+                g_warning("Can't get the name %s on the bus: %s", BUS_NAME, g_strerror(-r));
+                quit(daemon, EXIT_FAILURE);
+                return;
+        }
+        registry_set_api(daemon->registry, daemon->api);
+        daemon->last_activity = g_get_monotonic_time();
+        if (daemon->idle_sec > 0)
+                daemon->idle_timer = g_timeout_add_seconds(MAX(daemon->idle_sec / 4, 1), check_idle, daemon);
+        worker_pool_warm(daemon->workers);
+        (void)sd_notify(0, "READY=1");
+}
+
+static void clear_feature(void *p)
+{
+        g_free((char *)((BusFeature *)p)->name);
+}
+
+static void use_features(Daemon *daemon, GKeyFile *file)
+{
+        g_auto(GStrv) names = g_key_file_get_keys(file, "Features", NULL, NULL);
+
+        for (char **n = names; n && *n; n++) {
+                BusFeature feature = {
+                        .name = g_strdup(*n),
+                        .available = g_key_file_get_boolean(file, "Features", *n, NULL),
+                };
+
+                g_array_append_val(daemon->features, feature);
+        }
+}
+
+static int fill_nothing(sd_bus_message *m, void *userdata)
+{
+        (void)m, (void)userdata;
+        return 0;
+}
+
+static void on_probed(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Daemon *daemon = userdata;
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        const char *name;
+        int available;
+
+        if (error) {
+                g_warning("Can't find out what the kernel can do: %s", error->message);
+                g_error_free(error);
+        } else if (sd_bus_message_enter_container(reply, 'a', "(sb)") >= 0) {
+                while (sd_bus_message_read(reply, "(sb)", &name, &available) > 0)
+                        g_key_file_set_boolean(file, "Features", name, available);
+                store_write_features(daemon->store, file);
+                use_features(daemon, file);
+        }
+        publish(daemon);
+}
+
+static void start_features(Daemon *daemon)
+{
+        g_autoptr(GKeyFile) file = store_read_features(daemon->store);
+
+        daemon->features = g_array_new(TRUE, TRUE, sizeof(BusFeature));
+        g_array_set_clear_func(daemon->features, clear_feature);
+        if (file) {
+                use_features(daemon, file);
+                publish(daemon);
+                return;
+        }
+        worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, 0, "Probe", PROBE_TIMEOUT_SEC,
+                         fill_nothing, on_probed, daemon, NULL);
+}
+
+static bool start(Daemon *daemon, GError **reterr)
+{
+        int r;
+
+        umask(0022);
+        daemon->store = store_new(RUN_DIR, PIN_DIR, LOCK_TIMEOUT_SEC, reterr);
+        if (!daemon->store)
+                return false;
+        r = sd_bus_open_system_with_description(&daemon->bus, "bpfkeeper");
+        if (r < 0) {
+                g_propagate_error(reterr, error_from_errno(r, "connect to the system bus"));
+                return false;
+        }
+        daemon->bus_source = bus_source_new(daemon->bus, on_bus_closed, daemon);
+        daemon->quota = quota_new();
+        daemon->registry = registry_new(daemon->quota);
+        daemon->peers = peer_table_new(daemon->bus);
+        daemon->authz = authz_new();
+        daemon->workers = worker_pool_new(LIBEXECDIR "/bpfkeeper-worker", store_lock_fd(daemon->store));
+        daemon->program_types = make_program_types();
+        /* Before the state is read: an interface that goes in between is seen by one or the other. */
+        daemon->netwatch = netwatch_new(interface_gone, interfaces_unknown, daemon);
+        recover(daemon);
+        start_features(daemon);
+        return true;
+}
+
+static void stop(Daemon *daemon)
+{
+        if (daemon->registry)
+                registry_set_api(daemon->registry, NULL);
+        worker_pool_free(daemon->workers);
+        netwatch_free(daemon->netwatch);
+        peer_table_free(daemon->peers);
+        bus_api_free(daemon->api);
+        bus_source_free(daemon->bus_source);
+        authz_free(daemon->authz);
+        registry_free(daemon->registry);
+        quota_free(daemon->quota);
+        g_clear_pointer(&daemon->features, g_array_unref);
+        g_clear_pointer(&daemon->program_types, g_array_unref);
+        sd_bus_flush_close_unref(daemon->bus);
+        store_free(daemon->store);
+}
+
+int daemon_run(unsigned idle_sec)
+{
+        Daemon daemon = { .idle_sec = idle_sec };
+        g_autoptr(GError) error = NULL;
+
+        daemon.loop = g_main_loop_new(NULL, FALSE);
+        g_unix_signal_add(SIGTERM, on_signal, &daemon);
+        g_unix_signal_add(SIGINT, on_signal, &daemon);
+        if (start(&daemon, &error))
+                g_main_loop_run(daemon.loop);
+        else {
+                g_warning("Can't start: %s", error->message);
+                daemon.exit_status = EXIT_FAILURE;
+        }
+        stop(&daemon);
+        g_main_loop_unref(daemon.loop);
+        return daemon.exit_status;
+}

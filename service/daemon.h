@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "authz.h"
+#include "bus-ops.h"
+#include "quota.h"
+#include "peer.h"
+#include "registry.h"
+#include "store.h"
+#include "worker-pool.h"
+
+/* The running service: its parts, and what they share. */
+typedef struct Daemon {
+        sd_bus *bus;
+        GSource *bus_source;
+        BusApi *api;
+        Quota *quota;
+        Registry *registry;
+        Store *store;
+        PeerTable *peers;
+        WorkerPool *workers;
+        Authz *authz;
+        struct Netwatch *netwatch;
+        GArray *program_types;   /* BusProgramType; the last has a NULL name */
+        GArray *features;        /* BusFeature; the last has a NULL name */
+        GMainLoop *loop;
+        unsigned n_busy;         /* requests and other work that isn't done */
+        gint64 last_activity;
+        unsigned idle_sec;       /* 0: never leave */
+        guint idle_timer;
+        bool leaving;            /* the bus name is given up; going down when all is done */
+        int exit_status;
+} Daemon;
+
+/*
+ * Runs the service until it is told to stop, or has had nothing to do for @idle_sec (0: for ever);
+ * what is loaded and attached stays. Returns the process's exit status.
+ */
+int daemon_run(unsigned idle_sec);
+
+/* Something is going on that must end before the service may leave. */
+void daemon_hold(Daemon *daemon);
+void daemon_release(Daemon *daemon);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "netwatch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include <glib-unix.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+
+struct Netwatch {
+        struct mnl_socket *socket;
+        guint source;
+        void (*gone)(uint32_t ifindex, void *userdata);
+        void (*overrun)(void *userdata);
+        void *userdata;
+};
+
+static int on_message(const struct nlmsghdr *header, void *userdata)
+{
+        const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
+        Netwatch *watch = userdata;
+
+        if (header->nlmsg_type == RTM_DELLINK && info->ifi_family == AF_UNSPEC)
+                watch->gone((uint32_t)info->ifi_index, watch->userdata);
+        return MNL_CB_OK;
+}
+
+static gboolean on_readable(gint fd, GIOCondition condition, gpointer userdata)
+{
+        Netwatch *watch = userdata;
+        char buffer[32 * 1024];
+        ssize_t n;
+
+        (void)fd, (void)condition;
+        n = mnl_socket_recvfrom(watch->socket, buffer, sizeof(buffer));
+        if (n > 0)
+                (void)mnl_cb_run(buffer, (size_t)n, 0, 0, on_message, watch);
+        else if (n < 0 && errno == ENOBUFS)
+                watch->overrun(watch->userdata);
+        return G_SOURCE_CONTINUE;
+}
+
+Netwatch *netwatch_new(void (*gone)(uint32_t ifindex, void *userdata),
+                       void (*overrun)(void *userdata), void *userdata)
+{
+        struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        Netwatch *watch;
+
+        if (!socket)
+                return NULL;
+        if (mnl_socket_bind(socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
+                mnl_socket_close(socket);
+                return NULL;
+        }
+        watch = g_new0(Netwatch, 1);
+        *watch = (Netwatch){ .socket = socket, .gone = gone, .overrun = overrun, .userdata = userdata };
+        watch->source = g_unix_fd_add(mnl_socket_get_fd(socket), G_IO_IN, on_readable, watch);
+        return watch;
+}
+
+void netwatch_free(Netwatch *watch)
+{
+        if (!watch)
+                return;
+        g_source_remove(watch->source);
+        mnl_socket_close(watch->socket);
+        g_free(watch);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* OpenFd(), GetLog() and TestRun() of programs: for their owners, and for who may use others'. */
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "ops.h"
+
+#define TEST_RUN_TIMEOUT_SEC 20
+
+typedef struct ProgramOp {
+        uint32_t id;
+        void (*go)(Request *request, const Program *program);
+        BusTestRunArgs run;      /* borrows from the message */
+        int fd;                  /* owned */
+} ProgramOp;
+
+static void program_op_free(void *p)
+{
+        ProgramOp *op = p;
+
+        if (op->fd >= 0)
+                close(op->fd);
+        g_free(op);
+}
+
+int program_open(Daemon *daemon, const Program *program)
+{
+        return program->load ? store_open_pin(daemon->store, BUS_PROGRAM, program->pub.id, 0)
+                             : kern_program_open_id(program->pub.id);
+}
+
+static void allowed(Request *request)
+{
+        ProgramOp *op = request->op;
+        const Program *program = registry_any_program(request->daemon->registry, op->id);
+
+        if (!program) {
+                request_fail(request, no_such_object(BUS_PROGRAM, op->id));
+                return;
+        }
+        op->go(request, program);
+}
+
+static void run(Request *request)
+{
+        ProgramOp *op = request->op;
+        const Program *program = registry_any_program(request->daemon->registry, op->id);
+        char id[16], owner[16];
+
+        if (!program) {
+                request_fail(request, no_such_object(BUS_PROGRAM, op->id));
+                return;
+        }
+        if (program->load && program->pub.owner_uid == request->uid) {
+                allowed(request);
+                return;
+        }
+        g_snprintf(id, sizeof(id), "%u", op->id);
+        g_snprintf(owner, sizeof(owner), "%u", program->pub.owner_uid);
+        request_authorize(request, "org.bpfkeeper1.use-others",
+                          (AuthzDetail[]){ { "program", program->pub.name },
+                                           { "id", id },
+                                           { "type", program->pub.type },
+                                           { "owner", owner },
+                                           {} },
+                          allowed);
+}
+
+static void start(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args,
+                  void (*go)(Request *, const Program *))
+{
+        ProgramOp *op = g_new0(ProgramOp, 1);
+
+        op->id = id;
+        op->go = go;
+        op->fd = -1;
+        if (args)
+                op->run = *args;
+        request_start(service, m, op, program_op_free, run);
+}
+
+static void answer_fd(Request *request, int fd, GError *error)
+{
+        if (fd < 0) {
+                request_fail(request, error);
+                return;
+        }
+        (void)bus_reply_fd(request->m, fd);
+        close(fd);
+        request_done(request);
+}
+
+static void go_open_fd(Request *request, const Program *program)
+{
+        int fd = program_open(request->daemon, program);
+
+        answer_fd(request, fd, fd < 0 ? no_such_object(BUS_PROGRAM, program->pub.id) : NULL);
+}
+
+void op_program_open_fd(void *service, sd_bus_message *m, uint32_t id)
+{
+        start(service, m, id, NULL, go_open_fd);
+}
+
+static void go_log(Request *request, const Program *program)
+{
+        int fd = program->load ? store_open_log(request->daemon->store, program->load->id) : -ENOENT;
+
+        answer_fd(request, fd,
+                  fd < 0 ? error_new(NO_LOG, "No log of program %u was kept; load it with a log_level.",
+                                     program->pub.id)
+                         : NULL);
+}
+
+void op_program_log(void *service, sd_bus_message *m, uint32_t id)
+{
+        start(service, m, id, NULL, go_log);
+}
+
+/* TestRun() */
+
+static int fill_test_run(sd_bus_message *m, void *userdata)
+{
+        ProgramOp *op = ((Request *)userdata)->op;
+        const BusTestRunArgs *a = &op->run;
+        int r;
+
+        r = sd_bus_message_append(m, "h", op->fd);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_array(m, 'y', a->data, a->data_size);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "u", a->data_out_size);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_array(m, 'y', a->context, a->context_size);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(m, "u", a->repeat);
+}
+
+static int answer_test_run(Request *request, sd_bus_message *reply)
+{
+        const ProgramOp *op = request->op;
+        const void *data, *context;
+        size_t size, context_size;
+        sd_bus_message *answer = NULL;
+        uint64_t duration;
+        uint32_t retval;
+        int r;
+
+        r = sd_bus_message_read_basic(reply, 'u', &retval);
+        if (r >= 0)
+                r = sd_bus_message_read_array(reply, 'y', &data, &size);
+        if (r >= 0)
+                r = sd_bus_message_read_array(reply, 'y', &context, &context_size);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(reply, 't', &duration);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(request->m, &answer);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(answer, 'u', &retval);
+        if (r >= 0)
+                r = sd_bus_message_append_array(answer, 'y', data, size);
+        if (r >= 0)
+                r = sd_bus_message_open_container(answer, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(answer, "{sv}", "duration", "t", duration);
+        if (r >= 0 && op->run.context_size > 0) {
+                r = sd_bus_message_open_container(answer, 'e', "sv");
+                if (r >= 0)
+                        r = sd_bus_message_append_basic(answer, 's', "context");
+                if (r >= 0)
+                        r = sd_bus_message_open_container(answer, 'v', "ay");
+                if (r >= 0)
+                        r = sd_bus_message_append_array(answer, 'y', context, context_size);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(answer);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(answer);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(answer);
+        if (r >= 0)
+                r = sd_bus_send(request->daemon->bus, answer, NULL);
+        sd_bus_message_unref(answer);
+        return r;
+}
+
+static void on_test_run(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Request *request = userdata;
+
+        if (!error && answer_test_run(request, reply) < 0)
+                error = error_new(WORKER_FAILED, "The worker's answer makes no sense.");
+        if (error)
+                request_fail(request, error);
+        else
+                request_done(request);
+}
+
+static void go_test_run(Request *request, const Program *program)
+{
+        ProgramOp *op = request->op;
+
+        op->fd = program_open(request->daemon, program);
+        if (op->fd < 0) {
+                request_fail(request, no_such_object(BUS_PROGRAM, op->id));
+                return;
+        }
+        worker_pool_call(request->daemon->workers, WORKER_ROLE_LOAD, request->uid, "TestRun",
+                         TEST_RUN_TIMEOUT_SEC, fill_test_run, on_test_run, request,
+                         request->cancellable);
+}
+
+void op_test_run(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args)
+{
+        start(service, m, id, args, go_test_run);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "request.h"
+
+/* What the methods of the API do; one file each. The functions have the signatures of BusOps. */
+
+/* op-load.c */
+void op_load(void *service, sd_bus_message *m, BusLoadArgs *args);
+void op_inspect(void *service, sd_bus_message *m, int object_fd);
+void op_last_log(void *service, sd_bus_message *m);
+
+/* op-attach.c */
+void op_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
+
+/* op-release.c */
+void op_detach(void *service, sd_bus_message *m, uint32_t id);
+void op_unload(void *service, sd_bus_message *m, uint32_t id);
+
+/* op-program.c */
+void op_program_open_fd(void *service, sd_bus_message *m, uint32_t id);
+void op_program_log(void *service, sd_bus_message *m, uint32_t id);
+void op_test_run(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args);
+
+/* op-map.c */
+void op_map_lookup(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size);
+void op_map_update(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size,
+                   const void *value, size_t value_size);
+void op_map_delete(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size);
+void op_map_entries(void *service, sd_bus_message *m, uint32_t id, const void *after, size_t size,
+                    uint32_t limit);
+void op_map_open_fd(void *service, sd_bus_message *m, uint32_t id, const char *mode);
+
+/*
+ * Detaches a link that is registered or was read from a state file (then @registered is false and
+ * the link is freed at the end): marks its file, removes its pins, lets a worker detach it, removes
+ * the file and the object. @done gets NULL, or an error where it is still attached. Called from the
+ * main loop. A link that is being detached already: @done when that is over.
+ */
+typedef void (*DetachDone)(GError *error, void *userdata);
+void link_detach(Daemon *daemon, Link *link, bool registered, DetachDone done, void *userdata);
+
+/* Forgets a link whose hook is gone (an interface that was removed). */
+void link_forget(Daemon *daemon, Link *link);
+
+/* A descriptor of a program or map that was found in the registry: its pin, or by its kernel id. */
+int program_open(Daemon *daemon, const Program *program);
+int map_open(Daemon *daemon, const Map *map, KernAccess access);
+
+/* "No program has the id 42." */
+GError *no_such_object(BusKind kind, uint32_t id);

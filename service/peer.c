@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "peer.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/*
+ * A peer stays known until it leaves the bus: one match and a few hundred bytes each. Of more than
+ * this many, those that have nothing going on are forgotten; they are asked for again when needed.
+ */
+#define PEERS_MAX 256
+
+struct PeerTable {
+        sd_bus *bus;
+        GHashTable *peers; /* name → Peer */
+};
+
+typedef struct Waiter {
+        PeerReady ready;
+        void *userdata;
+} Waiter;
+
+static void peer_free(Peer *peer)
+{
+        sd_bus_slot_unref(peer->match);
+        sd_bus_slot_unref(peer->query);
+        g_queue_clear_full(&peer->waiting, g_free);
+        g_hash_table_unref(peer->watchers);
+        if (peer->log_fd >= 0)
+                close(peer->log_fd);
+        g_free(peer->name);
+        g_free(peer);
+}
+
+PeerTable *peer_table_new(sd_bus *bus)
+{
+        PeerTable *table = g_new0(PeerTable, 1);
+
+        table->bus = sd_bus_ref(bus);
+        table->peers = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)peer_free);
+        return table;
+}
+
+void peer_table_free(PeerTable *table)
+{
+        if (!table)
+                return;
+        g_hash_table_unref(table->peers);
+        sd_bus_unref(table->bus);
+        g_free(table);
+}
+
+static void answer_waiting(Peer *peer, bool here)
+{
+        Waiter *w;
+
+        while ((w = g_queue_pop_head(&peer->waiting))) {
+                w->ready(here ? peer : NULL, w->userdata);
+                g_free(w);
+        }
+}
+
+static void vanish(Peer *peer)
+{
+        GHashTableIter i;
+        gpointer userdata, vanished;
+
+        /* Out of the table first: what is called now may ask for the name again. */
+        g_hash_table_steal(peer->table->peers, peer->name);
+        answer_waiting(peer, false);
+        /* A callback may unwatch, its own entry or another's: begin anew after each. */
+        while (g_hash_table_iter_init(&i, peer->watchers), g_hash_table_iter_next(&i, &userdata, &vanished)) {
+                g_hash_table_iter_remove(&i);
+                ((PeerVanished)vanished)(userdata);
+        }
+        peer_free(peer);
+}
+
+static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        Peer *peer = userdata;
+        const char *name, *old, *new;
+
+        (void)reterr;
+        if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && *new == '\0')
+                vanish(peer);
+        return 0;
+}
+
+static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        Peer *peer = userdata;
+        uint32_t uid;
+
+        (void)reterr;
+        peer->query = sd_bus_slot_unref(peer->query);
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &uid) < 0) {
+                vanish(peer);
+                return 0;
+        }
+        peer->uid = uid;
+        peer->known = true;
+        answer_waiting(peer, true);
+        return 0;
+}
+
+static void forget_idle(PeerTable *table)
+{
+        gint64 horizon = g_get_monotonic_time() - 10 * G_USEC_PER_SEC;
+        GHashTableIter i;
+        gpointer value;
+
+        g_hash_table_iter_init(&i, table->peers);
+        while (g_hash_table_iter_next(&i, NULL, &value)) {
+                Peer *peer = value;
+
+                if (peer->known && g_hash_table_size(peer->watchers) == 0 && peer->last_use < horizon)
+                        g_hash_table_iter_remove(&i);
+        }
+}
+
+static int ask_bus(PeerTable *table, Peer *peer)
+{
+        g_autofree char *match = NULL;
+        int r;
+
+        match = g_strdup_printf("type='signal',sender='org.freedesktop.DBus',"
+                                "path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
+                                "member='NameOwnerChanged',arg0='%s'", peer->name);
+        /* The bus answers in order: once the uid is there, so is the match, and no end is missed. */
+        r = sd_bus_add_match_async(table->bus, &peer->match, match, on_name_owner_changed, NULL, peer);
+        if (r < 0)
+                return r;
+        return sd_bus_call_method_async(table->bus, &peer->query, "org.freedesktop.DBus",
+                                        "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                        "GetConnectionUnixUser", on_credentials, peer, "s", peer->name);
+}
+
+void peer_get(PeerTable *table, const char *name, PeerReady ready, void *userdata)
+{
+        Peer *peer = g_hash_table_lookup(table->peers, name);
+        Waiter *w;
+
+        if (peer && peer->known) {
+                peer->last_use = g_get_monotonic_time();
+                ready(peer, userdata);
+                return;
+        }
+        if (!peer) {
+                if (g_hash_table_size(table->peers) >= PEERS_MAX)
+                        forget_idle(table);
+                peer = g_new0(Peer, 1);
+                peer->table = table;
+                peer->name = g_strdup(name);
+                peer->log_fd = -1;
+                peer->last_use = g_get_monotonic_time();
+                peer->watchers = g_hash_table_new(NULL, NULL);
+                g_queue_init(&peer->waiting);
+                g_hash_table_insert(table->peers, peer->name, peer);
+                if (ask_bus(table, peer) < 0) {
+                        g_hash_table_remove(table->peers, name);
+                        ready(NULL, userdata);
+                        return;
+                }
+        }
+        w = g_new(Waiter, 1);
+        *w = (Waiter){ ready, userdata };
+        g_queue_push_tail(&peer->waiting, w);
+}
+
+void peer_watch(Peer *peer, PeerVanished vanished, void *userdata)
+{
+        g_hash_table_insert(peer->watchers, userdata, (gpointer)vanished);
+}
+
+void peer_unwatch(Peer *peer, void *userdata)
+{
+        g_hash_table_remove(peer->watchers, userdata);
+}

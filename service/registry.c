@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "registry.h"
+
+#include "foreign.h"
+
+struct Registry {
+        Quota *quota;
+        BusApi *api;
+        Foreign *foreign;
+        GHashTable *loads;    /* id → Load */
+        GHashTable *programs; /* id → Program, the load's */
+        GHashTable *maps;     /* id → Map, the load's */
+        GHashTable *links;    /* id → Link */
+};
+
+#define KEY(id) GUINT_TO_POINTER(id)
+
+static GArray *id_array_new(void)
+{
+        return g_array_new(FALSE, FALSE, sizeof(uint32_t));
+}
+
+static void id_array_remove(GArray *ids, uint32_t id)
+{
+        for (guint i = 0; i < ids->len; i++)
+                if (g_array_index(ids, uint32_t, i) == id) {
+                        g_array_remove_index(ids, i);
+                        return;
+                }
+}
+
+static void program_free(Program *p)
+{
+        bus_program_done(&p->pub);
+        g_free(p);
+}
+
+static void map_free(Map *m)
+{
+        bus_map_done(&m->pub);
+        g_free(m);
+}
+
+Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadata, const char *digest)
+{
+        Load *load = g_new0(Load, 1);
+
+        load->id = id;
+        load->owner = owner;
+        load->application = g_strdup(application);
+        load->metadata = g_strdupv(metadata);
+        load->digest = g_strdup(digest);
+        load->programs = g_ptr_array_new_with_free_func((GDestroyNotify)program_free);
+        load->maps = g_ptr_array_new_with_free_func((GDestroyNotify)map_free);
+        return load;
+}
+
+void load_free(Load *load)
+{
+        if (!load)
+                return;
+        g_ptr_array_unref(load->programs);
+        g_ptr_array_unref(load->maps);
+        g_free(load->application);
+        g_strfreev(load->metadata);
+        g_free(load->digest);
+        g_free(load);
+}
+
+void load_add_program(Load *load, const KernType *type, const char *name, const char *section,
+                      const KernProgramInfo *info)
+{
+        Program *p = g_new0(Program, 1);
+
+        p->load = load;
+        p->type = type;
+        bus_program_fill(&p->pub, info);
+        g_free(p->pub.name);
+        p->pub.name = g_strdup(name);
+        g_free(p->pub.type);
+        p->pub.type = g_strdup(type->name);
+        g_free(p->pub.section);
+        p->pub.section = g_strdup(section);
+        g_free(p->pub.application);
+        p->pub.application = g_strdup(load->application);
+        g_free(p->pub.source_digest);
+        p->pub.source_digest = g_strdup(load->digest);
+        p->pub.metadata = g_strdupv(load->metadata);
+        p->pub.managed = true;
+        p->pub.owner_uid = load->owner;
+        g_ptr_array_add(load->programs, p);
+}
+
+int load_add_map(Load *load, const char *name, const KernMapInfo *info)
+{
+        size_t value_size;
+        int r;
+
+        r = kern_map_value_size(info, &value_size);
+        if (r < 0)
+                return r;
+        Map *m = g_new0(Map, 1);
+
+        m->load = load;
+        m->map_type = info->map_type;
+        m->value_size = value_size;
+        bus_map_fill(&m->pub, info, value_size);
+        g_free(m->pub.name);
+        m->pub.name = g_strdup(name);
+        g_free(m->pub.application);
+        m->pub.application = g_strdup(load->application);
+        m->pub.managed = true;
+        m->pub.owner_uid = load->owner;
+        g_ptr_array_add(load->maps, m);
+        return 0;
+}
+
+Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook *hook)
+{
+        Link *link = g_new0(Link, 1);
+        BusLink *pub = &link->pub;
+
+        link->state = LINK_ATTACHING;
+        link->hook = *hook;
+        link->hook.target_fd = link->hook.cgroup_fd = -1;
+        pub->id = id;
+        pub->type = g_strdup(hook->type->name);
+        pub->program_id = program->pub.id;
+        pub->program_name = g_strdup(program->pub.name);
+        pub->owner_uid = owner;
+        pub->attach_time = (uint64_t)g_get_real_time();
+        pub->kernel_link_ids = id_array_new();
+        pub->interface = g_strdup("");
+        pub->interface_index = hook->ifindex;
+        pub->direction = g_strdup(kern_direction_to_string(hook->direction) ?: "");
+        pub->mode = g_strdup("");
+        pub->tracepoint = g_strdup(hook->tracepoint);
+        pub->function = g_strdup(hook->function);
+        pub->offset = hook->offset;
+        pub->target = g_strdup("");
+        pub->pid = hook->pid;
+        pub->cgroup = g_strdup("");
+        pub->event = g_strdup(hook->event);
+        pub->cpu = hook->cpu;
+        pub->cookie = hook->cookie;
+        if ((hook->type->required | hook->type->optional) & KERN_PARAM_BIT(KERN_PARAM_PRIORITY))
+                pub->priority = hook->priority;
+        return link;
+}
+
+void link_set_mode(Link *link)
+{
+        if (link->hook.type->prog_type != BPF_PROG_TYPE_XDP)
+                return;
+        g_free(link->pub.mode);
+        link->pub.mode = g_strdup(kern_xdp_mode_to_string(link->attachment.xdp_mode) ?: "");
+}
+
+void link_free(Link *link)
+{
+        if (!link)
+                return;
+        g_free(link->pub.type);
+        g_free(link->pub.program_name);
+        g_array_unref(link->pub.kernel_link_ids);
+        g_free(link->pub.interface);
+        g_free(link->pub.direction);
+        g_free(link->pub.mode);
+        g_free(link->pub.tracepoint);
+        g_free(link->pub.function);
+        g_free(link->pub.target);
+        g_free(link->pub.cgroup);
+        g_free(link->pub.event);
+        g_free(link);
+}
+
+Registry *registry_new(Quota *quota)
+{
+        Registry *r = g_new0(Registry, 1);
+
+        r->quota = quota;
+        r->foreign = foreign_new();
+        r->loads = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)load_free);
+        r->programs = g_hash_table_new(NULL, NULL);
+        r->maps = g_hash_table_new(NULL, NULL);
+        r->links = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)link_free);
+        return r;
+}
+
+void registry_free(Registry *r)
+{
+        if (!r)
+                return;
+        foreign_free(r->foreign);
+        g_hash_table_unref(r->links);
+        g_hash_table_unref(r->programs);
+        g_hash_table_unref(r->maps);
+        g_hash_table_unref(r->loads);
+        g_free(r);
+}
+
+void registry_set_api(Registry *r, BusApi *api)
+{
+        r->api = api;
+        foreign_set_api(r->foreign, api);
+}
+
+Program *registry_program(Registry *r, uint32_t id)
+{
+        return g_hash_table_lookup(r->programs, KEY(id));
+}
+
+Map *registry_map(Registry *r, uint32_t id)
+{
+        return g_hash_table_lookup(r->maps, KEY(id));
+}
+
+Link *registry_link(Registry *r, uint32_t id)
+{
+        return g_hash_table_lookup(r->links, KEY(id));
+}
+
+Load *registry_load(Registry *r, uint32_t id)
+{
+        return g_hash_table_lookup(r->loads, KEY(id));
+}
+
+Program *registry_any_program(Registry *r, uint32_t id)
+{
+        return registry_program(r, id) ?: foreign_program(r->foreign, id);
+}
+
+Map *registry_any_map(Registry *r, uint32_t id)
+{
+        return registry_map(r, id) ?: foreign_map(r->foreign, id);
+}
+
+GHashTable *registry_loads(Registry *r)
+{
+        return r->loads;
+}
+
+GHashTable *registry_links(Registry *r)
+{
+        return r->links;
+}
+
+bool registry_is_empty(Registry *r)
+{
+        return g_hash_table_size(r->loads) == 0 && g_hash_table_size(r->links) == 0;
+}
+
+static int compare_ids(gconstpointer a, gconstpointer b)
+{
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+GArray *registry_ids(Registry *r, BusKind kind)
+{
+        GHashTable *own = kind == BUS_PROGRAM ? r->programs : kind == BUS_MAP ? r->maps : r->links;
+        GArray *ids = id_array_new();
+        GHashTableIter i;
+        gpointer key;
+
+        g_hash_table_iter_init(&i, own);
+        while (g_hash_table_iter_next(&i, &key, NULL)) {
+                uint32_t id = GPOINTER_TO_UINT(key);
+
+                g_array_append_val(ids, id);
+        }
+        if (kind != BUS_LINK)
+                foreign_append_ids(r->foreign, kind, own, ids);
+        g_array_sort(ids, compare_ids);
+        return ids;
+}
+
+static void announce(Registry *r, BusKind kind, uint32_t id, const char *property)
+{
+        if (!r->api)
+                return;
+        if (property)
+                bus_api_emit_changed(r->api, kind, id, property);
+        else
+                bus_api_emit_added(r->api, kind, id);
+}
+
+/* The maps that @p uses learn of it; those of other loads announce that. */
+static void connect_maps(Registry *r, Program *p)
+{
+        for (guint i = 0; i < p->pub.maps->len; i++) {
+                Map *m = registry_map(r, g_array_index(p->pub.maps, uint32_t, i));
+
+                if (!m)
+                        continue;
+                g_array_append_val(m->pub.programs, p->pub.id);
+                if (m->load != p->load)
+                        announce(r, BUS_MAP, m->pub.id, "Programs");
+        }
+}
+
+void registry_add_load(Registry *r, Load *load)
+{
+        g_hash_table_insert(r->loads, KEY(load->id), load);
+        quota_charge_existing(r->quota, load->owner, CHARGE_PROGRAMS, load->programs->len);
+        quota_charge_existing(r->quota, load->owner, CHARGE_MAPS, load->maps->len);
+        for (guint i = 0; i < load->maps->len; i++) {
+                Map *m = g_ptr_array_index(load->maps, i);
+
+                foreign_forget(r->foreign, BUS_MAP, m->pub.id);
+                g_hash_table_insert(r->maps, KEY(m->pub.id), m);
+        }
+        for (guint i = 0; i < load->programs->len; i++) {
+                Program *p = g_ptr_array_index(load->programs, i);
+
+                foreign_forget(r->foreign, BUS_PROGRAM, p->pub.id);
+                g_hash_table_insert(r->programs, KEY(p->pub.id), p);
+                connect_maps(r, p);
+        }
+        for (guint i = 0; i < load->maps->len; i++)
+                announce(r, BUS_MAP, ((Map *)g_ptr_array_index(load->maps, i))->pub.id, NULL);
+        for (guint i = 0; i < load->programs->len; i++)
+                announce(r, BUS_PROGRAM, ((Program *)g_ptr_array_index(load->programs, i))->pub.id, NULL);
+}
+
+void registry_add_link(Registry *r, Link *link)
+{
+        Program *p = registry_program(r, link->pub.program_id);
+
+        g_hash_table_insert(r->links, KEY(link->pub.id), link);
+        quota_charge_existing(r->quota, link->pub.owner_uid, CHARGE_LINKS, 1);
+        announce(r, BUS_LINK, link->pub.id, NULL);
+        if (p) {
+                g_array_append_val(p->pub.links, link->pub.id);
+                announce(r, BUS_PROGRAM, p->pub.id, "Links");
+        }
+}
+
+void registry_remove_link(Registry *r, Link *link)
+{
+        Program *p = registry_program(r, link->pub.program_id);
+
+        if (r->api)
+                bus_api_emit_removed(r->api, BUS_LINK, link->pub.id);
+        if (p) {
+                id_array_remove(p->pub.links, link->pub.id);
+                announce(r, BUS_PROGRAM, p->pub.id, "Links");
+        }
+        quota_release(r->quota, link->pub.owner_uid, CHARGE_LINKS, 1);
+        g_hash_table_remove(r->links, KEY(link->pub.id));
+}
+
+/*
+ * A map stays while its load has programs or a program of another load uses it; so do maps that no
+ * program's code names (outer maps, maps for user space), which live as long as their load.
+ */
+static bool map_is_needed(const Map *m)
+{
+        return m->load->programs->len > 0 || m->pub.programs->len > 0;
+}
+
+static void note(GArray *ids, uint32_t id)
+{
+        id_array_remove(ids, id);
+        g_array_append_val(ids, id);
+}
+
+static void prune_load(Registry *r, Load *load, GArray *maps_gone, GArray *changed, GArray *gone)
+{
+        for (guint i = load->maps->len; i > 0; i--) {
+                Map *m = g_ptr_array_index(load->maps, i - 1);
+
+                if (map_is_needed(m))
+                        continue;
+                if (r->api)
+                        bus_api_emit_removed(r->api, BUS_MAP, m->pub.id);
+                g_array_append_val(maps_gone, m->pub.id);
+                g_hash_table_remove(r->maps, KEY(m->pub.id));
+                quota_release(r->quota, load->owner, CHARGE_MAPS, 1);
+                g_ptr_array_remove_index(load->maps, i - 1);
+        }
+        if (load->programs->len > 0 || load->maps->len > 0) {
+                note(changed, load->id);
+                return;
+        }
+        note(gone, load->id);
+        g_hash_table_remove(r->loads, KEY(load->id));
+}
+
+void registry_drop_load(Registry *r, uint32_t id)
+{
+        g_autoptr(GArray) maps = id_array_new(), changed = id_array_new(), gone = id_array_new();
+        Load *load = registry_load(r, id);
+
+        g_assert(load->programs->len == 0);
+        prune_load(r, load, maps, changed, gone);
+}
+
+void registry_remove_program(Registry *r, Program *p, GArray *maps_gone, GArray *loads_changed,
+                             GArray *loads_gone)
+{
+        g_autoptr(GHashTable) loads = g_hash_table_new(NULL, NULL);
+        Load *load = p->load;
+        GHashTableIter iter;
+        gpointer other;
+
+        if (r->api)
+                bus_api_emit_removed(r->api, BUS_PROGRAM, p->pub.id);
+        for (guint i = 0; i < p->pub.maps->len; i++) {
+                Map *m = registry_map(r, g_array_index(p->pub.maps, uint32_t, i));
+
+                if (!m)
+                        continue;
+                id_array_remove(m->pub.programs, p->pub.id);
+                if (m->load != load && map_is_needed(m))
+                        announce(r, BUS_MAP, m->pub.id, "Programs");
+                else if (m->load != load)
+                        g_hash_table_add(loads, m->load);
+                else if (load->programs->len > 1)
+                        announce(r, BUS_MAP, m->pub.id, "Programs");
+        }
+        quota_release(r->quota, load->owner, CHARGE_PROGRAMS, 1);
+        g_hash_table_remove(r->programs, KEY(p->pub.id));
+        g_ptr_array_remove(load->programs, p);
+        g_hash_table_add(loads, load);
+        g_hash_table_iter_init(&iter, loads);
+        while (g_hash_table_iter_next(&iter, &other, NULL))
+                prune_load(r, other, maps_gone, loads_changed, loads_gone);
+}

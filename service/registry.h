@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+#include "bus-ops.h"
+#include "kern-attach.h"
+#include "kern-info.h"
+#include "quota.h"
+
+/*
+ * What is there: the programs, maps and links of the service, by id, and those of others as far as
+ * they were seen. Memory only; service/store keeps it on disk and the kernel keeps the things
+ * themselves.
+ *
+ * A load is what one Load() made: programs, the maps that came with them, and what is common to them.
+ * It lasts as long as one of its programs, or as one of its maps is used by a program of another.
+ */
+
+typedef struct Load Load;
+
+typedef struct Program {
+        BusProgram pub;          /* first: the API hands out pointers to it */
+        Load *load;              /* NULL: somebody else's */
+        const KernType *type;    /* NULL: somebody else's */
+        bool unloading;
+} Program;
+
+typedef struct Map {
+        BusMap pub;              /* first */
+        Load *load;              /* NULL: somebody else's */
+        enum bpf_map_type map_type;
+        size_t value_size;       /* of a whole value, all CPUs */
+} Map;
+
+/* A link's state file goes through these; see service/store.h. */
+typedef enum LinkState {
+        LINK_ATTACHING,
+        LINK_ATTACHED,
+        LINK_DETACHING,
+} LinkState;
+
+typedef struct Link {
+        BusLink pub;             /* first */
+        LinkState state;
+        KernHook hook;           /* without descriptors */
+        KernAttachment attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
+} Link;
+
+struct Load {
+        uint32_t id;
+        uid_t owner;
+        char *application;
+        char **metadata;
+        char *digest;
+        GPtrArray *programs;     /* Program; the registry's */
+        GPtrArray *maps;         /* Map; the registry's */
+};
+
+typedef struct Registry Registry;
+
+Registry *registry_new(Quota *quota);
+void registry_free(Registry *registry);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
+
+/* From now on comings and goings are announced. NULL: no more. */
+void registry_set_api(Registry *registry, BusApi *api);
+
+/* Lookups; NULL where there is none. Only things of the service. */
+Program *registry_program(Registry *registry, uint32_t id);
+Map *registry_map(Registry *registry, uint32_t id);
+Link *registry_link(Registry *registry, uint32_t id);
+Load *registry_load(Registry *registry, uint32_t id);
+
+/* The same, with those of others, which are looked for in the kernel. */
+Program *registry_any_program(Registry *registry, uint32_t id);
+Map *registry_any_map(Registry *registry, uint32_t id);
+
+/* Ids of everything of that kind on the machine, ascending; free with g_array_unref(). */
+GArray *registry_ids(Registry *registry, BusKind kind);
+
+/* The service's own, in no order, for walking. */
+GHashTable *registry_loads(Registry *registry);
+GHashTable *registry_links(Registry *registry);
+bool registry_is_empty(Registry *registry);
+
+/* Makes parts of a load that isn't registered yet; they are the load's until it is. */
+Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadata, const char *digest);
+void load_add_program(Load *load, const KernType *type, const char *name, const char *section,
+                      const KernProgramInfo *info);
+/* 0, or a negative errno where the kernel's description makes no sense. */
+int load_add_map(Load *load, const char *name, const KernMapInfo *info);
+void load_free(Load *load);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Load, load_free)
+
+Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook *hook);
+/* Publishes the XDP mode that the attachment has. */
+void link_set_mode(Link *link);
+void link_free(Link *link);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_free)
+
+/*
+ * Registers, charges the owner (without a question: that was asked before) and announces. The
+ * registry owns it from then on.
+ */
+void registry_add_load(Registry *registry, Load *load);
+void registry_add_link(Registry *registry, Link *link);
+
+/* Forgets a load without programs, and its maps. */
+void registry_drop_load(Registry *registry, uint32_t id);
+
+/* Announces and forgets. */
+void registry_remove_link(Registry *registry, Link *link);
+
+/*
+ * Takes a program, which has no links any more, out of its load, announces and forgets it, and with it the maps that nothing
+ * needs any more; @maps_gone gets their ids (uint32_t). Loads that have become empty are gone then:
+ * @loads_changed and @loads_gone get the ids of those whose state files are to be written or
+ * removed.
+ */
+void registry_remove_program(Registry *registry, Program *program, GArray *maps_gone,
+                             GArray *loads_changed, GArray *loads_gone);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "request.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "error.h"
+
+static void on_vanished(void *userdata)
+{
+        Request *request = userdata;
+
+        request->peer = NULL;
+        g_cancellable_cancel(request->cancellable);
+}
+
+/* The one place where a request ends: charge, watch, operation and message are released. */
+void request_done(Request *request)
+{
+        Daemon *daemon = request->daemon;
+
+        if (request->peer)
+                peer_unwatch(request->peer, request);
+        if (request->charged)
+                quota_release(daemon->quota, request->uid, CHARGE_REQUESTS, 1);
+        if (request->op_free)
+                request->op_free(request->op);
+        g_object_unref(request->cancellable);
+        sd_bus_message_unref(request->m);
+        g_free(request->action);
+        g_free(request);
+        daemon_release(daemon);
+}
+
+void request_fail(Request *request, GError *error)
+{
+        (void)bus_reply_gerror(request->m, error);
+        g_error_free(error);
+        request_done(request);
+}
+
+static void on_peer(Peer *peer, void *userdata)
+{
+        Request *request = userdata;
+        GError *error = NULL;
+
+        if (!peer) {
+                request_fail(request, error_new(CANCELLED, "The caller left the bus."));
+                return;
+        }
+        request->peer = peer;
+        request->uid = peer->uid;
+        peer_watch(peer, on_vanished, request);
+        if (!quota_charge(request->daemon->quota, peer->uid, CHARGE_REQUESTS, 1, &error)) {
+                request_fail(request, error);
+                return;
+        }
+        request->charged = true;
+        request->run(request);
+}
+
+void request_start(Daemon *daemon, sd_bus_message *m, void *op, GDestroyNotify op_free,
+                   void (*run)(Request *request))
+{
+        Request *request = g_new0(Request, 1);
+
+        daemon_hold(daemon);
+        request->daemon = daemon;
+        request->m = sd_bus_message_ref(m);
+        request->op = op;
+        request->op_free = op_free;
+        request->run = run;
+        request->cancellable = g_cancellable_new();
+        peer_get(daemon->peers, sd_bus_message_get_sender(m), on_peer, request);
+}
+
+static GError *verdict_error(const Request *request, AuthzVerdict verdict, const char *message)
+{
+        switch (verdict) {
+        case AUTHZ_DENIED:
+                return error_new(NOT_AUTHORIZED, "polkit doesn't let uid %u do this (action %s).",
+                                 request->uid, request->action);
+        case AUTHZ_DISMISSED:
+                return error_new(AUTHORIZATION_DISMISSED,
+                                 "The password dialog was dismissed (action %s).", request->action);
+        case AUTHZ_CHALLENGE:
+                return error_new(AUTHORIZATION_REQUIRED,
+                                 "polkit asks for authentication (action %s), and the call doesn't "
+                                 "allow for interaction or no authentication agent is there.",
+                                 request->action);
+        case AUTHZ_NO_AUTHORITY:
+                return error_new(NO_AUTHORITY,
+                                 "No polkit service answers, so only root may do this (action %s).",
+                                 request->action);
+        case AUTHZ_CANCELLED:
+                return error_new(CANCELLED, "The caller left the bus.");
+        default:
+                return error_new(FAILED, "polkit can't tell about action %s: %s.", request->action,
+                                 message ?: "no reason given");
+        }
+}
+
+static void on_checked(GObject *source, GAsyncResult *result, gpointer userdata)
+{
+        Request *request = userdata;
+        g_autofree char *message = NULL;
+        AuthzVerdict verdict;
+
+        (void)source;
+        verdict = authz_check_finish(result, &message);
+        if (verdict != AUTHZ_ALLOWED) {
+                request_fail(request, verdict_error(request, verdict, message));
+                return;
+        }
+        request->allowed(request);
+}
+
+void request_authorize(Request *request, const char *action, const AuthzDetail *details,
+                       void (*allowed)(Request *request))
+{
+        g_free(request->action);
+        request->action = g_strdup(action);
+        request->allowed = allowed;
+        authz_check_async(request->daemon->authz, sd_bus_message_get_sender(request->m), request->uid,
+                          action, details,
+                          sd_bus_message_get_allow_interactive_authorization(request->m) > 0,
+                          request->cancellable, on_checked, request);
+}
+
+bool request_is_cancelled(const Request *request)
+{
+        return g_cancellable_is_cancelled(request->cancellable);
+}
+
+void request_keep_log(Request *request, int fd)
+{
+        Peer *peer = request->peer;
+
+        if (!peer)
+                return;
+        if (peer->log_fd >= 0)
+                close(peer->log_fd);
+        peer->log_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+int request_last_log(const Request *request)
+{
+        return request->peer ? request->peer->log_fd : -1;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon.h"
+
+/*
+ * A method call on its way: who asks, what it was charged, what ends it. An operation runs in steps;
+ * between two of them the main loop goes on, so every step looks objects up again by id.
+ */
+typedef struct Request {
+        Daemon *daemon;
+        sd_bus_message *m;
+        uid_t uid;
+        GCancellable *cancellable;   /* cancelled when the caller leaves the bus */
+        void *op;                    /* the operation's own */
+        /* private */
+        GDestroyNotify op_free;
+        void (*run)(struct Request *request);
+        void (*allowed)(struct Request *request);
+        Peer *peer;
+        bool charged;
+        char *action;
+} Request;
+
+/*
+ * Finds out who calls, charges it, and calls @run; or answers with an error. Takes @op, which is
+ * freed by @op_free when the request ends (both may be NULL).
+ */
+void request_start(Daemon *daemon, sd_bus_message *m, void *op, GDestroyNotify op_free,
+                   void (*run)(Request *request));
+
+/*
+ * Asks polkit for @action, with @details (ending with a NULL key), and calls @allowed, or answers with
+ * the error that belongs to the verdict. Interactive if the message allows it.
+ */
+void request_authorize(Request *request, const char *action, const AuthzDetail *details,
+                       void (*allowed)(Request *request));
+
+/* Answers with an error, which it takes, and ends the request. */
+void request_fail(Request *request, GError *error);
+
+/* Ends a request that was answered. */
+void request_done(Request *request);
+
+/* Whether the caller has left; then nobody waits for the answer and what was done is to be undone. */
+bool request_is_cancelled(const Request *request);
+
+/* Keeps @fd (duplicated; or -1: none) as the verifier's log of the caller's last Load(). */
+void request_keep_log(Request *request, int fd);
+int request_last_log(const Request *request);

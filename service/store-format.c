@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store-format.h"
+
+#include "error.h"
+
+static bool check_version(GKeyFile *file, const char *group, GError **reterr)
+{
+        int version = g_key_file_get_integer(file, group, "Version", NULL);
+
+        if (version == STORE_VERSION)
+                return true;
+        g_propagate_error(reterr, error_new(FAILED, "It has version %d of the format; this service knows %d.",
+                                            version, STORE_VERSION));
+        return false;
+}
+
+static char *get_string(GKeyFile *file, const char *group, const char *key)
+{
+        char *s = g_key_file_get_string(file, group, key, NULL);
+
+        return s ?: g_strdup("");
+}
+
+static uint32_t get_u32(GKeyFile *file, const char *group, const char *key)
+{
+        guint64 n = g_key_file_get_uint64(file, group, key, NULL);
+
+        return n > G_MAXUINT32 ? 0 : (uint32_t)n;
+}
+
+static void set_list(GKeyFile *file, const char *group, const char *key, GPtrArray *strings)
+{
+        g_key_file_set_string_list(file, group, key, (const char *const *)strings->pdata, strings->len);
+}
+
+static void set_u32(GKeyFile *file, const char *group, const char *key, uint32_t n)
+{
+        g_key_file_set_uint64(file, group, key, n);
+}
+
+GKeyFile *store_format_load(const Load *load)
+{
+        GKeyFile *file = g_key_file_new();
+        g_autoptr(GPtrArray) metadata = g_ptr_array_new();
+
+        g_key_file_set_integer(file, "Load", "Version", STORE_VERSION);
+        set_u32(file, "Load", "OwnerUid", load->owner);
+        g_key_file_set_string(file, "Load", "Application", load->application);
+        g_key_file_set_string(file, "Load", "SourceDigest", load->digest);
+        for (char **m = load->metadata; m && *m; m++)
+                g_ptr_array_add(metadata, *m);
+        if (metadata->len > 0)
+                set_list(file, "Load", "Metadata", metadata);
+        for (guint i = 0; i < load->programs->len; i++) {
+                const Program *p = g_ptr_array_index(load->programs, i);
+                char group[32];
+
+                g_snprintf(group, sizeof(group), "Program %u", p->pub.id);
+                g_key_file_set_string(file, group, "Name", p->pub.name);
+                g_key_file_set_string(file, group, "Section", p->pub.section);
+                g_key_file_set_string(file, group, "Type", p->type->name);
+        }
+        for (guint i = 0; i < load->maps->len; i++) {
+                const Map *m = g_ptr_array_index(load->maps, i);
+                char group[32];
+
+                g_snprintf(group, sizeof(group), "Map %u", m->pub.id);
+                g_key_file_set_string(file, group, "Name", m->pub.name);
+        }
+        return file;
+}
+
+static void clear_stored_program(void *p)
+{
+        StoredProgram *program = p;
+
+        g_free(program->name);
+        g_free(program->section);
+}
+
+static void clear_stored_map(void *p)
+{
+        g_free(((StoredMap *)p)->name);
+}
+
+void stored_load_free(StoredLoad *stored)
+{
+        if (!stored)
+                return;
+        load_free(stored->load);
+        g_array_unref(stored->programs);
+        g_array_unref(stored->maps);
+        g_free(stored);
+}
+
+/* "Program 42" → 42 */
+static bool parse_group(const char *group, const char *prefix, uint32_t *ret)
+{
+        guint64 n;
+
+        if (!g_str_has_prefix(group, prefix) ||
+            !g_ascii_string_to_unsigned(group + strlen(prefix), 10, 1, G_MAXUINT32, &n, NULL))
+                return false;
+        *ret = (uint32_t)n;
+        return true;
+}
+
+static bool parse_program(GKeyFile *file, const char *group, uint32_t id, StoredLoad *stored,
+                          GError **reterr)
+{
+        g_autofree char *type = get_string(file, group, "Type");
+        StoredProgram p = { .id = id, .type = kern_type_find(type) };
+
+        if (!p.type) {
+                g_propagate_error(reterr, error_new(FAILED, "Its program %u has the unknown type '%s'.",
+                                                    id, type));
+                return false;
+        }
+        p.name = get_string(file, group, "Name");
+        p.section = get_string(file, group, "Section");
+        g_array_append_val(stored->programs, p);
+        return true;
+}
+
+StoredLoad *store_parse_load(GKeyFile *file, uint32_t id, GError **reterr)
+{
+        g_autoptr(StoredLoad) stored = g_new0(StoredLoad, 1);
+        g_auto(GStrv) metadata = NULL, groups = NULL;
+        g_autofree char *application = NULL, *digest = NULL;
+
+        stored->programs = g_array_new(FALSE, TRUE, sizeof(StoredProgram));
+        g_array_set_clear_func(stored->programs, clear_stored_program);
+        stored->maps = g_array_new(FALSE, TRUE, sizeof(StoredMap));
+        g_array_set_clear_func(stored->maps, clear_stored_map);
+        if (!check_version(file, "Load", reterr))
+                return NULL;
+        application = get_string(file, "Load", "Application");
+        digest = get_string(file, "Load", "SourceDigest");
+        metadata = g_key_file_get_string_list(file, "Load", "Metadata", NULL, NULL);
+        /* Keys and values in turn: an odd one would be read past its end. */
+        if (metadata && g_strv_length(metadata) % 2 != 0)
+                g_clear_pointer(&metadata, g_strfreev);
+        stored->load = load_new(id, get_u32(file, "Load", "OwnerUid"), application, metadata, digest);
+        groups = g_key_file_get_groups(file, NULL);
+        for (char **g = groups; *g; g++) {
+                uint32_t part;
+
+                if (parse_group(*g, "Program ", &part)) {
+                        if (!parse_program(file, *g, part, stored, reterr))
+                                return NULL;
+                } else if (parse_group(*g, "Map ", &part)) {
+                        StoredMap m = { .id = part, .name = get_string(file, *g, "Name") };
+
+                        g_array_append_val(stored->maps, m);
+                }
+        }
+        return g_steal_pointer(&stored);
+}
+
+static const char *const link_states[] = {
+        [LINK_ATTACHING] = "attaching", [LINK_ATTACHED] = "attached", [LINK_DETACHING] = "detaching",
+};
+
+#define LINK "Link"
+#define HOOK "Hook"
+
+GKeyFile *store_format_link(const Link *link)
+{
+        const KernAttachment *a = &link->attachment;
+        const KernHook *h = &link->hook;
+        GKeyFile *file = g_key_file_new();
+
+        g_key_file_set_integer(file, LINK, "Version", STORE_VERSION);
+        g_key_file_set_string(file, LINK, "State", link_states[link->state]);
+        g_key_file_set_string(file, LINK, "Type", h->type->name);
+        set_u32(file, LINK, "Program", link->pub.program_id);
+        g_key_file_set_string(file, LINK, "ProgramName", link->pub.program_name);
+        set_u32(file, LINK, "OwnerUid", link->pub.owner_uid);
+        g_key_file_set_uint64(file, LINK, "AttachTime", link->pub.attach_time);
+        set_u32(file, LINK, "KernelLinks", (uint32_t)a->n_links);
+        set_u32(file, LINK, "TcHandle", a->tc_handle);
+        set_u32(file, LINK, "TcPriority", a->tc_priority);
+        set_u32(file, LINK, "XdpMode", (uint32_t)a->xdp_mode);
+        g_key_file_set_boolean(file, LINK, "XdpDispatched", a->xdp_dispatched);
+
+        set_u32(file, HOOK, "Given", h->given);
+        set_u32(file, HOOK, "InterfaceIndex", h->ifindex);
+        g_key_file_set_string(file, HOOK, "Interface", link->pub.interface);
+        set_u32(file, HOOK, "Direction", (uint32_t)h->direction);
+        set_u32(file, HOOK, "Priority", h->priority);
+        set_u32(file, HOOK, "Mode", (uint32_t)h->mode);
+        g_key_file_set_string(file, HOOK, "Tracepoint", h->tracepoint);
+        g_key_file_set_string(file, HOOK, "Function", h->function);
+        g_key_file_set_uint64(file, HOOK, "Offset", h->offset);
+        g_key_file_set_string(file, HOOK, "Target", link->pub.target);
+        g_key_file_set_int64(file, HOOK, "Pid", h->pid);
+        g_key_file_set_string(file, HOOK, "Cgroup", link->pub.cgroup);
+        g_key_file_set_uint64(file, HOOK, "CgroupId", link->pub.cgroup_id);
+        g_key_file_set_string(file, HOOK, "Event", h->event);
+        g_key_file_set_uint64(file, HOOK, "Frequency", h->frequency);
+        g_key_file_set_uint64(file, HOOK, "Period", h->period);
+        g_key_file_set_int64(file, HOOK, "Cpu", h->cpu);
+        g_key_file_set_uint64(file, HOOK, "Cookie", h->cookie);
+        return file;
+}
+
+static void get_into(GKeyFile *file, const char *key, char *dest, size_t size)
+{
+        g_autofree char *s = get_string(file, HOOK, key);
+
+        g_strlcpy(dest, s, size);
+}
+
+static bool parse_state(GKeyFile *file, LinkState *ret, GError **reterr)
+{
+        g_autofree char *state = get_string(file, LINK, "State");
+
+        for (size_t i = 0; i < G_N_ELEMENTS(link_states); i++)
+                if (g_str_equal(state, link_states[i])) {
+                        *ret = (LinkState)i;
+                        return true;
+                }
+        g_propagate_error(reterr, error_new(FAILED, "It has the unknown state '%s'.", state));
+        return false;
+}
+
+static void replace(GKeyFile *file, const char *group, const char *key, char **dest)
+{
+        g_free(*dest);
+        *dest = get_string(file, group, key);
+}
+
+Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
+{
+        g_autofree char *type = NULL, *program_name = NULL;
+        KernHook h = KERN_HOOK_INIT;
+        Program program = { 0 };
+        LinkState state;
+        Link *link;
+
+        if (!check_version(file, LINK, reterr) || !parse_state(file, &state, reterr))
+                return NULL;
+        type = get_string(file, LINK, "Type");
+        h.type = kern_type_find(type);
+        if (!h.type) {
+                g_propagate_error(reterr, error_new(FAILED, "It has the unknown type '%s'.", type));
+                return NULL;
+        }
+        h.given = get_u32(file, HOOK, "Given");
+        h.ifindex = get_u32(file, HOOK, "InterfaceIndex");
+        h.direction = (KernDirection)get_u32(file, HOOK, "Direction");
+        h.priority = get_u32(file, HOOK, "Priority");
+        h.mode = (KernXdpMode)get_u32(file, HOOK, "Mode");
+        get_into(file, "Tracepoint", h.tracepoint, sizeof(h.tracepoint));
+        get_into(file, "Function", h.function, sizeof(h.function));
+        h.offset = g_key_file_get_uint64(file, HOOK, "Offset", NULL);
+        h.pid = (int32_t)g_key_file_get_int64(file, HOOK, "Pid", NULL);
+        get_into(file, "Event", h.event, sizeof(h.event));
+        h.frequency = g_key_file_get_uint64(file, HOOK, "Frequency", NULL);
+        h.period = g_key_file_get_uint64(file, HOOK, "Period", NULL);
+        h.cpu = (int32_t)g_key_file_get_int64(file, HOOK, "Cpu", NULL);
+        h.cookie = g_key_file_get_uint64(file, HOOK, "Cookie", NULL);
+
+        program.pub.id = get_u32(file, LINK, "Program");
+        program.pub.name = program_name = get_string(file, LINK, "ProgramName");
+        link = link_new(id, get_u32(file, LINK, "OwnerUid"), &program, &h);
+        link->state = state;
+        link->pub.attach_time = g_key_file_get_uint64(file, LINK, "AttachTime", NULL);
+        link->pub.cgroup_id = g_key_file_get_uint64(file, HOOK, "CgroupId", NULL);
+        replace(file, HOOK, "Interface", &link->pub.interface);
+        replace(file, HOOK, "Target", &link->pub.target);
+        replace(file, HOOK, "Cgroup", &link->pub.cgroup);
+        link->attachment.n_links = MIN(get_u32(file, LINK, "KernelLinks"), KERN_LINKS_MAX);
+        link->attachment.tc_handle = get_u32(file, LINK, "TcHandle");
+        link->attachment.tc_priority = get_u32(file, LINK, "TcPriority");
+        link->attachment.xdp_mode = (KernXdpMode)get_u32(file, LINK, "XdpMode");
+        link->attachment.xdp_dispatched = g_key_file_get_boolean(file, LINK, "XdpDispatched", NULL);
+        link_set_mode(link);
+        return link;
+}

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+#include "error.h"
+#include "store-format.h"
+
+/* Ids are reserved so many at a time: a file written for each would be one too many. */
+#define ID_BLOCK 1000
+
+struct Store {
+        char *pin_dir;
+        int run_fd, loads_fd, links_fd, logs_fd, lock_fd;
+        uint32_t next_id, reserved_id;
+};
+
+static const char *const kind_dirs[_BUS_KIND_MAX] = {
+        [BUS_PROGRAM] = "program", [BUS_MAP] = "map", [BUS_LINK] = "link",
+};
+
+#define PIN_PATH_MAX 256
+
+static char *pin_path(const Store *s, BusKind kind, uint32_t id, unsigned part, char *ret)
+{
+        if (kind == BUS_LINK)
+                g_snprintf(ret, PIN_PATH_MAX, "%s/link/%u_%u", s->pin_dir, id, part);
+        else
+                g_snprintf(ret, PIN_PATH_MAX, "%s/%s/%u", s->pin_dir, kind_dirs[kind], id);
+        return ret;
+}
+
+/* Opens a directory below @at, making it where it is missing, with the mode that it is to have. */
+static int open_dir(int at, const char *name, mode_t mode)
+{
+        int fd;
+
+        if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        if (fchmod(fd, mode) < 0) {
+                int r = -errno;
+
+                close(fd);
+                return r;
+        }
+        return fd;
+}
+
+static bool make_pin_dirs(Store *s, GError **reterr)
+{
+        g_autofree char *parent = g_path_get_dirname(s->pin_dir);
+        struct statfs fs;
+
+        if (statfs(parent, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
+                g_propagate_error(reterr, error_new(FAILED, "No bpffs is mounted at %s; mount one: "
+                                                            "mount -t bpf bpf %s", parent, parent));
+                return false;
+        }
+        if (mkdir(s->pin_dir, 0700) < 0 && errno != EEXIST) {
+                g_propagate_error(reterr, error_from_errno(-errno, "make the directory for pins"));
+                return false;
+        }
+        for (int i = 0; i < _BUS_KIND_MAX; i++) {
+                g_autofree char *path = g_build_filename(s->pin_dir, kind_dirs[i], NULL);
+
+                if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+                        g_propagate_error(reterr, error_from_errno(-errno, "make a directory for pins"));
+                        return false;
+                }
+        }
+        return true;
+}
+
+/*
+ * Workers inherit the lock, so who has it alone is alone: nothing of an earlier daemon goes on
+ * attaching while this one looks what is there.
+ */
+static bool take_lock(Store *s, unsigned timeout_sec, GError **reterr)
+{
+        int fd;
+
+        fd = openat(s->run_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0) {
+                g_propagate_error(reterr, error_from_errno(-errno, "open the lock file"));
+                return false;
+        }
+        s->lock_fd = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+        close(fd);
+        for (unsigned i = 0;; i++) {
+                if (s->lock_fd >= 0 && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+                        return true;
+                if (s->lock_fd < 0 || errno != EWOULDBLOCK || i >= timeout_sec * 200)
+                        break;
+                g_usleep(5000);
+        }
+        g_propagate_error(reterr, error_from_errno(-errno, "get the lock; is another bpfkeeperd running"));
+        return false;
+}
+
+/* Whatever has a temporary name was not finished. */
+static void sweep_temporary(int dir_fd)
+{
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        if (!dir) {
+                if (fd >= 0)
+                        close(fd);
+                return;
+        }
+        while ((entry = readdir(dir)))
+                if (g_str_has_prefix(entry->d_name, ".new-"))
+                        unlinkat(dir_fd, entry->d_name, 0);
+        closedir(dir);
+}
+
+static char *read_file(int dir_fd, const char *name, size_t *ret_size, GError **reterr)
+{
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d/%s", dir_fd, name);
+        char *data;
+
+        if (!g_file_get_contents(path, &data, ret_size, reterr))
+                return NULL;
+        return data;
+}
+
+static void read_next_id(Store *s)
+{
+        size_t size;
+        g_autofree char *text = read_file(s->run_fd, "next-id", &size, NULL);
+        guint64 id = 1;
+
+        if (text)
+                (void)g_ascii_string_to_unsigned(g_strstrip(text), 10, 1, G_MAXUINT32, &id, NULL);
+        s->next_id = s->reserved_id = (uint32_t)id;
+}
+
+Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec, GError **reterr)
+{
+        g_autoptr(Store) s = g_new0(Store, 1);
+        int r = 0;
+
+        s->pin_dir = g_strdup(pin_dir);
+        s->run_fd = s->loads_fd = s->links_fd = s->logs_fd = s->lock_fd = -1;
+        s->run_fd = r = open_dir(AT_FDCWD, run_dir, 0755);
+        if (r >= 0)
+                s->loads_fd = r = open_dir(s->run_fd, "loads", 0755);
+        if (r >= 0)
+                s->links_fd = r = open_dir(s->run_fd, "links", 0755);
+        if (r >= 0)
+                s->logs_fd = r = open_dir(s->run_fd, "logs", 0700);
+        if (r < 0) {
+                g_propagate_error(reterr, error_from_errno(r, "make the state directories"));
+                return NULL;
+        }
+        if (!take_lock(s, timeout_sec, reterr) || !make_pin_dirs(s, reterr))
+                return NULL;
+        sweep_temporary(s->run_fd);
+        sweep_temporary(s->loads_fd);
+        sweep_temporary(s->links_fd);
+        sweep_temporary(s->logs_fd);
+        read_next_id(s);
+        return g_steal_pointer(&s);
+}
+
+static void close_if(int fd)
+{
+        if (fd >= 0)
+                close(fd);
+}
+
+void store_free(Store *s)
+{
+        if (!s)
+                return;
+        close_if(s->run_fd);
+        close_if(s->loads_fd);
+        close_if(s->links_fd);
+        close_if(s->logs_fd);
+        close_if(s->lock_fd);
+        g_free(s->pin_dir);
+        g_free(s);
+}
+
+int store_lock_fd(const Store *s)
+{
+        return s->lock_fd;
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+        while (size > 0) {
+                ssize_t n = write(fd, data, size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                data += n;
+                size -= (size_t)n;
+        }
+        return 0;
+}
+
+/* One writer, so one temporary name a file is enough. */
+static int write_file(int dir_fd, const char *name, mode_t mode, const char *data, size_t size)
+{
+        char temporary[64];
+        int fd, r;
+
+        g_snprintf(temporary, sizeof(temporary), ".new-%s", name);
+        fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+        if (fd < 0)
+                return -errno;
+        r = write_all(fd, data, size);
+        close(fd);
+        if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
+                r = -errno;
+        if (r < 0)
+                unlinkat(dir_fd, temporary, 0);
+        return r;
+}
+
+static bool write_key_file(int dir_fd, uint32_t id, GKeyFile *file, GError **reterr)
+{
+        g_autofree char *data = NULL;
+        char name[16];
+        size_t size;
+        int r;
+
+        data = g_key_file_to_data(file, &size, NULL);
+        g_snprintf(name, sizeof(name), "%u", id);
+        r = write_file(dir_fd, name, 0644, data, size);
+        if (r < 0)
+                g_propagate_error(reterr, error_from_errno(r, "write the state file"));
+        return r == 0;
+}
+
+bool store_next_id(Store *s, uint32_t *ret, GError **reterr)
+{
+        if (s->next_id == s->reserved_id) {
+                char text[16];
+                int r;
+
+                g_snprintf(text, sizeof(text), "%u\n", s->reserved_id + ID_BLOCK);
+                r = write_file(s->run_fd, "next-id", 0644, text, strlen(text));
+                if (r < 0) {
+                        g_propagate_error(reterr, error_from_errno(r, "write next-id"));
+                        return false;
+                }
+                s->reserved_id += ID_BLOCK;
+        }
+        *ret = s->next_id++;
+        return true;
+}
+
+bool store_write_load(Store *s, const Load *load, GError **reterr)
+{
+        g_autoptr(GKeyFile) file = store_format_load(load);
+
+        return write_key_file(s->loads_fd, load->id, file, reterr);
+}
+
+static void remove_file(int dir_fd, uint32_t id)
+{
+        char name[16];
+
+        g_snprintf(name, sizeof(name), "%u", id);
+        unlinkat(dir_fd, name, 0);
+}
+
+void store_remove_load(Store *s, uint32_t id)
+{
+        remove_file(s->loads_fd, id);
+        remove_file(s->logs_fd, id);
+}
+
+bool store_write_link(Store *s, const Link *link, GError **reterr)
+{
+        g_autoptr(GKeyFile) file = store_format_link(link);
+
+        return write_key_file(s->links_fd, link->pub.id, file, reterr);
+}
+
+void store_remove_link(Store *s, uint32_t id)
+{
+        remove_file(s->links_fd, id);
+}
+
+int store_write_log(Store *s, uint32_t load_id, int fd)
+{
+        char name[16], temporary[32];
+        struct stat st;
+        off_t offset = 0;
+        int to, r = 0;
+
+        g_snprintf(name, sizeof(name), "%u", load_id);
+        g_snprintf(temporary, sizeof(temporary), ".new-%u", load_id);
+        to = openat(s->logs_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (to < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                r = -errno;
+        while (r == 0 && offset < st.st_size) {
+                ssize_t n = sendfile(to, fd, &offset, (size_t)(st.st_size - offset));
+
+                if (n <= 0)
+                        r = n < 0 ? -errno : -EIO;
+        }
+        close(to);
+        if (r == 0 && renameat(s->logs_fd, temporary, s->logs_fd, name) < 0)
+                r = -errno;
+        if (r < 0)
+                unlinkat(s->logs_fd, temporary, 0);
+        return r;
+}
+
+int store_open_log(Store *s, uint32_t load_id)
+{
+        char name[16];
+        int fd;
+
+        g_snprintf(name, sizeof(name), "%u", load_id);
+        fd = openat(s->logs_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 ? -errno : fd;
+}
+
+/* What was probed holds for this boot of this kernel; /run doesn't outlive it, kexec may. */
+#define FEATURES "features"
+
+GKeyFile *store_read_features(Store *s)
+{
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        g_autofree char *data = NULL, *release = NULL;
+        struct utsname uts;
+        size_t size;
+
+        data = read_file(s->run_fd, FEATURES, &size, NULL);
+        if (!data || !g_key_file_load_from_data(file, data, size, G_KEY_FILE_NONE, NULL))
+                return NULL;
+        release = g_key_file_get_string(file, "Kernel", "Release", NULL);
+        if (uname(&uts) < 0 || g_strcmp0(release, uts.release) != 0 ||
+            g_key_file_get_integer(file, "Kernel", "Version", NULL) != STORE_VERSION)
+                return NULL;
+        return g_steal_pointer(&file);
+}
+
+void store_write_features(Store *s, GKeyFile *features)
+{
+        g_autofree char *data = NULL;
+        struct utsname uts;
+        size_t size;
+
+        if (uname(&uts) < 0)
+                return;
+        g_key_file_set_string(features, "Kernel", "Release", uts.release);
+        g_key_file_set_integer(features, "Kernel", "Version", STORE_VERSION);
+        data = g_key_file_to_data(features, &size, NULL);
+        (void)write_file(s->run_fd, FEATURES, 0644, data, size);
+}
+
+int store_pin(Store *s, BusKind kind, uint32_t id, unsigned part, int fd)
+{
+        char path[PIN_PATH_MAX];
+
+        return kern_pin(fd, pin_path(s, kind, id, part, path));
+}
+
+int store_open_pin(Store *s, BusKind kind, uint32_t id, unsigned part)
+{
+        char path[PIN_PATH_MAX];
+
+        return kern_open_pin(pin_path(s, kind, id, part, path));
+}
+
+void store_unpin(Store *s, BusKind kind, uint32_t id, unsigned part)
+{
+        char path[PIN_PATH_MAX];
+
+        unlink(pin_path(s, kind, id, part, path));
+}
+
+static int compare_ids(gconstpointer a, gconstpointer b)
+{
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+static GArray *list_ids(int dir_fd)
+{
+        GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        if (!dir) {
+                close_if(fd);
+                return ids;
+        }
+        while ((entry = readdir(dir))) {
+                guint64 n;
+                uint32_t id;
+
+                if (!g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXUINT32, &n, NULL))
+                        continue;
+                id = (uint32_t)n;
+                g_array_append_val(ids, id);
+        }
+        closedir(dir);
+        g_array_sort(ids, compare_ids);
+        return ids;
+}
+
+GArray *store_load_ids(Store *s)
+{
+        return list_ids(s->loads_fd);
+}
+
+GArray *store_link_ids(Store *s)
+{
+        return list_ids(s->links_fd);
+}
+
+static GKeyFile *read_key_file(int dir_fd, uint32_t id, GError **reterr)
+{
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        g_autofree char *data = NULL;
+        char name[16];
+        size_t size;
+
+        g_snprintf(name, sizeof(name), "%u", id);
+        data = read_file(dir_fd, name, &size, reterr);
+        if (!data || !g_key_file_load_from_data(file, data, size, G_KEY_FILE_NONE, reterr))
+                return NULL;
+        return g_steal_pointer(&file);
+}
+
+StoredLoad *store_read_load(Store *s, uint32_t id, GError **reterr)
+{
+        g_autoptr(GKeyFile) file = read_key_file(s->loads_fd, id, reterr);
+
+        return file ? store_parse_load(file, id, reterr) : NULL;
+}
+
+Link *store_read_link(Store *s, uint32_t id, GError **reterr)
+{
+        g_autoptr(GKeyFile) file = read_key_file(s->links_fd, id, reterr);
+
+        return file ? store_parse_link(file, id, reterr) : NULL;
+}
+
+/* "42" or, for links, "42_0" */
+static bool parse_pin(BusKind kind, const char *name, uint32_t *ret_id, unsigned *ret_part)
+{
+        char end;
+
+        *ret_part = 0;
+        if (kind == BUS_LINK)
+                return sscanf(name, "%u_%u%c", ret_id, ret_part, &end) == 2;
+        return sscanf(name, "%u%c", ret_id, &end) == 1;
+}
+
+void store_sweep_pins(Store *s, StoreKeepPin keep, void *userdata)
+{
+        for (int kind = 0; kind < _BUS_KIND_MAX; kind++) {
+                g_autofree char *path = g_build_filename(s->pin_dir, kind_dirs[kind], NULL);
+                g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+                const char *name;
+
+                while (dir && (name = g_dir_read_name(dir))) {
+                        g_autofree char *pin = g_build_filename(path, name, NULL);
+                        unsigned part;
+                        uint32_t id;
+
+                        if (!parse_pin((BusKind)kind, name, &id, &part) ||
+                            !keep((BusKind)kind, id, part, userdata))
+                                unlink(pin);
+                }
+        }
+}

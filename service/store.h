@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "registry.h"
+
+/*
+ * State on disk, which is memory too and ends with the boot, as the kernel's objects do:
+ *
+ *     /run/bpfkeeper/loads/ID      one file a Load(): who, what, which programs and maps
+ *     /run/bpfkeeper/links/ID      one file a link: whose program, which hook
+ *     /run/bpfkeeper/logs/ID       the verifier's log of a load, mode 0600
+ *     /run/bpfkeeper/next-id       ids below this one may have been given out
+ *     /run/bpfkeeper/features      what the kernel can do, as probed
+ *     /run/bpfkeeper/lock          held (flock) by the daemon and all its workers
+ *     /sys/fs/bpf/bpfkeeper/program/ID, map/ID, link/ID_N     the pins
+ *
+ * The files are key files with a Version. A file is written under a temporary name and renamed: the
+ * rename is what makes a load or a link exist. Pins come before it and go after it, so that a pin
+ * without a file is a leftover that may be removed, and a file without its pin tells of something
+ * that is gone. Hooks without kernel links (xdp, tc) are written down before they are attached and
+ * while they are detached (State), so that what was left half done can be found and undone.
+ */
+
+#define STORE_VERSION 1
+
+typedef struct Store Store;
+
+/* Makes what is missing and waits, at most @timeout_sec, until no process of an earlier daemon is
+ * left. The lock's descriptor is not below 16. */
+Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec, GError **reterr);
+void store_free(Store *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
+
+int store_lock_fd(const Store *store);
+
+/* An id for a load or a link, not given out before since the machine was booted. */
+bool store_next_id(Store *store, uint32_t *ret, GError **reterr);
+
+bool store_write_load(Store *store, const Load *load, GError **reterr);
+void store_remove_load(Store *store, uint32_t id);
+bool store_write_link(Store *store, const Link *link, GError **reterr);
+void store_remove_link(Store *store, uint32_t id);
+
+/* Descriptors; -ENOENT where there is none. The log is a copy of what @fd has. */
+int store_write_log(Store *store, uint32_t load_id, int fd);
+int store_open_log(Store *store, uint32_t load_id);
+
+/* Features as GKeyFile in the group "Features"; NULL where none were kept for this kernel. */
+GKeyFile *store_read_features(Store *store);
+void store_write_features(Store *store, GKeyFile *features);
+
+/* Pins; @part counts a link's kernel links. 0 or a negative errno; opening returns a descriptor. */
+int store_pin(Store *store, BusKind kind, uint32_t id, unsigned part, int fd);
+int store_open_pin(Store *store, BusKind kind, uint32_t id, unsigned part);
+void store_unpin(Store *store, BusKind kind, uint32_t id, unsigned part);
+
+/*
+ * What recovery reads. The ids come in ascending order; a file that can't be read (of a later
+ * version, or damaged) is NULL with an error and is left where it is.
+ */
+GArray *store_load_ids(Store *store);
+GArray *store_link_ids(Store *store);
+
+/* Parts as the file has them; whether the kernel still does is the caller's to find out. */
+typedef struct StoredProgram {
+        uint32_t id;
+        char *name, *section;
+        const KernType *type;
+} StoredProgram;
+
+typedef struct StoredMap {
+        uint32_t id;
+        char *name;
+} StoredMap;
+
+typedef struct StoredLoad {
+        Load *load;              /* without programs and maps */
+        GArray *programs;        /* StoredProgram */
+        GArray *maps;            /* StoredMap */
+} StoredLoad;
+
+StoredLoad *store_read_load(Store *store, uint32_t id, GError **reterr);
+void stored_load_free(StoredLoad *stored);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(StoredLoad, stored_load_free)
+
+/* The link; program_id is filled, whether that program is there is the caller's to find out. */
+Link *store_read_link(Store *store, uint32_t id, GError **reterr);
+
+/* Calls @keep for every pin; those it returns false for are removed. */
+typedef bool (*StoreKeepPin)(BusKind kind, uint32_t id, unsigned part, void *userdata);
+void store_sweep_pins(Store *store, StoreKeepPin keep, void *userdata);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "worker-confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cap-ng.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+
+#define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))
+
+/*
+ * Capabilities by role; the list ends with -1. CAP_SYS_ADMIN is for attaching only: libxdp opens the
+ * programs of others by their ids, and that is what the kernel asks for it. It is never there where a
+ * caller's object file is parsed.
+ */
+static const int capabilities[_WORKER_ROLE_MAX][5] = {
+        [WORKER_ROLE_NONE] = { CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1 },
+        [WORKER_ROLE_INSPECT] = { -1 },
+        [WORKER_ROLE_LOAD] = { CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1 },
+        [WORKER_ROLE_ATTACH] = { CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1 },
+};
+
+static int keep_capabilities(WorkerRole role)
+{
+        capng_clear(CAPNG_SELECT_BOTH);
+        for (const int *c = capabilities[role]; *c >= 0; c++) {
+                if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)*c) < 0)
+                        return -EPERM;
+        }
+        return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
+
+int worker_confine_start(void)
+{
+        struct rlimit none = { 0, 0 };
+
+        /* The daemon's end is also the end of what it asked for. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ||
+            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        /* Needs CAP_SETPCAP, so before that goes; what isn't in the permitted set can't come back
+         * without an exec, and no exec is allowed, so a bounding set that stays is no hole. */
+        capng_clear(CAPNG_SELECT_BOTH);
+        for (const int *c = capabilities[WORKER_ROLE_NONE]; *c >= 0; c++)
+                capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)*c);
+        (void)capng_apply(CAPNG_SELECT_BOUNDS);
+        return keep_capabilities(WORKER_ROLE_NONE);
+}
+
+#define READ_TREE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define WRITE_TREE                                                                                 \
+        (READ_TREE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                 \
+         LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE |                            \
+         LANDLOCK_ACCESS_FS_REMOVE_DIR)
+#define ALL_OF_ABI_1 (LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1)
+
+/* Files that libbpf and libxdp read; what isn't there is left out. */
+static const struct {
+        const char *path;
+        bool is_dir;
+        bool attach_only;
+        uint64_t access;
+} paths[] = {
+        { "/sys/kernel/btf", true, false, READ_TREE },            /* CO-RE, fentry */
+        { "/sys/kernel/tracing", true, false, READ_TREE },        /* tracepoint ids */
+        { "/sys/kernel/debug/tracing", true, false, READ_TREE },
+        { "/sys/devices/system/cpu", true, false, READ_TREE },    /* per-CPU maps */
+        { "/sys/bus/event_source/devices", true, false, READ_TREE }, /* kprobe and uprobe PMUs */
+        { "/sys/devices/kprobe", true, false, READ_TREE },        /* which that one's links lead to */
+        { "/sys/devices/uprobe", true, false, READ_TREE },
+        { "/proc/self", true, false, READ_TREE },
+        { "/proc/kallsyms", false, false, LANDLOCK_ACCESS_FS_READ_FILE },  /* ksym externs */
+        { "/proc/config.gz", false, false, LANDLOCK_ACCESS_FS_READ_FILE }, /* kconfig externs */
+        { "/proc/version_signature", false, false, LANDLOCK_ACCESS_FS_READ_FILE },
+        { "/proc/sys/kernel", true, false, READ_TREE },
+        { "/sys/fs/bpf", true, true, WRITE_TREE },                /* libxdp's dispatcher pins */
+        { LIBXDP_OBJECT_DIR, true, true, READ_TREE },             /* the dispatcher itself */
+        { "/sys/class/net", true, true, READ_TREE },
+        { "/sys/devices/virtual/net", true, true, READ_TREE },
+};
+
+static int allow(int ruleset, const char *path, bool is_dir, uint64_t access)
+{
+        struct landlock_path_beneath_attr rule = { .allowed_access = access };
+        int r = 0;
+
+        rule.parent_fd = open(path, O_PATH | O_CLOEXEC | (is_dir ? O_DIRECTORY : 0));
+        if (rule.parent_fd < 0)
+                return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+        if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+                r = -errno;
+        close(rule.parent_fd);
+        return r;
+}
+
+static int allow_all(int ruleset, WorkerRole role)
+{
+        struct utsname uts;
+        char config[sizeof(uts.release) + 16];
+        int r;
+
+        /* Parses what it was handed, and that is all. */
+        if (role == WORKER_ROLE_INSPECT)
+                return 0;
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+                if (paths[i].attach_only && role != WORKER_ROLE_ATTACH)
+                        continue;
+                r = allow(ruleset, paths[i].path, paths[i].is_dir, paths[i].access);
+                if (r < 0)
+                        return r;
+        }
+        if (uname(&uts) < 0)
+                return -errno;
+        snprintf(config, sizeof(config), "/boot/config-%s", uts.release);
+        return allow(ruleset, config, false, LANDLOCK_ACCESS_FS_READ_FILE);
+}
+
+static int restrict_files(WorkerRole role)
+{
+        struct landlock_ruleset_attr attr = { .handled_access_fs = ALL_OF_ABI_1 };
+        int ruleset, r;
+
+        ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+        if (ruleset < 0)
+                /* Kernels without it: capabilities and seccomp have to do. */
+                return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
+        r = allow_all(ruleset, role);
+        if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+                r = -errno;
+        close(ruleset);
+        return r;
+}
+
+/* What every role needs: memory, time, its socket, descriptors that it has. */
+static const int common_calls[] = {
+        SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pread64),
+        SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(fcntl),
+        SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(ftruncate), SCMP_SYS(memfd_create),
+        SCMP_SYS(sendfile), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap),
+        SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(poll), SCMP_SYS(ppoll),
+        SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+        SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(recvfrom),
+        SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+        SCMP_SYS(shutdown), SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+        SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid), SCMP_SYS(tgkill), SCMP_SYS(getuid),
+        SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getresuid),
+        SCMP_SYS(getresgid), SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday),
+        SCMP_SYS(time), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(getrandom),
+        SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(uname), SCMP_SYS(sysinfo),
+        SCMP_SYS(getrlimit), SCMP_SYS(getrusage), SCMP_SYS(exit), SCMP_SYS(exit_group),
+        SCMP_SYS(restart_syscall), SCMP_SYS(seccomp),
+};
+
+/* Loading: bpf(2), and the files that Landlock leaves. */
+static const int load_calls[] = {
+        SCMP_SYS(bpf), SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(newfstatat), SCMP_SYS(stat),
+        SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+        SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(fstatfs),
+        SCMP_SYS(statfs), SCMP_SYS(prlimit64), SCMP_SYS(setrlimit), SCMP_SYS(capget),
+        SCMP_SYS(ioctl), SCMP_SYS(perf_event_open), SCMP_SYS(prctl),
+};
+
+/* Attaching: what libxdp does beyond that, in the bpffs and by netlink. */
+static const int attach_calls[] = {
+        SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir),
+        SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(flock), SCMP_SYS(bind),
+};
+
+static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
+{
+        int r;
+
+        r = allow_calls(filter, common_calls, ARRAY_SIZE(common_calls));
+        if (r < 0 || role == WORKER_ROLE_INSPECT)
+                return r;
+        r = allow_calls(filter, load_calls, ARRAY_SIZE(load_calls));
+        if (r < 0 || role == WORKER_ROLE_LOAD)
+                return r;
+        r = allow_calls(filter, attach_calls, ARRAY_SIZE(attach_calls));
+        if (r < 0)
+                return r;
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+}
+
+static int restrict_calls(WorkerRole role)
+{
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+        int r;
+
+        if (!filter)
+                return -ENOMEM;
+        r = fill_filter(filter, role);
+        if (r == 0)
+                r = seccomp_load(filter);
+        seccomp_release(filter);
+        return r;
+}
+
+int worker_confine_enter(WorkerRole role)
+{
+        static WorkerRole current = WORKER_ROLE_NONE;
+        int r;
+
+        if (current == role)
+                return 0;
+        if (current != WORKER_ROLE_NONE)
+                return -EPERM;
+        r = restrict_files(role);
+        if (r < 0)
+                return r;
+        r = keep_capabilities(role);
+        if (r < 0)
+                return r;
+        r = restrict_calls(role);
+        if (r < 0)
+                return r;
+        current = role;
+        return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "worker-protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int worker_hook_append(sd_bus_message *m, const KernHook *hook)
+{
+        return sd_bus_message_append(m, WORKER_HOOK, hook->type->name, (uint32_t)hook->given,
+                                     hook->ifindex, (uint32_t)hook->direction, hook->priority,
+                                     (uint32_t)hook->mode, hook->tracepoint, hook->function,
+                                     hook->offset, hook->pid, hook->event, hook->frequency,
+                                     hook->period, hook->cpu, hook->cookie);
+}
+
+static int copy(char *dest, size_t size, const char *src)
+{
+        return snprintf(dest, size, "%s", src) < (int)size ? 0 : -EINVAL;
+}
+
+int worker_hook_read(sd_bus_message *m, KernHook *ret)
+{
+        const char *type, *tracepoint, *function, *event;
+        uint32_t given, direction, mode;
+        KernHook hook = KERN_HOOK_INIT;
+        int r;
+
+        r = sd_bus_message_read(m, WORKER_HOOK, &type, &given, &hook.ifindex, &direction,
+                                &hook.priority, &mode, &tracepoint, &function, &hook.offset,
+                                &hook.pid, &event, &hook.frequency, &hook.period, &hook.cpu,
+                                &hook.cookie);
+        if (r < 0)
+                return r;
+        hook.type = kern_type_find(type);
+        hook.given = given;
+        hook.direction = (KernDirection)direction;
+        hook.mode = (KernXdpMode)mode;
+        if (!hook.type || copy(hook.tracepoint, sizeof(hook.tracepoint), tracepoint) < 0 ||
+            copy(hook.function, sizeof(hook.function), function) < 0 ||
+            copy(hook.event, sizeof(hook.event), event) < 0)
+                return -EINVAL;
+        *ret = hook;
+        return 0;
+}
+
+int worker_fds_append(sd_bus_message *m, const int *fds, size_t n)
+{
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "h");
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                r = sd_bus_message_append_basic(m, 'h', &fds[i]);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(m);
+}
+
+int worker_fds_take(sd_bus_message *m, int *ret, size_t max, size_t *ret_n)
+{
+        size_t n = 0;
+        int fd, r;
+
+        r = sd_bus_message_enter_container(m, 'a', "h");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read_basic(m, 'h', &fd)) > 0) {
+                if (n == max) {
+                        r = -E2BIG;
+                        break;
+                }
+                ret[n] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                if (ret[n] < 0) {
+                        r = -errno;
+                        break;
+                }
+                n++;
+                if (dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0) {
+                        r = -errno;
+                        break;
+                }
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0) {
+                while (n > 0)
+                        close(ret[--n]);
+                return r;
+        }
+        *ret_n = n;
+        return 0;
+}

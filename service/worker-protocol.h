@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <systemd/sd-bus.h>
+
+#include "kern-attach.h"
+
+/*
+ * What bpfkeeperd and bpfkeeper-worker say to each other: sd-bus peer to peer on a socketpair, the
+ * worker's end being descriptor 3. The worker has one object with the methods below and takes one
+ * call at a time. Every answer begins with (us): a KernError and its message; the rest is empty or
+ * 0 where that isn't KERN_ERROR_NONE.
+ *
+ * The daemon trusts no answer of a worker that has parsed a caller's bytes: ids, types and sizes are
+ * asked of the kernel again.
+ */
+
+#define WORKER_FD 3
+#define WORKER_PATH "/org/bpfkeeper1/worker"
+#define WORKER_INTERFACE "org.bpfkeeper1.Worker"
+
+/*
+ * What a worker may do. It starts with everything below and gives up all but its role's at the first
+ * call, for good.
+ */
+typedef enum WorkerRole {
+        WORKER_ROLE_NONE,
+        WORKER_ROLE_INSPECT, /* parses bytes for anybody: no capability, no file, no bpf(2) */
+        WORKER_ROLE_LOAD,    /* parses the bytes of one uid and loads them */
+        WORKER_ROLE_ATTACH,  /* sees no caller's bytes but a uprobe target's symbols */
+        _WORKER_ROLE_MAX,
+} WorkerRole;
+
+/* Seal(h) → (us)ah: a sealed memfd with the bytes of any readable file. Role inspect. */
+#define WORKER_SEAL_IN "h"
+#define WORKER_SEAL_OUT "usah"
+
+/* Inspect(h) → (us)a(sss): function, section, type. Role inspect. */
+#define WORKER_INSPECT_IN "h"
+#define WORKER_INSPECT_OUT "usa(sss)"
+
+/*
+ * Load(object, programs, globals, maps, btf, log level) → programs (name, section, type, fd), maps
+ * (name, fd, whether it is one of those given), log. Role load.
+ */
+#define WORKER_LOAD_IN "ha(ss)a(say)a(sh)ahu"
+#define WORKER_LOAD_OUT "usa(sssh)a(shb)ah"
+
+/* TestRun(program, data, room for data, context, repeat) → retval, data, context, duration. Role load. */
+#define WORKER_TEST_RUN_IN "hayuayu"
+#define WORKER_TEST_RUN_OUT "usuayayt"
+
+/* A KernHook without its descriptors. */
+#define WORKER_HOOK "(suuuuusstisttit)"
+
+/* Attach(program, hook, target, cgroup) → links, tc handle and priority, xdp mode, dispatched. */
+#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahah"
+#define WORKER_ATTACH_OUT "usahuuub"
+
+/* Detach(program id, hook, links, tc handle and priority, xdp mode, dispatched) → nothing more. */
+#define WORKER_DETACH_IN "u" WORKER_HOOK "ahuuub"
+#define WORKER_DETACH_OUT "us"
+
+/* Probe() → a(sb). Role attach. */
+#define WORKER_PROBE_OUT "usa(sb)"
+
+/* The hook as WORKER_HOOK. -EINVAL when what is read can't be a hook. */
+int worker_hook_append(sd_bus_message *m, const KernHook *hook);
+int worker_hook_read(sd_bus_message *m, KernHook *ret);
+
+/* Descriptors as "ah". */
+int worker_fds_append(sd_bus_message *m, const int *fds, size_t n);
+
+/*
+ * Takes at most @max descriptors of an "ah" out of @m into @ret; the caller owns them. The message
+ * keeps its numbers, but they are standard input from then on: closing what was taken is the last
+ * close, and a link that isn't pinned is detached by it.
+ */
+int worker_fds_take(sd_bus_message *m, int *ret, size_t max, size_t *ret_n);
