@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <glib.h>
 
@@ -21,8 +22,9 @@
 
 static void print_action(const char *id, const char *description, const char *message)
 {
-        g_autofree char *description_xml = g_markup_escape_text(description, -1);
-        g_autofree char *message_xml = g_markup_escape_text(message, -1);
+        /* polkitd keeps only what follows the last entity of a text, so there must be none. */
+        if (strpbrk(description, "&<>") || strpbrk(message, "&<>"))
+                g_error("Text with &, < or >: %s: %s", description, message);
 
         printf("\n"
                "  <action id=\"%s\">\n"
@@ -34,7 +36,7 @@ static void print_action(const char *id, const char *description, const char *me
                "      <allow_active>auth_admin_keep</allow_active>\n"
                "    </defaults>\n"
                "  </action>\n",
-               id, description_xml, message_xml);
+               id, description, message);
 }
 
 /* Where a program of this type goes, in the words of a sentence. */

@@ -77,7 +77,7 @@ static void test_each_type_has_two_actions(void **state)
 
         (void)state;
         for (const KernType *type = kern_types; type->name; type++) {
-                g_autofree char *load = NULL, *attach = NULL;
+                g_autofree char *load = NULL, *attach = NULL, *text = NULL;
                 char suffix[32];
 
                 kern_type_action_suffix(type, suffix, sizeof(suffix));
@@ -86,6 +86,10 @@ static void test_each_type_has_two_actions(void **state)
                 attach = g_strdup_printf("org.bpfkeeper1.attach.%s", suffix);
                 assert_nobody_may(load);
                 assert_nobody_may(attach);
+                /* Entities would break the text in polkitd */
+                text = action_text(load, "description");
+                assert_non_null(strstr(text, type->summary));
+                assert_null(strchr(text, '&'));
                 assert_keys(load, NULL, keys);
                 assert_keys(attach, type, keys);
         }
