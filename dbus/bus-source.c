@@ -7,39 +7,45 @@
 typedef struct BusSource {
         GSource source;
         sd_bus *bus;
-        gpointer fd_tag;
+        GPollFD poll;
+        uint64_t until;      /* CLOCK_MONOTONIC, µs; when sd-bus wants to be called anyway */
         void (*closed)(void *userdata);
         void *userdata;
 } BusSource;
 
 G_STATIC_ASSERT(G_IO_IN == POLLIN && G_IO_OUT == POLLOUT);
 
+/*
+ * What to wait for is said anew each round, in the source's own poll record: GLib's setters for
+ * descriptors and times would wake the loop that is about to sleep.
+ */
 static gboolean prepare(GSource *source, gint *timeout)
 {
         BusSource *s = (BusSource *)source;
-        uint64_t until;
         int events;
+        gint64 now;
 
         *timeout = -1;
         /* A connection that failed has nothing to poll: let dispatch() find that out. */
         events = sd_bus_get_events(s->bus);
-        if (events < 0 || sd_bus_get_timeout(s->bus, &until) < 0)
+        if (events < 0 || sd_bus_get_timeout(s->bus, &s->until) < 0)
                 return TRUE;
-        g_source_modify_unix_fd(source, s->fd_tag, (GIOCondition)events);
+        s->poll.events = (gushort)events;
+        if (s->until == UINT64_MAX)
+                return FALSE;
         /* 0: there is a message in the queue already. */
-        if (until == 0)
+        now = g_source_get_time(source);
+        if (s->until <= (uint64_t)now)
                 return TRUE;
-        g_source_set_ready_time(source, until == UINT64_MAX ? -1 : (gint64)until);
+        *timeout = (gint)MIN((s->until - (uint64_t)now + 999) / 1000, G_MAXINT);
         return FALSE;
 }
 
 static gboolean check(GSource *source)
 {
         BusSource *s = (BusSource *)source;
-        gint64 ready = g_source_get_ready_time(source);
 
-        return g_source_query_unix_fd(source, s->fd_tag) != 0 ||
-               (ready >= 0 && ready <= g_source_get_time(source));
+        return s->poll.revents != 0 || s->until <= (uint64_t)g_source_get_time(source);
 }
 
 /* One message a round, so that other sources have their turn. */
@@ -76,7 +82,9 @@ GSource *bus_source_new(sd_bus *bus, void (*closed)(void *userdata), void *userd
         s->bus = sd_bus_ref(bus);
         s->closed = closed;
         s->userdata = userdata;
-        s->fd_tag = g_source_add_unix_fd(source, sd_bus_get_fd(bus), G_IO_IN);
+        s->poll.fd = sd_bus_get_fd(bus);
+        s->until = UINT64_MAX;
+        g_source_add_poll(source, &s->poll);
         g_source_set_static_name(source, "sd-bus");
         g_source_attach(source, NULL);
         return source;

@@ -194,6 +194,11 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
         int r;
 
         r = allow_calls(filter, common_calls, ARRAY_SIZE(common_calls));
+        if (r < 0)
+                return r;
+        /* What glibc makes of fstat(2). */
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+                             SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
         if (r < 0 || role == WORKER_ROLE_INSPECT)
                 return r;
         r = allow_calls(filter, load_calls, ARRAY_SIZE(load_calls));

@@ -511,7 +511,9 @@ static int method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
 
 static int append_feature(const KernFeature *feature, void *userdata)
 {
-        return sd_bus_message_append(userdata, "(sb)", feature->name, (int)feature->available);
+        int r = sd_bus_message_append(userdata, "(sb)", feature->name, (int)feature->available);
+
+        return r < 0 ? r : 0;
 }
 
 static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
