@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "kern-types.h"
+
+/*
+ * Prints a template with @TYPES@ in it replaced by what the table of program types says: their names
+ * for the completion, a list with all that can be said of them for the man page. @VERSION@ is the
+ * project's version.
+ */
+
+static void print_names(void)
+{
+        for (const KernType *type = kern_types; type->name; type++)
+                printf("%s%s", type > kern_types ? " " : "", type->name);
+}
+
+/* roff reads a hyphen as one to break lines at, and a backslash as its own. */
+static void print_roff(const char *s)
+{
+        for (; *s; s++) {
+                if (*s == '-')
+                        printf("\\-");
+                else if (*s == '\\')
+                        printf("\\e");
+                else
+                        putchar(*s);
+        }
+}
+
+static void print_params(const char *label, unsigned params)
+{
+        const char *before = "";
+
+        if (params == 0)
+                return;
+        printf(".br\n%s: ", label);
+        for (int p = 0; p < _KERN_PARAM_MAX; p++) {
+                if (!(params & KERN_PARAM_BIT(p)))
+                        continue;
+                printf("%s", before);
+                print_roff(kern_params[p].name);
+                before = ", ";
+        }
+        putchar('\n');
+}
+
+static void print_man(void)
+{
+        static const char *const sharing[] = {
+                [KERN_SHARING_KERNEL] = "any number, in the kernel's order",
+                [KERN_SHARING_LIBXDP] = "any number, by libxdp's dispatcher",
+                [KERN_SHARING_EXCLUSIVE] = "one at a time",
+        };
+
+        for (const KernType *type = kern_types; type->name; type++) {
+                printf(".TP\n.B ");
+                print_roff(type->name);
+                putchar('\n');
+                print_roff(type->summary);
+                printf(".\n.br\nSections: ");
+                for (const char *const *s = type->sections; *s; s++) {
+                        printf("%s", s > type->sections ? ", " : "");
+                        print_roff(*s);
+                }
+                putchar('\n');
+                print_params("Required", type->required);
+                print_params("Optional", type->optional);
+                printf(".br\nPrograms on one hook: %s\n", sharing[type->sharing]);
+                if (type->needs) {
+                        printf(".br\nNeeds: ");
+                        print_roff(type->needs);
+                        putchar('\n');
+                }
+        }
+}
+
+static void print_text(const char *text)
+{
+        g_auto(GStrv) parts = g_strsplit(text, "@VERSION@", -1);
+        g_autofree char *joined = g_strjoinv(PROJECT_VERSION, parts);
+
+        printf("%s", joined);
+}
+
+int main(int argc, char **argv)
+{
+        g_autofree char *template = NULL;
+        g_autoptr(GError) error = NULL;
+        g_auto(GStrv) parts = NULL;
+
+        if (argc != 3 || (strcmp(argv[1], "names") != 0 && strcmp(argv[1], "man") != 0)) {
+                fprintf(stderr, "Usage: gen-types names|man TEMPLATE\n");
+                return EXIT_FAILURE;
+        }
+        if (!g_file_get_contents(argv[2], &template, NULL, &error)) {
+                fprintf(stderr, "gen-types: %s\n", error->message);
+                return EXIT_FAILURE;
+        }
+        parts = g_strsplit(template, "@TYPES@", -1);
+        for (guint i = 0; parts[i]; i++) {
+                if (i > 0 && strcmp(argv[1], "man") == 0)
+                        print_man();
+                else if (i > 0)
+                        print_names();
+                print_text(parts[i]);
+        }
+        return ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

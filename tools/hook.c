@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "resolve.h"
+#include "text.h"
+
+/* The D-Bus types that Attach() wants; descriptors are opened from paths. */
+static const char types[HOOK_VALUES] = {
+        [HOOK_INDEX(OPT_INTERFACE)] = 's',  [HOOK_INDEX(OPT_DIRECTION)] = 's',
+        [HOOK_INDEX(OPT_PRIORITY)] = 'u',   [HOOK_INDEX(OPT_MODE)] = 's',
+        [HOOK_INDEX(OPT_TRACEPOINT)] = 's', [HOOK_INDEX(OPT_FUNCTION)] = 's',
+        [HOOK_INDEX(OPT_OFFSET)] = 't',     [HOOK_INDEX(OPT_TARGET)] = 'h',
+        [HOOK_INDEX(OPT_PID)] = 'i',        [HOOK_INDEX(OPT_CGROUP)] = 'h',
+        [HOOK_INDEX(OPT_EVENT)] = 's',      [HOOK_INDEX(OPT_FREQUENCY)] = 't',
+        [HOOK_INDEX(OPT_PERIOD)] = 't',     [HOOK_INDEX(OPT_CPU)] = 'i',
+        [HOOK_INDEX(OPT_COOKIE)] = 't',
+};
+
+/* What may stand without an option's name: the first that a type takes, then the direction. */
+static const struct {
+        Option option;
+        const char *form;
+} places[] = {
+        {OPT_INTERFACE, "IFACE"},
+        {OPT_CGROUP, "CGROUP-DIRECTORY"},
+        {OPT_TARGET, "FILE[:SYMBOL[+OFFSET]]"},
+        {OPT_TRACEPOINT, "TRACEPOINT"},
+        {OPT_EVENT, "EVENT"},
+        {OPT_FUNCTION, "FUNCTION[+OFFSET]"},
+};
+
+void hook_init(Hook *hook)
+{
+        *hook = (Hook){.target_fd = -1, .cgroup_fd = -1};
+}
+
+void hook_clear(Hook *hook)
+{
+        for (int i = 0; i < HOOK_VALUES; i++)
+                g_clear_pointer(&hook->values[i], g_free);
+        if (hook->target_fd >= 0)
+                (void)close(hook->target_fd);
+        if (hook->cgroup_fd >= 0)
+                (void)close(hook->cgroup_fd);
+        hook_init(hook);
+}
+
+static char **slot(Hook *hook, Option option)
+{
+        return &hook->values[HOOK_INDEX(option)];
+}
+
+void hook_take_options(Hook *hook, const Options *options)
+{
+        for (int i = 0; i < HOOK_VALUES; i++) {
+                g_free(hook->values[i]);
+                hook->values[i] = g_strdup(options_get(options, OPT_INTERFACE + i));
+        }
+}
+
+static bool list_has(GVariant *row, const char *list, const char *name)
+{
+        g_autofree const char **names = NULL;
+
+        return row && g_variant_lookup(row, list, "^a&s", &names) && g_strv_contains(names, name);
+}
+
+static bool takes(GVariant *row, Option option)
+{
+        return list_has(row, "Required", options_name(option)) ||
+               list_has(row, "Optional", options_name(option));
+}
+
+/* The place for the first argument, or -1 */
+static int first_place(GVariant *row)
+{
+        for (size_t i = 0; i < G_N_ELEMENTS(places); i++)
+                if (takes(row, places[i].option))
+                        return (int)i;
+        return -1;
+}
+
+char *hook_arguments(GVariant *row)
+{
+        int place = first_place(row);
+
+        if (place < 0)
+                return g_strdup("");
+        return g_strconcat(places[place].form, takes(row, OPT_DIRECTION) ? " ingress|egress" : NULL,
+                           NULL);
+}
+
+static bool set(Hook *hook, Option option, char *value, char **reterr)
+{
+        g_autofree char *owned = value;
+        char **where = slot(hook, option);
+
+        if (*where) {
+                *reterr = g_strdup_printf("The %s is given twice: '%s' and '%s'",
+                                          options_name(option), *where, value);
+                return false;
+        }
+        *where = g_steal_pointer(&owned);
+        return true;
+}
+
+/* "SYMBOL+OFFSET", or for uprobes an offset alone */
+static bool set_location(Hook *hook, const char *s, bool bare_offset, char **reterr)
+{
+        const char *plus = strrchr(s, '+');
+
+        if (bare_offset && g_ascii_isdigit(s[0]))
+                return set(hook, OPT_OFFSET, g_strdup(s), reterr);
+        if (plus && plus > s)
+                return set(hook, OPT_FUNCTION, g_strndup(s, (size_t)(plus - s)), reterr) &&
+                       set(hook, OPT_OFFSET, g_strdup(plus + 1), reterr);
+        return set(hook, OPT_FUNCTION, g_strdup(s), reterr);
+}
+
+static bool set_target(Hook *hook, const char *s, char **reterr)
+{
+        /* The last colon: a path may have one, a symbol has none. */
+        const char *colon = strrchr(s, ':');
+
+        if (!colon || colon == s || strchr(colon, '/'))
+                return set(hook, OPT_TARGET, g_strdup(s), reterr);
+        return set(hook, OPT_TARGET, g_strndup(s, (size_t)(colon - s)), reterr) &&
+               set_location(hook, colon + 1, true, reterr);
+}
+
+static bool is_direction(const char *s)
+{
+        return strcmp(s, "ingress") == 0 || strcmp(s, "egress") == 0;
+}
+
+bool hook_take_arguments(Hook *hook, const char *type, GVariant *row, int argc, char *const *argv,
+                         char **reterr)
+{
+        int place = first_place(row);
+        int used = 0;
+        bool ok = true;
+
+        if (argc > used && place >= 0) {
+                const char *s = argv[used++];
+
+                switch (places[place].option) {
+                case OPT_TARGET:
+                        ok = set_target(hook, s, reterr);
+                        break;
+                case OPT_FUNCTION:
+                        ok = set_location(hook, s, false, reterr);
+                        break;
+                default:
+                        ok = set(hook, places[place].option, g_strdup(s), reterr);
+                }
+        }
+        if (ok && argc > used && takes(row, OPT_DIRECTION)) {
+                if (!is_direction(argv[used])) {
+                        *reterr = g_strdup_printf("'%s' is no direction: it is ingress or egress",
+                                                  argv[used]);
+                        return false;
+                }
+                ok = set(hook, OPT_DIRECTION, g_strdup(argv[used++]), reterr);
+        }
+        if (ok && argc > used) {
+                g_autofree char *form = hook_arguments(row);
+
+                *reterr = g_strdup_printf("'%s' is too much: a %s program is attached with "
+                                          "\"attach PROGRAM%s%s\"",
+                                          argv[used], type, *form ? " " : "", form);
+                return false;
+        }
+        return ok;
+}
+
+void hook_take_section(Hook *hook, GVariant *row, const char *section)
+{
+        const char *begin, *colon;
+
+        if (*slot(hook, OPT_TARGET) || !takes(row, OPT_TARGET))
+                return;
+        /* "uprobe//usr/bin/foo:main": only an absolute path means the same to everybody. */
+        begin = strstr(section, "//");
+        colon = strrchr(section, ':');
+        if (begin && colon && colon > begin + 1)
+                *slot(hook, OPT_TARGET) = g_strndup(begin + 1, (size_t)(colon - begin - 1));
+}
+
+static bool open_path(const char *path, int flags, int *ret, char **reterr)
+{
+        *ret = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
+        if (*ret < 0)
+                *reterr = g_strdup_printf("Can't open '%s': %s", path, g_strerror(errno));
+        return *ret >= 0;
+}
+
+bool hook_open(Hook *hook, char **reterr)
+{
+        const char *target = *slot(hook, OPT_TARGET), *cgroup = *slot(hook, OPT_CGROUP);
+
+        if (target && !open_path(target, 0, &hook->target_fd, reterr))
+                return false;
+        return !cgroup || open_path(cgroup, O_DIRECTORY, &hook->cgroup_fd, reterr);
+}
+
+/* An index where it can't be a name: digits that no interface is called. */
+static GVariant *interface_value(const char *s)
+{
+        uint64_t index;
+
+        if (text_parse_unsigned(s, UINT32_MAX, &index) && if_nametoindex(s) == 0)
+                return g_variant_new_uint32((guint32)index);
+        return g_variant_new_string(s);
+}
+
+static GVariant *to_value(const Hook *hook, int i, char **reterr)
+{
+        const char *s = hook->values[i];
+        uint64_t u;
+        int64_t n;
+
+        switch (types[i]) {
+        case 'h':
+                return g_variant_new_handle(i == HOOK_INDEX(OPT_TARGET) ? hook->target_fd
+                                                                        : hook->cgroup_fd);
+        case 'u':
+                if (text_parse_unsigned(s, UINT32_MAX, &u))
+                        return g_variant_new_uint32((guint32)u);
+                break;
+        case 't':
+                if (text_parse_unsigned(s, UINT64_MAX, &u))
+                        return g_variant_new_uint64(u);
+                break;
+        case 'i':
+                if (text_parse_signed(s, INT32_MIN, INT32_MAX, &n))
+                        return g_variant_new_int32((gint32)n);
+                break;
+        default:
+                return i == HOOK_INDEX(OPT_INTERFACE) ? interface_value(s)
+                                                      : g_variant_new_string(s);
+        }
+        *reterr = g_strdup_printf("The %s '%s' isn't a number that it can be",
+                                  options_name(OPT_INTERFACE + i), s);
+        return NULL;
+}
+
+GVariant *hook_options(const Hook *hook, char **reterr)
+{
+        g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
+
+        for (int i = 0; i < HOOK_VALUES; i++) {
+                GVariant *value;
+
+                if (!hook->values[i])
+                        continue;
+                value = to_value(hook, i, reterr);
+                if (!value)
+                        return NULL;
+                g_variant_builder_add(&builder, "{sv}", options_name(OPT_INTERFACE + i), value);
+        }
+        return g_variant_builder_end(&builder);
+}
+
+static void add(GString *out, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void add(GString *out, const char *format, ...)
+{
+        va_list ap;
+
+        if (out->len)
+                g_string_append(out, ", ");
+        va_start(ap, format);
+        g_string_append_vprintf(out, format, ap);
+        va_end(ap);
+}
+
+char *hook_describe(GVariant *properties)
+{
+        static const char *const strings[] = {"Interface",  "Cgroup", "Target",
+                                              "Tracepoint", "Event",  "Function"};
+        GString *out = g_string_new(NULL);
+        const char *direction = resolve_string(properties, "Direction");
+        const char *mode = resolve_string(properties, "Mode");
+        uint64_t offset = resolve_number(properties, "Offset");
+        uint64_t cookie = resolve_number(properties, "Cookie");
+        gint32 cpu = -1, pid = 0;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(strings); i++) {
+                const char *s = resolve_string(properties, strings[i]);
+
+                if (!*s)
+                        continue;
+                /* A function of a target, as uprobes are written everywhere. */
+                if (strcmp(strings[i], "Function") == 0 && *resolve_string(properties, "Target"))
+                        g_string_append_printf(out, ":%s", s);
+                else
+                        add(out, "%s", s);
+        }
+        if (offset > 0)
+                g_string_append_printf(out, "+0x%" PRIx64, offset);
+        if (*direction)
+                add(out, "%s", direction);
+        if (resolve_number(properties, "Priority") > 0)
+                add(out, "priority %" PRIu64, resolve_number(properties, "Priority"));
+        if (*mode)
+                add(out, "%s", mode);
+        (void)g_variant_lookup(properties, "Pid", "i", &pid);
+        (void)g_variant_lookup(properties, "Cpu", "i", &cpu);
+        if (pid > 0)
+                add(out, "pid %d", pid);
+        /* Links of types that know no CPU have 0 or -1 there. */
+        if (*resolve_string(properties, "Event") && cpu >= 0)
+                add(out, "cpu %d", cpu);
+        if (cookie > 0)
+                add(out, "cookie %" PRIu64, cookie);
+        return g_string_free(out, FALSE);
+}

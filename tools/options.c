@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "options.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "text.h"
+
+static const struct {
+        const char *name;
+        char letter;
+        const char *argument;
+        const char *help;
+} table[_OPT_MAX] = {
+        [OPT_HELP] = {"help", 'h', NULL, "Show help, on one verb if it is named"},
+        [OPT_VERSION] = {"version", 0, NULL, "Show the version"},
+        [OPT_JSON] = {"json", 0, "MODE", "Write JSON: short, pretty or off"},
+        [OPT_JSON_AUTO] = {"", 'j', NULL, "--json=pretty on a terminal, --json=short elsewhere"},
+        [OPT_NO_PAGER] = {"no-pager", 0, NULL, "Don't pipe output into a pager"},
+        [OPT_NO_LEGEND] = {"no-legend", 0, NULL, "Don't print column titles and totals"},
+        [OPT_NO_ASK_PASSWORD] = {"no-ask-password", 0, NULL, "Don't let polkit ask for passwords"},
+        [OPT_QUIET] = {"quiet", 'q', NULL, "Don't say what was done"},
+
+        [OPT_GLOBAL] = {"global", 0, "NAME=VALUE",
+                        "Set a global variable before loading: u32:5 (u8 to u64, s8 to s64),\n"
+                        "str:TEXT or hex:05000000"},
+        [OPT_METADATA] = {"metadata", 0, "KEY=VALUE", "Attach free text to the programs"},
+        [OPT_MAP] = {"map", 0, "NAME=MAP", "Use a map that is there already"},
+        [OPT_BTF] = {"btf", 0, "FILE", "Relocate against this BTF, not the kernel's"},
+        [OPT_LOG_LEVEL] = {"log-level", 0, "N", "The verifier's log level, 0 to 7"},
+        [OPT_LOG] = {"log", 0, "FILE", "Save the verifier's log, whether loading works or not"},
+
+        [OPT_INTERFACE] = {"interface", 0, "NAME", "Network interface, by name or index"},
+        [OPT_DIRECTION] = {"direction", 0, "DIRECTION", "ingress or egress"},
+        [OPT_PRIORITY] = {"priority", 0, "N", "0 to 65535, lower runs first (default 50)"},
+        [OPT_MODE] = {"mode", 0, "MODE", "Where XDP runs: native, skb or hw"},
+        [OPT_TRACEPOINT] = {"tracepoint", 0, "NAME", "GROUP:NAME, or NAME for raw tracepoints"},
+        [OPT_FUNCTION] = {"function", 0, "NAME",
+                          "Kernel function, LSM hook or symbol in the target"},
+        [OPT_OFFSET] = {"offset", 0, "BYTES", "Bytes from the function's begin"},
+        [OPT_TARGET] = {"target", 0, "FILE", "Binary or library that a uprobe goes into"},
+        [OPT_PID] = {"pid", 0, "PID", "Only this process"},
+        [OPT_CGROUP] = {"cgroup", 0, "DIR", "Directory of a cgroup (version 2)"},
+        [OPT_EVENT] = {"event", 0, "NAME", "Perf event: cpu-clock, cache-misses and the like"},
+        [OPT_FREQUENCY] = {"frequency", 0, "N", "Samples per second"},
+        [OPT_PERIOD] = {"period", 0, "N", "Events between two samples"},
+        [OPT_CPU] = {"cpu", 0, "N", "Only this CPU"},
+        [OPT_COOKIE] = {"cookie", 0, "N", "What bpf_get_attach_cookie() returns in the program"},
+
+        [OPT_NAME] = {"name", 0, "NAME", "With load: the application; in lists: only this name"},
+        [OPT_TYPE] = {"type", 't', "TYPE", "Only this type"},
+        [OPT_APPLICATION] = {"application", 0, "NAME", "Only this application's"},
+        [OPT_MINE] = {"mine", 0, NULL, "Only what belongs to the calling user"},
+        [OPT_MANAGED] = {"managed", 0, NULL, "Only what bpfkeeper loaded (the default)"},
+        [OPT_ALL] = {"all", 'a', NULL, "All of the machine, whoever loaded it"},
+        [OPT_PROGRAM] = {"program", 0, "PROGRAM", "Only this program's"},
+
+        [OPT_PROPERTY] = {"property", 'p', "NAME,…", "Only these properties"},
+        [OPT_VALUE] = {"value", 0, NULL, "Values without the properties' names"},
+
+        [OPT_DATA] = {"data", 0, "DATA", "Input packet: a FILE, or hex:00 01 …"},
+        [OPT_REPEAT] = {"repeat", 0, "N", "Run that often, up to 1000000 times"},
+        [OPT_CONTEXT] = {"context", 0, "DATA", "Context structure: a FILE, or hex:00 01 …"},
+        [OPT_DATA_SIZE] = {"data-size", 0, "BYTES", "Room for the packet that comes out"},
+        [OPT_OUTPUT] = {"output", 0, "FILE", "Save the packet that comes out"},
+};
+
+/* Above every letter; getopt_long() returns it for options that have none. */
+#define LONG_BASE 256
+
+bool options_parse(Options *options, int argc, char **argv, int *ret_first)
+{
+        struct option longs[_OPT_MAX + 1] = {{0}};
+        g_autoptr(GString) letters = g_string_new(NULL);
+        size_t n = 0;
+
+        for (int i = 0; i < _OPT_MAX; i++) {
+                if (table[i].name[0] != '\0')
+                        longs[n++] =
+                                (struct option){table[i].name,
+                                                table[i].argument ? required_argument : no_argument,
+                                                NULL, LONG_BASE + i};
+                if (table[i].letter)
+                        g_string_append_printf(letters, "%c%s", table[i].letter,
+                                               table[i].argument ? ":" : "");
+        }
+
+        optind = 0; /* glibc: begin anew, for tests that parse more than once */
+        for (;;) {
+                int c = getopt_long(argc, argv, letters->str, longs, NULL);
+                int option = c - LONG_BASE;
+
+                if (c == -1)
+                        break;
+                if (c == '?')
+                        return false;
+                for (int i = 0; c < LONG_BASE && i < _OPT_MAX; i++)
+                        if (table[i].letter == c)
+                                option = i;
+                options->given |= OPT_BIT(option);
+                if (!options->values[option])
+                        options->values[option] = g_ptr_array_new();
+                if (optarg)
+                        g_ptr_array_add(options->values[option], optarg);
+        }
+        *ret_first = optind;
+        return true;
+}
+
+void options_clear(Options *options)
+{
+        for (int i = 0; i < _OPT_MAX; i++)
+                g_clear_pointer(&options->values[i], g_ptr_array_unref);
+        options->given = 0;
+}
+
+bool options_given(const Options *options, Option option)
+{
+        return options->given & OPT_BIT(option);
+}
+
+size_t options_count(const Options *options, Option option)
+{
+        return options->values[option] ? options->values[option]->len : 0;
+}
+
+const char *options_nth(const Options *options, Option option, size_t n)
+{
+        return n < options_count(options, option) ? g_ptr_array_index(options->values[option], n)
+                                                  : NULL;
+}
+
+const char *options_get(const Options *options, Option option)
+{
+        size_t n = options_count(options, option);
+
+        return n > 0 ? options_nth(options, option, n - 1) : NULL;
+}
+
+const char *options_name(Option option)
+{
+        return table[option].name[0] != '\0' ? table[option].name : "j";
+}
+
+Option options_not_in(const Options *options, uint64_t allowed)
+{
+        for (int i = 0; i < _OPT_MAX; i++)
+                if (options->given & ~allowed & OPT_BIT(i))
+                        return (Option)i;
+        return _OPT_MAX;
+}
+
+void options_append_help(GString *out, uint64_t set)
+{
+        for (int i = 0; i < _OPT_MAX; i++) {
+                g_autofree char *words = NULL;
+                g_auto(GStrv) lines = NULL;
+                char letter[] = "    ";
+
+                if (!(set & OPT_BIT(i)))
+                        continue;
+                if (table[i].letter)
+                        memcpy(letter, (char[]){'-', table[i].letter}, 2);
+                if (table[i].name[0] != '\0') {
+                        words = g_strdup_printf("--%s%s%s", table[i].name,
+                                                table[i].argument ? "=" : "",
+                                                table[i].argument ? table[i].argument : "");
+                        if (table[i].letter)
+                                letter[2] = ' ';
+                } else {
+                        words = g_strdup("");
+                }
+                lines = g_strsplit(table[i].help, "\n", -1);
+                g_string_append_printf(out, "  %s%s", letter, words);
+                for (size_t l = 0; lines[l]; l++) {
+                        int used = l == 0 ? (int)text_width(words) + 6 : 0;
+
+                        g_string_append_printf(out, "%*s%s\n", MAX(28 - used, 1), "", lines[l]);
+                }
+        }
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "hook.h"
+#include "json.h"
+#include "resolve.h"
+#include "verbs.h"
+
+/* What the command line says, with the help of what the service knows of the program. */
+static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hook *hook)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        const char *type = resolve_string(program, "Type");
+        g_autoptr(GVariant) types = NULL, row = NULL;
+        g_autofree char *reason = NULL;
+
+        if (ctl_get(ctl, BUS_PATH_ROOT, BUS_INTERFACE_MANAGER, "ProgramTypes", &error, &types) < 0)
+                return ctl_bus_error(&error, "Can't read the program types");
+        if (g_variant_is_of_type(types, G_VARIANT_TYPE("a{sa{sv}}")))
+                row = g_variant_lookup_value(types, type, G_VARIANT_TYPE_VARDICT);
+
+        hook_take_options(hook, &ctl->options);
+        if (!hook_take_arguments(hook, type, row, argc, argv, &reason))
+                return ctl_usage("%s", reason);
+        hook_take_section(hook, row, resolve_string(program, "Section"));
+        return hook_open(hook, &reason) ? CTL_OK : ctl_fail("%s", reason);
+}
+
+static void print_link(Ctl *ctl, const char *program, const char *path)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autoptr(GVariant) link = NULL;
+        g_autofree char *where = NULL;
+        GVariantBuilder builder;
+        uint32_t id = 0;
+
+        (void)bus_path_parse(path, BUS_LINK, &id);
+        if (ctl->json != CTL_JSON_OFF) {
+                g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+                g_variant_builder_add(&builder, "{sv}", "id", g_variant_new_uint32(id));
+                g_variant_builder_add(&builder, "{sv}", "path", g_variant_new_string(path));
+                ctl_write_json(ctl, g_variant_builder_end(&builder));
+                return;
+        }
+        if (ctl->quiet)
+                return;
+        /* It may be detached by now: that it was attached is true all the same. */
+        if (ctl_get_all(ctl, path, bus_interface(BUS_LINK), &error, &link) >= 0)
+                where = hook_describe(link);
+        ctl_say(ctl, "Attached %s%s%s as link %u.", program, where && *where ? " to " : "",
+                where ? where : "", id);
+}
+
+CtlExit verb_attach(Ctl *ctl, int argc, char **argv)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autoptr(GVariant) program = NULL, reply = NULL;
+        g_autofree char *path = NULL, *reason = NULL;
+        const char *link = NULL;
+        GVariant *options;
+        g_auto(Hook) hook;
+        CtlExit status;
+
+        hook_init(&hook);
+        status = resolve(ctl, BUS_PROGRAM, argv[0], &path);
+        if (status != CTL_OK)
+                return status;
+        if (ctl_get_all(ctl, path, bus_interface(BUS_PROGRAM), &error, &program) < 0)
+                return ctl_bus_error(&error, "Can't attach program '%s'", argv[0]);
+        status = read_hook(ctl, program, argc - 1, argv + 1, &hook);
+        if (status != CTL_OK)
+                return status;
+        options = hook_options(&hook, &reason);
+        if (!options)
+                return ctl_usage("%s", reason);
+
+        if (ctl_call(ctl, path, bus_interface(BUS_PROGRAM), "Attach",
+                     g_variant_new_tuple(&options, 1), &error, &reply) < 0)
+                return ctl_bus_error(&error, "Can't attach program '%s'", argv[0]);
+        if (!g_variant_is_of_type(reply, G_VARIANT_TYPE("(o)")))
+                return ctl_fail("The service's answer isn't a link");
+        g_variant_get(reply, "(&o)", &link);
+        print_link(ctl, resolve_string(program, "Name"), link);
+        return CTL_OK;
+}
+
+/* Calls a method without arguments on each; the first failure is the status. */
+static CtlExit each(Ctl *ctl, BusKind kind, const char *method, const char *what, int argc,
+                    char **argv)
+{
+        CtlExit first = CTL_OK;
+
+        for (int i = 0; i < argc; i++) {
+                g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+                g_autofree char *path = NULL;
+                CtlExit status = resolve(ctl, kind, argv[i], &path);
+
+                if (status == CTL_OK &&
+                    ctl_call(ctl, path, bus_interface(kind), method, NULL, &error, NULL) < 0)
+                        status = ctl_bus_error(&error, "Can't %s '%s'", what, argv[i]);
+                if (first == CTL_OK)
+                        first = status;
+        }
+        return first;
+}
+
+CtlExit verb_detach(Ctl *ctl, int argc, char **argv)
+{
+        return each(ctl, BUS_LINK, "Detach", "detach link", argc, argv);
+}
+
+CtlExit verb_unload(Ctl *ctl, int argc, char **argv)
+{
+        return each(ctl, BUS_PROGRAM, "Unload", "unload program", argc, argv);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "verbs.h"
+
+#include <string.h>
+
+#include "text.h"
+
+#define FILTERS                                                                                 \
+        (OPT_BIT(OPT_NAME) | OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_APPLICATION) | OPT_BIT(OPT_MINE) | \
+         OPT_BIT(OPT_MANAGED) | OPT_BIT(OPT_ALL))
+
+#define MAP_BYTES                                                                              \
+        "MAP is a kernel id, an object path or a name that only one map has.\n"                \
+        "KEY and VALUE are numbers (5, 0x05, -1) where the map's are of 1, 2, 4 or 8 bytes,\n" \
+        "else bytes: hex:0011aabb, or 0011aabb.\n"
+
+const Verb verbs[] = {
+        {"load", "FILE [PROGRAM[:TYPE]…]", 1, -1,
+         OPT_BIT(OPT_NAME) | OPT_BIT(OPT_GLOBAL) | OPT_BIT(OPT_METADATA) | OPT_BIT(OPT_MAP) |
+                 OPT_BIT(OPT_BTF) | OPT_BIT(OPT_LOG_LEVEL) | OPT_BIT(OPT_LOG),
+         "Load programs of an object file",
+         "FILE is a BPF object file, or - for standard input. Without PROGRAM all of its programs "
+         "are\n"
+         "loaded. TYPE is only needed where the section name tells none; bpfctl types lists "
+         "them.\n",
+         verb_load},
+        {"inspect", "FILE", 1, 1, 0, "Show what is in an object file",
+         "Nothing is loaded. FILE may be - for standard input.\n", verb_inspect},
+        {"attach", "PROGRAM [WHERE]…", 1, 3, OPTIONS_HOOK, "Attach a program",
+         "WHERE is what the program's type takes (bpfctl types says what that is): first one of\n"
+         "  interface   IFACE\n"
+         "  cgroup      DIRECTORY\n"
+         "  target      FILE[:SYMBOL[+OFFSET]]\n"
+         "  tracepoint  GROUP:NAME, or NAME for raw tracepoints\n"
+         "  event       EVENT\n"
+         "  function    FUNCTION[+OFFSET]\n"
+         "then ingress or egress, where it takes a direction. What the section name in the object\n"
+         "file says can be left out.\n",
+         verb_attach},
+        {"detach", "LINK…", 1, -1, 0, "Detach programs",
+         "LINK is an id, as bpfctl links shows it, or an object path.\n", verb_detach},
+        {"unload", "PROGRAM…", 1, -1, 0, "Detach programs everywhere and give them up", NULL,
+         verb_unload},
+        {"programs", "", 0, 0, FILTERS, "List programs",
+         "Those that bpfkeeper loaded; with --all those of the whole machine.\n", verb_programs},
+        {"links", "", 0, 0,
+         OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_PROGRAM) | OPT_BIT(OPT_INTERFACE) | OPT_BIT(OPT_MINE),
+         "List where programs are attached", NULL, verb_links},
+        {"maps", "", 0, 0, FILTERS | OPT_BIT(OPT_PROGRAM), "List maps",
+         "Those that bpfkeeper made; with --all those of the whole machine.\n", verb_maps},
+        {"show", "[PROGRAM|map:MAP|link:LINK]…", 0, -1, OPT_BIT(OPT_PROPERTY) | OPT_BIT(OPT_VALUE),
+         "Show properties, of the service if nothing is named",
+         "One NAME=VALUE a line, for scripts to read. --property may be given in either spelling:\n"
+         "OwnerUid or owner_uid.\n",
+         verb_show},
+        {"status", "[PROGRAM|map:MAP|link:LINK]…", 0, -1, 0, "Show how programs do, or the service",
+         NULL, verb_status},
+        {"map get", "MAP [KEY]", 1, 2, 0, "Show the entries of a map, or one of them", MAP_BYTES,
+         verb_map_get},
+        {"map set", "MAP KEY VALUE", 3, 3, 0, "Create or replace an entry of a map",
+         MAP_BYTES "In a per-CPU map VALUE goes to every CPU; V0,V1,… gives each its own.\n",
+         verb_map_set},
+        {"map delete", "MAP KEY", 2, 2, 0, "Delete an entry of a map", MAP_BYTES, verb_map_delete},
+        {"monitor", "", 0, 0, 0, "Follow what comes, goes and changes",
+         "With --json=short, each event is one object on a line.\n", verb_monitor},
+        {"test-run", "PROGRAM", 1, 1,
+         OPT_BIT(OPT_DATA) | OPT_BIT(OPT_REPEAT) | OPT_BIT(OPT_CONTEXT) | OPT_BIT(OPT_DATA_SIZE) |
+                 OPT_BIT(OPT_OUTPUT),
+         "Run a program once, without attaching it",
+         "Network types need a packet of at least 14 bytes, an Ethernet header.\n", verb_test_run},
+        {"log", "PROGRAM", 1, 1, 0, "Show the verifier's log of a program",
+         "Only where it was loaded with --log-level.\n", verb_log},
+        {"types", "", 0, 0, 0, "List the program types and what this kernel can do", NULL,
+         verb_types},
+        {"help", "[VERB]", 0, 2, 0, "Show help", NULL, verb_help},
+        {0},
+};
+
+/* How many words of the verb's name the arguments have, if it is all of them; else 0. */
+static int match(const Verb *verb, int argc, char **argv)
+{
+        g_auto(GStrv) words = g_strsplit(verb->name, " ", -1);
+        int n = (int)g_strv_length(words);
+
+        if (argc < n)
+                return 0;
+        for (int i = 0; i < n; i++)
+                if (strcmp(words[i], argv[i]) != 0)
+                        return 0;
+        return n;
+}
+
+const Verb *verbs_find(int argc, char **argv, int *ret_words)
+{
+        for (const Verb *verb = verbs; verb->name; verb++) {
+                int n = match(verb, argc, argv);
+
+                if (n > 0) {
+                        *ret_words = n;
+                        return verb;
+                }
+        }
+        return NULL;
+}
+
+void verbs_append_help(GString *out)
+{
+        g_string_append(out,
+                        "bpfctl [OPTION…] VERB …\n\n"
+                        "Load, attach and watch eBPF programs through the service bpfkeeper.\n\n"
+                        "Verbs:\n");
+        for (const Verb *verb = verbs; verb->name; verb++) {
+                g_autofree char *words =
+                        g_strdup_printf("%s%s%s", verb->name, *verb->arguments ? " " : "",
+                                        verb->arguments);
+
+                g_string_append_printf(out, "  %s%*s%s\n", words,
+                                       MAX(44 - (int)text_width(words), 1), "", verb->summary);
+        }
+        g_string_append(out, "\nOptions of every verb:\n");
+        options_append_help(out, OPTIONS_GLOBAL);
+        g_string_append(out,
+                        "\nPROGRAM is a kernel id, an object path, or a name that only one program "
+                        "has.\n\"bpfctl help VERB\" and bpfctl(1) say more.\n");
+}
+
+static void append_verb(GString *out, const Verb *verb)
+{
+        g_string_append_printf(out, "bpfctl %s [OPTION…]%s%s\n\n%s.\n", verb->name,
+                               *verb->arguments ? " " : "", verb->arguments, verb->summary);
+        if (verb->help)
+                g_string_append(out, verb->help);
+        if (verb->options) {
+                g_string_append(out, "\nOptions:\n");
+                options_append_help(out, verb->options);
+        }
+        g_string_append(out, "\nOptions of every verb:\n");
+        options_append_help(out, OPTIONS_GLOBAL);
+}
+
+bool verbs_append_verb_help(GString *out, int argc, char **argv)
+{
+        int words;
+        const Verb *one = verbs_find(argc, argv, &words);
+        bool found = false;
+
+        if (one) {
+                append_verb(out, one);
+                return true;
+        }
+        /* "map" is a family of verbs. */
+        for (const Verb *verb = verbs; argc == 1 && verb->name; verb++) {
+                size_t n = strlen(argv[0]);
+
+                if (strncmp(verb->name, argv[0], n) != 0 || verb->name[n] != ' ')
+                        continue;
+                g_string_append_printf(out, "%sbpfctl %s %s\n    %s.\n", found ? "\n" : "",
+                                       verb->name, verb->arguments, verb->summary);
+                found = true;
+        }
+        return found;
+}
