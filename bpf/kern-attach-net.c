@@ -122,34 +122,37 @@ int kern_attach_xdp(int prog_fd, const KernHook *hook, KernAttachment *attachmen
                                  name, kern_xdp_mode_to_string(mode));
         case EINVAL:
                 if (mode == KERN_XDP_MODE_HW)
-                        return kern_fail(diag, fd, KERN_ERROR_NOT_SUPPORTED,
-                                         "hw mode needs a program that was loaded for the interface's "
-                                         "hardware; use native or skb");
-                return kern_fail(diag, fd, KERN_ERROR_FAILED,
-                                 "Interface %s refuses the XDP program in %s mode (Invalid argument): "
-                                 "its MTU may be too large for XDP; skb mode may do",
-                                 name, kern_xdp_mode_to_string(mode));
+                        return kern_fail(
+                                diag, fd, KERN_ERROR_NOT_SUPPORTED,
+                                "hw mode needs a program that was loaded for the interface's "
+                                "hardware; use native or skb");
+                return kern_fail(
+                        diag, fd, KERN_ERROR_FAILED,
+                        "Interface %s refuses the XDP program in %s mode (Invalid argument): "
+                        "its MTU may be too large for XDP; skb mode may do",
+                        name, kern_xdp_mode_to_string(mode));
         default:
                 return kern_fail(diag, fd, KERN_ERROR_FAILED,
-                                 "Can't attach the XDP program to interface %s in %s mode: %s", name,
-                                 kern_xdp_mode_to_string(mode), strerror(-fd));
+                                 "Can't attach the XDP program to interface %s in %s mode: %s",
+                                 name, kern_xdp_mode_to_string(mode), strerror(-fd));
         }
 }
 
-static struct bpf_tc_hook tc_hook(const KernHook *hook)
+/* libbpf wants the structure's padding zeroed as well, which no initializer promises. */
+static struct bpf_tc_hook *fill_tc_hook(const KernHook *hook, struct bpf_tc_hook *tc)
 {
-        return (struct bpf_tc_hook){
-                .sz = sizeof(struct bpf_tc_hook),
-                .ifindex = (int)hook->ifindex,
-                .attach_point = hook->direction == KERN_DIRECTION_EGRESS ? BPF_TC_EGRESS
-                                                                         : BPF_TC_INGRESS,
-        };
+        memset(tc, 0, sizeof(*tc));
+        tc->sz = sizeof(*tc);
+        tc->ifindex = (int)hook->ifindex;
+        tc->attach_point =
+                hook->direction == KERN_DIRECTION_EGRESS ? BPF_TC_EGRESS : BPF_TC_INGRESS;
+        return tc;
 }
 
 int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
 {
         KERN_AUTO_CAPTURE KernCapture capture;
-        struct bpf_tc_hook tc = tc_hook(hook);
+        struct bpf_tc_hook storage, *tc = fill_tc_hook(hook, &storage);
         /* no handle: the kernel gives one, so that several programs can have one priority */
         LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .priority = hook->priority);
         char buffer[IF_NAMESIZE], last[256];
@@ -160,18 +163,18 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
                 return no_such_interface(hook->ifindex, diag);
 
         kern_capture_begin(&capture);
-        r = bpf_tc_hook_create(&tc);
+        r = bpf_tc_hook_create(tc);
         if (r < 0 && r != -EEXIST) {
                 if (r == -ENOENT || r == -EOPNOTSUPP)
                         return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
                                          "This kernel has no clsact queueing discipline "
                                          "(CONFIG_NET_SCH_INGRESS)");
                 return kern_fail(diag, r, KERN_ERROR_FAILED,
-                                 "Can't make a clsact queueing discipline on interface %s: %s", name,
-                                 strerror(-r));
+                                 "Can't make a clsact queueing discipline on interface %s: %s",
+                                 name, strerror(-r));
         }
 
-        r = bpf_tc_attach(&tc, &opts);
+        r = bpf_tc_attach(tc, &opts);
         if (r >= 0) {
                 attachment->tc_handle = opts.handle;
                 attachment->tc_priority = opts.priority;
@@ -183,12 +186,13 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
         switch (-r) {
         case EEXIST:
         case EINVAL:
-                return kern_fail(diag, r, KERN_ERROR_HOOK_BUSY,
-                                 "Interface %s takes no program on %s at priority %u: a filter of "
-                                 "another kind has that priority, or the interface has an ingress "
-                                 "instead of a clsact queueing discipline; try another priority%s%s",
-                                 name, kern_direction_to_string(hook->direction), hook->priority,
-                                 last[0] ? "; the kernel says: " : "", last);
+                return kern_fail(
+                        diag, r, KERN_ERROR_HOOK_BUSY,
+                        "Interface %s takes no program on %s at priority %u: a filter of "
+                        "another kind has that priority, or the interface has an ingress "
+                        "instead of a clsact queueing discipline; try another priority%s%s",
+                        name, kern_direction_to_string(hook->direction), hook->priority,
+                        last[0] ? "; the kernel says: " : "", last);
         case ENODEV:
                 return no_such_interface(hook->ifindex, diag);
         case ENOENT:
@@ -205,7 +209,7 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
 int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment)
 {
         KERN_AUTO_CAPTURE KernCapture capture;
-        struct bpf_tc_hook tc = tc_hook(hook);
+        struct bpf_tc_hook storage, *tc = fill_tc_hook(hook, &storage);
         LIBBPF_OPTS(bpf_tc_opts, opts, .handle = attachment->tc_handle,
                     .priority = attachment->tc_priority);
         char buffer[IF_NAMESIZE];
@@ -214,7 +218,7 @@ int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttach
         if (!interface_name(hook->ifindex, buffer))
                 return 0;
         kern_capture_begin(&capture);
-        r = bpf_tc_query(&tc, &opts);
+        r = bpf_tc_query(tc, &opts);
         /* EINVAL: the queueing discipline is gone */
         if (r == -ENOENT || r == -ENODEV || r == -EINVAL)
                 return 0;
@@ -227,7 +231,7 @@ int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment 
                    KernDiag *diag)
 {
         KERN_AUTO_CAPTURE KernCapture capture;
-        struct bpf_tc_hook tc = tc_hook(hook);
+        struct bpf_tc_hook storage, *tc = fill_tc_hook(hook, &storage);
         LIBBPF_OPTS(bpf_tc_opts, opts, .handle = attachment->tc_handle,
                     .priority = attachment->tc_priority);
         int r;
@@ -236,7 +240,7 @@ int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment 
         r = kern_is_attached_tc(prog_id, hook, attachment);
         if (r > 0) {
                 kern_capture_begin(&capture);
-                r = bpf_tc_detach(&tc, &opts);
+                r = bpf_tc_detach(tc, &opts);
         }
         if (r < 0 && r != -ENOENT && r != -ENODEV)
                 return kern_fail(diag, r, KERN_ERROR_FAILED,
@@ -296,13 +300,15 @@ int kern_attach_cgroup_skb(int prog_fd, const KernHook *hook, KernAttachment *at
         case EBADF:
         case ENOENT:
         case ENODEV:
-                return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_CGROUP,
-                                 "What was given as cgroup is no directory of a cgroup v2 hierarchy, "
-                                 "or was removed");
+                return kern_fail(
+                        diag, -ENOENT, KERN_ERROR_NO_SUCH_CGROUP,
+                        "What was given as cgroup is no directory of a cgroup v2 hierarchy, "
+                        "or was removed");
         case EPERM:
-                return kern_fail(diag, fd, KERN_ERROR_HOOK_BUSY,
-                                 "The kernel refuses the program (Operation not permitted): the cgroup, "
-                                 "or one above it, has a program that was attached as the only one");
+                return kern_fail(
+                        diag, fd, KERN_ERROR_HOOK_BUSY,
+                        "The kernel refuses the program (Operation not permitted): the cgroup, "
+                        "or one above it, has a program that was attached as the only one");
         case E2BIG:
                 return kern_fail(diag, fd, KERN_ERROR_LIMIT_EXCEEDED,
                                  "The cgroup has as many programs as the kernel takes");

@@ -104,10 +104,11 @@ static int link_event(int prog_fd, int event_fd, const KernHook *hook, const cha
                 int r = -errno;
 
                 if (r == -EINVAL)
-                        return kern_fail(diag, r, KERN_ERROR_TYPE_MISMATCH,
-                                         "The kernel refuses the program on %s: it was loaded as another "
-                                         "type than %s, or sleeps where that can't be",
-                                         where, hook->type->name);
+                        return kern_fail(
+                                diag, r, KERN_ERROR_TYPE_MISMATCH,
+                                "The kernel refuses the program on %s: it was loaded as another "
+                                "type than %s, or sleeps where that can't be",
+                                where, hook->type->name);
                 if (r == -E2BIG)
                         return kern_fail(diag, r, KERN_ERROR_LIMIT_EXCEEDED,
                                          "%s has as many programs as the kernel takes", where);
@@ -121,8 +122,8 @@ static int link_event(int prog_fd, int event_fd, const KernHook *hook, const cha
                                  where, strerror(-r));
         }
         if (ioctl(event_fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
-                return kern_fail(diag, -errno, KERN_ERROR_FAILED, "Can't enable the event of %s: %s",
-                                 where, strerror(errno));
+                return kern_fail(diag, -errno, KERN_ERROR_FAILED,
+                                 "Can't enable the event of %s: %s", where, strerror(errno));
         return kern_attachment_add(attachment, kern_take_fd(&fd), diag);
 }
 
@@ -144,18 +145,19 @@ static int tracepoint_id(const KernHook *hook, uint64_t *ret, KernDiag *diag)
                          (int)(colon - hook->tracepoint), hook->tracepoint, colon + 1);
                 r = kern_read_number(path, "", ret);
                 if (r != -ENOENT)
-                        return r < 0 ? kern_fail(diag, r, KERN_ERROR_FAILED, "Can't read %s: %s", path,
-                                                 strerror(-r))
+                        return r < 0 ? kern_fail(diag, r, KERN_ERROR_FAILED, "Can't read %s: %s",
+                                                 path, strerror(-r))
                                      : 0;
         }
         if (!mounted)
                 return kern_fail(diag, -ENOENT, KERN_ERROR_NOT_SUPPORTED,
                                  "Tracepoints are found in tracefs, which isn't mounted; mount -t "
                                  "tracefs tracefs /sys/kernel/tracing");
-        return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_TRACEPOINT,
-                         "The kernel has no tracepoint %s; /sys/kernel/tracing/available_events lists "
-                         "them",
-                         hook->tracepoint);
+        return kern_fail(
+                diag, -ENOENT, KERN_ERROR_NO_SUCH_TRACEPOINT,
+                "The kernel has no tracepoint %s; /sys/kernel/tracing/available_events lists "
+                "them",
+                hook->tracepoint);
 }
 
 int kern_attach_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,
@@ -218,7 +220,8 @@ static int probe_attr(const KernHook *hook, const char *device, struct perf_even
         return 0;
 }
 
-int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
+int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                       KernDiag *diag)
 {
         KERN_AUTO_CLOSE int fd = -1;
         struct perf_event_attr attr;
@@ -243,15 +246,17 @@ int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
         switch (-fd) {
         case ENOENT:
         case EADDRNOTAVAIL:
-                return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_FUNCTION,
-                                 "The kernel has no function %s, or several of that name, or it was "
-                                 "inlined; /proc/kallsyms lists them",
-                                 hook->function);
+                return kern_fail(
+                        diag, -ENOENT, KERN_ERROR_NO_SUCH_FUNCTION,
+                        "The kernel has no function %s, or several of that name, or it was "
+                        "inlined; /proc/kallsyms lists them",
+                        hook->function);
         case EINVAL:
-                return kern_fail(diag, fd, KERN_ERROR_NO_SUCH_FUNCTION,
-                                 "The kernel takes no %s at %s: it is on the kprobes' blacklist, or the "
-                                 "offset is outside of the function",
-                                 hook->type->name, where);
+                return kern_fail(
+                        diag, fd, KERN_ERROR_NO_SUCH_FUNCTION,
+                        "The kernel takes no %s at %s: it is on the kprobes' blacklist, or the "
+                        "offset is outside of the function",
+                        hook->type->name, where);
         case EILSEQ:
                 return kern_fail(diag, fd, KERN_ERROR_INVALID_ARGUMENT,
                                  "%s is within an instruction: probes go where one begins", where);
@@ -261,7 +266,8 @@ int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
         }
 }
 
-int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
+int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                       KernDiag *diag)
 {
         bool symbol = hook->given & KERN_PARAM_BIT(KERN_PARAM_FUNCTION);
         bool pid = hook->given & KERN_PARAM_BIT(KERN_PARAM_PID);
@@ -296,20 +302,23 @@ int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
                 return kern_fail(diag, fd, KERN_ERROR_NO_SUCH_PROCESS, "There is no process %d",
                                  hook->pid);
         case ENOENT:
-                return kern_fail(diag, fd, KERN_ERROR_FAILED,
-                                 "The kernel can't find the target by its descriptor; is /proc mounted?");
+                return kern_fail(
+                        diag, fd, KERN_ERROR_FAILED,
+                        "The kernel can't find the target by its descriptor; is /proc mounted?");
         case EINVAL:
         case ENOTSUP:
         case ENOEXEC:
-                return kern_fail(diag, fd, KERN_ERROR_INVALID_ARGUMENT,
-                                 "The kernel takes no %s at %s: the target must be a regular file, and "
-                                 "an instruction that can be probed must begin there",
-                                 hook->type->name, where);
+                return kern_fail(
+                        diag, fd, KERN_ERROR_INVALID_ARGUMENT,
+                        "The kernel takes no %s at %s: the target must be a regular file, and "
+                        "an instruction that can be probed must begin there",
+                        hook->type->name, where);
         case EIO:
-                return kern_fail(diag, fd, KERN_ERROR_NO_SUCH_TARGET,
-                                 "The kernel can't read the target at %s: its file system isn't one "
-                                 "that programs run from",
-                                 where);
+                return kern_fail(
+                        diag, fd, KERN_ERROR_NO_SUCH_TARGET,
+                        "The kernel can't read the target at %s: its file system isn't one "
+                        "that programs run from",
+                        where);
         default:
                 return kern_fail(diag, fd, KERN_ERROR_FAILED, "Can't make a %s at %s: %s",
                                  hook->type->name, where, strerror(-fd));
@@ -323,20 +332,22 @@ static int perf_event_failed(int r, const KernHook *hook, int cpu, KernDiag *dia
                 return kern_fail(diag, r, KERN_ERROR_NO_SUCH_PROCESS, "There is no process %d",
                                  hook->pid);
         case ENODEV:
-                return kern_fail(diag, r, KERN_ERROR_INVALID_ARGUMENT,
-                                 "There is no CPU %d online", cpu);
+                return kern_fail(diag, r, KERN_ERROR_INVALID_ARGUMENT, "There is no CPU %d online",
+                                 cpu);
         case ENOENT:
         case EOPNOTSUPP:
-                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                                 "This machine has no perf event %s (hardware events are often missing "
-                                 "in virtual machines); try cpu-clock",
-                                 hook->event);
+                return kern_fail(
+                        diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                        "This machine has no perf event %s (hardware events are often missing "
+                        "in virtual machines); try cpu-clock",
+                        hook->event);
         case EINVAL:
-                return kern_fail(diag, r, KERN_ERROR_INVALID_ARGUMENT,
-                                 "The kernel refuses perf event %s: %s is too high "
-                                 "(/proc/sys/kernel/perf_event_max_sample_rate), or the CPU doesn't "
-                                 "exist",
-                                 hook->event, hook->frequency ? "the frequency" : "the sampling rate");
+                return kern_fail(
+                        diag, r, KERN_ERROR_INVALID_ARGUMENT,
+                        "The kernel refuses perf event %s: %s is too high "
+                        "(/proc/sys/kernel/perf_event_max_sample_rate), or the CPU doesn't "
+                        "exist",
+                        hook->event, hook->frequency ? "the frequency" : "the sampling rate");
         case EBUSY:
                 return kern_fail(diag, r, KERN_ERROR_HOOK_BUSY,
                                  "The hardware's counters for %s are taken", hook->event);
@@ -384,8 +395,8 @@ int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *at
         else
                 attr.sample_period = hook->period;
         if (cpu || pid)
-                return attach_sampler(prog_fd, hook, &attr, pid ? hook->pid : -1, cpu ? hook->cpu : -1,
-                                      attachment, diag);
+                return attach_sampler(prog_fd, hook, &attr, pid ? hook->pid : -1,
+                                      cpu ? hook->cpu : -1, attachment, diag);
 
         r = read_online(online, sizeof(online), diag);
         for (int i = 0; r >= 0 && i < KERN_LINKS_MAX; i++)

@@ -12,8 +12,9 @@
 /* The attach cookie of raw tracepoints came with Linux 6.10; older kernels refuse what they don't know. */
 static int cookie_too_new(KernDiag *diag)
 {
-        return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                         "This kernel has no cookies for raw tracepoints (they came with Linux 6.10)");
+        return kern_fail(
+                diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                "This kernel has no cookies for raw tracepoints (they came with Linux 6.10)");
 }
 
 int kern_attach_raw_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,
@@ -28,10 +29,11 @@ int kern_attach_raw_tracepoint(int prog_fd, const KernHook *hook, KernAttachment
         fd = -errno;
         switch (-fd) {
         case ENOENT:
-                return kern_fail(diag, fd, KERN_ERROR_NO_SUCH_TRACEPOINT,
-                                 "The kernel has no tracepoint \"%s\"; for raw tracepoints it is given "
-                                 "without its group, such as sched_switch",
-                                 hook->tracepoint);
+                return kern_fail(
+                        diag, fd, KERN_ERROR_NO_SUCH_TRACEPOINT,
+                        "The kernel has no tracepoint \"%s\"; for raw tracepoints it is given "
+                        "without its group, such as sched_switch",
+                        hook->tracepoint);
         case E2BIG:
                 return cookie_too_new(diag);
         case EINVAL:
@@ -50,7 +52,7 @@ static int lsm_list(uint64_t *ids, uint32_t *size)
 #ifdef SYS_lsm_list_modules
         const long number = SYS_lsm_list_modules;
 #else
-        const long number = 461;       /* on every architecture that has it */
+        const long number = 461; /* on every architecture that has it */
 #endif
 
         return (int)syscall(number, ids, size, 0);
@@ -58,7 +60,7 @@ static int lsm_list(uint64_t *ids, uint32_t *size)
 
 int kern_lsm_active(void)
 {
-        const uint64_t bpf = 110;      /* LSM_ID_BPF */
+        const uint64_t bpf = 110; /* LSM_ID_BPF */
         uint64_t ids[64];
         uint32_t size = sizeof(ids);
         char list[1024];
@@ -80,7 +82,8 @@ int kern_lsm_active(void)
         if (n < 0)
                 return -errno;
         list[n] = '\0';
-        for (char *save = NULL, *s = strtok_r(list, ",\n", &save); s; s = strtok_r(NULL, ",\n", &save))
+        for (char *save = NULL, *s = strtok_r(list, ",\n", &save); s;
+             s = strtok_r(NULL, ",\n", &save))
                 if (strcmp(s, "bpf") == 0)
                         return 1;
         return 0;
@@ -96,9 +99,10 @@ int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachmen
 
         /* Elsewise the kernel attaches it all the same, and never asks it: no error, no protection. */
         if (type->attach_type == BPF_LSM_MAC && kern_lsm_active() == 0)
-                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                                 "BPF is not among this kernel's active LSMs, so that the program would "
-                                 "never be asked; add \"bpf\" to lsm= on the kernel's command line");
+                return kern_fail(
+                        diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                        "BPF is not among this kernel's active LSMs, so that the program would "
+                        "never be asked; add \"bpf\" to lsm= on the kernel's command line");
 
         if (raw) {
                 LIBBPF_OPTS(bpf_raw_tp_opts, opts, .cookie = hook->cookie);
@@ -124,21 +128,24 @@ int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachmen
         case ENOENT:
                 return kern_fail(diag, fd,
                                  raw ? KERN_ERROR_NO_SUCH_TRACEPOINT : KERN_ERROR_NO_SUCH_FUNCTION,
-                                 "The kernel no longer has %s, which the program was loaded for", where);
-        case EBUSY:
-                return kern_fail(diag, fd, KERN_ERROR_HOOK_BUSY,
-                                 "Something else modifies %s already (ftrace, a kprobe or a live patch)",
+                                 "The kernel no longer has %s, which the program was loaded for",
                                  where);
+        case EBUSY:
+                return kern_fail(
+                        diag, fd, KERN_ERROR_HOOK_BUSY,
+                        "Something else modifies %s already (ftrace, a kprobe or a live patch)",
+                        where);
         case E2BIG:
                 if (raw)
                         return cookie_too_new(diag);
                 return kern_fail(diag, fd, KERN_ERROR_LIMIT_EXCEEDED,
                                  "%s has as many programs as the kernel takes", where);
         case EINVAL:
-                return kern_fail(diag, fd, KERN_ERROR_TYPE_MISMATCH,
-                                 "The kernel refuses the program as %s program: it was loaded as another "
-                                 "type",
-                                 type->name);
+                return kern_fail(
+                        diag, fd, KERN_ERROR_TYPE_MISMATCH,
+                        "The kernel refuses the program as %s program: it was loaded as another "
+                        "type",
+                        type->name);
         default:
                 return kern_fail(diag, fd, KERN_ERROR_FAILED, "Can't attach the program to %s: %s",
                                  where, strerror(-fd));

@@ -33,16 +33,16 @@ typedef enum KernDirection {
 } KernDirection;
 
 typedef enum KernXdpMode {
-        KERN_XDP_MODE_AUTO,     /* native, or skb where the driver can't */
+        KERN_XDP_MODE_AUTO, /* native, or skb where the driver can't */
         KERN_XDP_MODE_NATIVE,
         KERN_XDP_MODE_SKB,
         KERN_XDP_MODE_HW,
 } KernXdpMode;
 
 const char *kern_direction_to_string(KernDirection direction);
-int kern_direction_from_string(const char *s, KernDirection *ret);     /* -EINVAL */
+int kern_direction_from_string(const char *s, KernDirection *ret); /* -EINVAL */
 const char *kern_xdp_mode_to_string(KernXdpMode mode);
-int kern_xdp_mode_from_string(const char *s, KernXdpMode *ret);        /* -EINVAL */
+int kern_xdp_mode_from_string(const char *s, KernXdpMode *ret); /* -EINVAL */
 
 #define KERN_PRIORITY_DEFAULT 50
 #define KERN_PRIORITY_MAX 65535
@@ -50,17 +50,17 @@ int kern_xdp_mode_from_string(const char *s, KernXdpMode *ret);        /* -EINVA
 /* Where a program goes: what a caller asked for, completed by what its section name says. */
 typedef struct KernHook {
         const KernType *type;
-        unsigned given;          /* bits of KernParam: which of the fields below were given */
+        unsigned given; /* bits of KernParam: which of the fields below were given */
         uint32_t ifindex;
         KernDirection direction;
         uint32_t priority;
         KernXdpMode mode;
-        char tracepoint[128];    /* "group:name" or "name" */
+        char tracepoint[128]; /* "group:name" or "name" */
         char function[128];
         uint64_t offset;
-        int target_fd;           /* -1: none; open for reading; borrowed */
+        int target_fd; /* -1: none; open for reading; borrowed */
         int32_t pid;
-        int cgroup_fd;           /* -1: none; borrowed */
+        int cgroup_fd; /* -1: none; borrowed */
         char event[64];
         uint64_t frequency;
         uint64_t period;
@@ -68,10 +68,8 @@ typedef struct KernHook {
         uint64_t cookie;
 } KernHook;
 
-#define KERN_HOOK_INIT                                                                        \
-        (KernHook) {                                                                          \
-                .target_fd = -1, .cgroup_fd = -1, .cpu = -1, .priority = KERN_PRIORITY_DEFAULT, \
-        }
+#define KERN_HOOK_INIT \
+        ((KernHook){.target_fd = -1, .cgroup_fd = -1, .cpu = -1, .priority = KERN_PRIORITY_DEFAULT})
 
 /*
  * Completes @hook from the section name, for what was not given: direction, tracepoint, function,
@@ -94,15 +92,15 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag);
  * kernel has no link for the hook, what finds it again.
  */
 typedef struct KernAttachment {
-        int *link_fds;           /* owned */
+        int *link_fds; /* owned */
         size_t n_links;
-        uint32_t tc_handle;      /* tc (clsact): the filter's handle and priority */
+        uint32_t tc_handle; /* tc (clsact): the filter's handle and priority */
         uint32_t tc_priority;
-        KernXdpMode xdp_mode;    /* xdp: the mode it ended up with */
-        bool xdp_dispatched;     /* xdp: a member of libxdp's dispatcher; not yet, see kern-attach-net.c */
+        KernXdpMode xdp_mode; /* xdp: the mode it ended up with */
+        bool xdp_dispatched;  /* xdp: in libxdp's dispatcher; not yet, see kern-attach-net.c */
 } KernAttachment;
 
-#define KERN_ATTACHMENT_INIT (KernAttachment) { 0 }
+#define KERN_ATTACHMENT_INIT ((KernAttachment){0})
 
 /*
  * Attaches. Where this fails nothing stays attached.

@@ -11,20 +11,20 @@
 
 typedef enum KernError {
         KERN_ERROR_NONE,
-        KERN_ERROR_FAILED,             /* anything without a kind of its own */
-        KERN_ERROR_INVALID_ARGUMENT,   /* a value that can never be right */
-        KERN_ERROR_MISSING_PARAMETER,  /* the hook isn't fully named */
+        KERN_ERROR_FAILED,            /* anything without a kind of its own */
+        KERN_ERROR_INVALID_ARGUMENT,  /* a value that can never be right */
+        KERN_ERROR_MISSING_PARAMETER, /* the hook isn't fully named */
         KERN_ERROR_NOT_ELF,
         KERN_ERROR_WRONG_ARCHITECTURE, /* an ELF, but not for BPF or of the other endianness */
         KERN_ERROR_NO_SUCH_PROGRAM,    /* the object has no program of that name */
         KERN_ERROR_UNKNOWN_SECTION,    /* no type given and the section name tells none */
         KERN_ERROR_TYPE_MISMATCH,      /* the program's section belongs to another type */
         KERN_ERROR_NO_BTF,
-        KERN_ERROR_VERIFIER,           /* refused by the verifier; see the log */
-        KERN_ERROR_NOT_SUPPORTED,      /* this kernel lacks it */
+        KERN_ERROR_VERIFIER,      /* refused by the verifier; see the log */
+        KERN_ERROR_NOT_SUPPORTED, /* this kernel lacks it */
         KERN_ERROR_NO_SUCH_GLOBAL,
         KERN_ERROR_NO_SUCH_MAP,
-        KERN_ERROR_MAP_MISMATCH,       /* a map to be used differs in its definition */
+        KERN_ERROR_MAP_MISMATCH, /* a map to be used differs in its definition */
         KERN_ERROR_NO_SUCH_INTERFACE,
         KERN_ERROR_NO_SUCH_FUNCTION,
         KERN_ERROR_NO_SUCH_TRACEPOINT,
@@ -40,9 +40,9 @@ typedef enum KernError {
 
 typedef struct KernDiag {
         KernError error;
-        char message[2048];            /* one sentence, or a sentence and the log's last lines */
-        char *log;                     /* owned: the verifier's whole log, or NULL */
-        size_t log_size;               /* without the trailing NUL */
+        char message[2048]; /* one sentence, or a sentence and the log's last lines */
+        char *log;          /* owned: the verifier's whole log, or NULL */
+        size_t log_size;    /* without the trailing NUL */
 } KernDiag;
 
 /* Releases what the diagnosis owns and makes it empty; takes one that was zeroed or filled. */

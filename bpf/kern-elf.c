@@ -87,11 +87,12 @@ static int check_ident(const uint8_t *data, size_t size, KernDiag *diag)
                 return kern_fail(diag, -ENOEXEC, KERN_ERROR_NOT_ELF,
                                  "Not an object file: it is empty; compile with clang -target bpf");
         if (size < SELFMAG || memcmp(data, ELFMAG, SELFMAG) != 0)
-                return kern_fail(diag, -ENOEXEC, KERN_ERROR_NOT_ELF,
-                                 "Not an ELF file: it begins with %02x %02x %02x %02x, not with 7f 45 "
-                                 "4c 46; give an object compiled with clang -target bpf",
-                                 data[0], size > 1 ? data[1] : 0, size > 2 ? data[2] : 0,
-                                 size > 3 ? data[3] : 0);
+                return kern_fail(
+                        diag, -ENOEXEC, KERN_ERROR_NOT_ELF,
+                        "Not an ELF file: it begins with %02x %02x %02x %02x, not with 7f 45 "
+                        "4c 46; give an object compiled with clang -target bpf",
+                        data[0], size > 1 ? data[1] : 0, size > 2 ? data[2] : 0,
+                        size > 3 ? data[3] : 0);
         if (size < EI_NIDENT)
                 return not_elf(diag, "it ends within its first header");
         if (data[EI_CLASS] != ELFCLASS64)
@@ -99,11 +100,12 @@ static int check_ident(const uint8_t *data, size_t size, KernDiag *diag)
                                  "A %s ELF; BPF objects are 64-bit ones",
                                  data[EI_CLASS] == ELFCLASS32 ? "32-bit" : "malformed");
         if (data[EI_DATA] != here)
-                return kern_fail(diag, -ENOEXEC, KERN_ERROR_WRONG_ARCHITECTURE,
-                                 "The object is %s-endian and this machine is not; compile with clang "
-                                 "-target %s",
-                                 data[EI_DATA] == ELFDATA2MSB ? "big" : "little",
-                                 here == ELFDATA2LSB ? "bpfel" : "bpfeb");
+                return kern_fail(
+                        diag, -ENOEXEC, KERN_ERROR_WRONG_ARCHITECTURE,
+                        "The object is %s-endian and this machine is not; compile with clang "
+                        "-target %s",
+                        data[EI_DATA] == ELFDATA2MSB ? "big" : "little",
+                        here == ELFDATA2LSB ? "bpfel" : "bpfeb");
         if (size < sizeof(Elf64_Ehdr))
                 return not_elf(diag, "it ends within its first header");
         return 0;
@@ -115,10 +117,11 @@ static int check_header(Elf *elf, KernDiag *diag)
 
         memcpy(&elf->header, elf->data, sizeof(elf->header));
         if (h->e_machine != EM_BPF)
-                return kern_fail(diag, -ENOEXEC, KERN_ERROR_WRONG_ARCHITECTURE,
-                                 "An ELF for %s (machine %u), not for BPF (machine %u); compile with "
-                                 "clang -target bpf",
-                                 machine_name(h->e_machine), h->e_machine, EM_BPF);
+                return kern_fail(
+                        diag, -ENOEXEC, KERN_ERROR_WRONG_ARCHITECTURE,
+                        "An ELF for %s (machine %u), not for BPF (machine %u); compile with "
+                        "clang -target bpf",
+                        machine_name(h->e_machine), h->e_machine, EM_BPF);
         if (h->e_type != ET_REL)
                 return kern_fail(diag, -ENOEXEC, KERN_ERROR_NOT_ELF,
                                  "A BPF ELF, but %s (type %u), not a relocatable object (type %u); "
@@ -149,9 +152,10 @@ static int check_section(const Elf *elf, const Elf64_Shdr *s, KernDiag *diag)
                 return not_elf(diag, "a section's name lies outside of the names");
         if (s->sh_type == SHT_NOBITS) {
                 if (s->sh_size > NOBITS_MAX)
-                        return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
-                                         "An uninitialized section has %llu bytes; %llu are the most",
-                                         (unsigned long long)s->sh_size, NOBITS_MAX);
+                        return kern_fail(
+                                diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                                "An uninitialized section has %llu bytes; %llu are the most",
+                                (unsigned long long)s->sh_size, NOBITS_MAX);
                 return 0;
         }
         if (!within(elf, s->sh_offset, s->sh_size))
@@ -170,7 +174,8 @@ static int check_section(const Elf *elf, const Elf64_Shdr *s, KernDiag *diag)
 
 static int check_symbols(const Elf *elf, const Elf64_Shdr *s, KernDiag *diag)
 {
-        Elf64_Shdr names = section_at(elf, s->sh_link), text = section_at(elf, elf->header.e_shstrndx);
+        Elf64_Shdr names = section_at(elf, s->sh_link),
+                   text = section_at(elf, elf->header.e_shstrndx);
         const char *section_names = (const char *)elf->data + text.sh_offset;
         size_t n = s->sh_size / sizeof(Elf64_Sym), programs = 0;
 

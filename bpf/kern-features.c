@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -26,10 +25,10 @@ static void btf_freep(struct btf **btf)
 #define KERN_AUTO_BTF __attribute__((cleanup(btf_freep)))
 
 typedef struct Probe {
-        struct btf *vmlinux;     /* or NULL */
+        struct btf *vmlinux; /* or NULL */
         int (*found)(const KernFeature *feature, void *userdata);
         void *userdata;
-        int r;                   /* what found() returned first, if not 0 */
+        int r; /* what found() returned first, if not 0 */
 } Probe;
 
 static void report(Probe *probe, const char *prefix, const char *name, bool available)

@@ -11,7 +11,7 @@
  */
 
 typedef struct KernFeature {
-        const char *name;      /* "load.xdp", "attach.fentry", "btf", "freplace", "link.tcx" … */
+        const char *name; /* "load.xdp", "attach.fentry", "btf", "freplace", "link.tcx" … */
         bool available;
 } KernFeature;
 

@@ -171,10 +171,11 @@ static int complete_function(KernHook *hook, const char *section, const char *re
         /* The verifier typed the program's arguments after this very function. */
         if (type->needs_btf && (hook->given & BIT(FUNCTION)) &&
             strcmp(hook->function, function) != 0)
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "A %s program's function is fixed when it is loaded: this one goes to "
-                                 "%s, as its section says, not to %s",
-                                 type->name, function, hook->function);
+                return kern_fail(
+                        diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                        "A %s program's function is fixed when it is loaded: this one goes to "
+                        "%s, as its section says, not to %s",
+                        type->name, function, hook->function);
 
         if (!(hook->given & BIT(FUNCTION))) {
                 memcpy(hook->function, function, sizeof(function));
@@ -205,10 +206,11 @@ static int complete_tracepoint(KernHook *hook, const char *section, const char *
 
         if (type->needs_btf && (hook->given & BIT(TRACEPOINT)) &&
             strcmp(hook->tracepoint, tracepoint) != 0)
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "A %s program's tracepoint is fixed when it is loaded: this one goes "
-                                 "to %s, as its section says, not to %s",
-                                 type->name, tracepoint, hook->tracepoint);
+                return kern_fail(
+                        diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                        "A %s program's tracepoint is fixed when it is loaded: this one goes "
+                        "to %s, as its section says, not to %s",
+                        type->name, tracepoint, hook->tracepoint);
 
         if (!(hook->given & BIT(TRACEPOINT))) {
                 memcpy(hook->tracepoint, tracepoint, sizeof(tracepoint));
@@ -244,7 +246,8 @@ int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_pat
          */
         says = kern_type_from_section(section);
         if (!says || says->prog_type != type->prog_type ||
-            ((says->required | says->optional) & shape) != ((type->required | type->optional) & shape))
+            ((says->required | says->optional) & shape) !=
+                    ((type->required | type->optional) & shape))
                 return 0;
 
         if (takes(type, BIT(DIRECTION)))
@@ -351,9 +354,10 @@ static int check_perf_event(const KernHook *hook, KernDiag *diag)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "frequency and period contradict each other: give one of them");
         if (!(hook->given & both))
-                return kern_fail(diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
-                                 "To attach a perf_event program, give frequency (samples per second) "
-                                 "or period (events between two samples)");
+                return kern_fail(
+                        diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
+                        "To attach a perf_event program, give frequency (samples per second) "
+                        "or period (events between two samples)");
         if ((hook->given & BIT(FREQUENCY)) && (hook->frequency == 0 || hook->frequency > 100000))
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "frequency is %llu; it must be from 1 to 100000",
@@ -371,9 +375,10 @@ static int check_perf_event(const KernHook *hook, KernDiag *diag)
 static int check_uprobe(const KernHook *hook, KernDiag *diag)
 {
         if (!(hook->given & (BIT(FUNCTION) | BIT(OFFSET))))
-                return kern_fail(diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
-                                 "To attach a %s program, give function, or offset in the target file",
-                                 hook->type->name);
+                return kern_fail(
+                        diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
+                        "To attach a %s program, give function, or offset in the target file",
+                        hook->type->name);
         /* The kernel would take it, and the program would run at returns to the wrong places. */
         if (strcmp(hook->type->name, "uretprobe") == 0 && (hook->given & BIT(FUNCTION)) &&
             hook->offset != 0)

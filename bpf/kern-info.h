@@ -20,10 +20,10 @@ typedef struct KernProgramInfo {
         uint32_t id;
         enum bpf_prog_type prog_type;
         char name[BPF_OBJ_NAME_LEN];
-        char full_name[128];         /* from the program's BTF where the kernel cut the name; else name */
+        char full_name[128]; /* from the program's BTF where the kernel cut the name; else name */
         char tag[BPF_TAG_SIZE * 2 + 1];
         bool gpl_compatible;
-        uint64_t load_time_usec;     /* CLOCK_REALTIME */
+        uint64_t load_time_usec; /* CLOCK_REALTIME */
         uint32_t created_by_uid;
         uint32_t bytes_xlated;
         uint32_t bytes_jited;
@@ -31,8 +31,8 @@ typedef struct KernProgramInfo {
         uint32_t btf_id;
         uint32_t attach_btf_id;
         uint32_t attach_btf_obj_id;
-        uint32_t ifindex;            /* offloaded to, or 0 */
-        uint64_t run_time_ns;        /* these three only count with kernel.bpf_stats_enabled */
+        uint32_t ifindex;     /* offloaded to, or 0 */
+        uint64_t run_time_ns; /* these three only count with kernel.bpf_stats_enabled */
         uint64_t run_count;
         uint64_t recursion_misses;
         uint32_t map_ids[KERN_MAPS_MAX];
@@ -46,7 +46,7 @@ typedef struct KernMapInfo {
         uint32_t key_size;
         uint32_t value_size;
         uint32_t max_entries;
-        uint32_t flags;              /* BPF_F_* as at creation */
+        uint32_t flags; /* BPF_F_* as at creation */
         uint32_t btf_id;
         uint32_t btf_key_type_id;
         uint32_t btf_value_type_id;
@@ -57,8 +57,8 @@ typedef struct KernLinkInfo {
         uint32_t id;
         uint32_t prog_id;
         enum bpf_link_type link_type;
-        uint32_t ifindex;            /* xdp, tcx; 0 once the interface is gone */
-        uint64_t cgroup_id;          /* cgroup; 0 once the cgroup is gone */
+        uint32_t ifindex;   /* xdp, tcx; 0 once the interface is gone */
+        uint64_t cgroup_id; /* cgroup; 0 once the cgroup is gone */
 } KernLinkInfo;
 
 /*
@@ -80,7 +80,7 @@ bool kern_link_is_alive(const KernLinkInfo *info);
  * kernel may count elements: ask when somebody wants to know, not for every object at start.
  */
 int kern_memlock(int fd, uint64_t *ret);
-int kern_map_frozen(int fd, bool *ret);                /* likewise from fdinfo */
+int kern_map_frozen(int fd, bool *ret); /* likewise from fdinfo */
 
 /* New descriptor (CLOEXEC) of the kernel object with that id; -ENOENT. Needs CAP_SYS_ADMIN. */
 int kern_program_open_id(uint32_t id);
@@ -94,8 +94,8 @@ int kern_link_next_id(uint32_t id, uint32_t *ret);
 
 typedef enum KernAccess {
         KERN_ACCESS_READ_WRITE,
-        KERN_ACCESS_READ,            /* BPF_F_RDONLY: the kernel refuses writes through it */
-        KERN_ACCESS_WRITE,           /* BPF_F_WRONLY */
+        KERN_ACCESS_READ,  /* BPF_F_RDONLY: the kernel refuses writes through it */
+        KERN_ACCESS_WRITE, /* BPF_F_WRONLY */
 } KernAccess;
 
 int kern_map_open_id_access(uint32_t id, KernAccess access);
@@ -110,25 +110,25 @@ int kern_open_pin(const char *path);
  */
 int kern_map_value_size(const KernMapInfo *info, size_t *ret);
 bool kern_map_is_per_cpu(enum bpf_map_type type);
-bool kern_map_has_elements(enum bpf_map_type type);   /* false for ring buffers and the like */
-int kern_map_lookup(int fd, const void *key, void *ret_value);                 /* -ENOENT */
+bool kern_map_has_elements(enum bpf_map_type type); /* false for ring buffers and the like */
+int kern_map_lookup(int fd, const void *key, void *ret_value); /* -ENOENT */
 int kern_map_update(int fd, const void *key, const void *value, uint64_t flags);
-int kern_map_delete(int fd, const void *key);                                  /* -ENOENT */
-int kern_map_next_key(int fd, const void *key, void *ret_key);                 /* key NULL: first; -ENOENT */
+int kern_map_delete(int fd, const void *key);                  /* -ENOENT */
+int kern_map_next_key(int fd, const void *key, void *ret_key); /* key NULL: first; -ENOENT */
 
 /* BPF_PROG_TEST_RUN */
 typedef struct KernTestRun {
         const void *data_in;
         size_t data_in_size;
-        void *data_out;              /* the caller's buffer, or NULL */
-        size_t data_out_size;        /* in: room; out: bytes written (may be more than the room: -ENOSPC) */
+        void *data_out;       /* the caller's buffer, or NULL */
+        size_t data_out_size; /* in: room; out: bytes written (may be more than the room: -ENOSPC) */
         const void *ctx_in;
         size_t ctx_in_size;
         void *ctx_out;
         size_t ctx_out_size;
         uint32_t repeat;
-        uint32_t retval;             /* out */
-        uint32_t duration_ns;        /* out: mean of one run */
+        uint32_t retval;      /* out */
+        uint32_t duration_ns; /* out: mean of one run */
 } KernTestRun;
 
-int kern_test_run(int prog_fd, KernTestRun *run);      /* may take long: in the worker */
+int kern_test_run(int prog_fd, KernTestRun *run); /* may take long: in the worker */

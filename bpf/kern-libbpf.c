@@ -83,7 +83,8 @@ bool kern_capture_find(const KernCapture *capture, const char *before, const cha
                 if (start && start[strlen(before)] == '\'') {
                         start += strlen(before) + 1;
                         end = memchr(start, '\'', (size_t)(line + n - start));
-                        rest = end ? memmem(end, (size_t)(line + n - end), after, strlen(after)) : NULL;
+                        rest = end ? memmem(end, (size_t)(line + n - end), after, strlen(after))
+                                   : NULL;
                         if (rest && (size_t)(end - start) < size) {
                                 memcpy(ret, start, (size_t)(end - start));
                                 ret[end - start] = '\0';

@@ -9,12 +9,12 @@
  * One capture at a time per thread; what is written while there is none is dropped.
  */
 typedef struct KernCapture {
-        char text[4096];         /* the last lines, without the "libbpf: " */
+        char text[4096]; /* the last lines, without the "libbpf: " */
         size_t n;
 } KernCapture;
 
 void kern_capture_begin(KernCapture *capture);
-void kern_capture_end(KernCapture *capture);    /* the text stays readable */
+void kern_capture_end(KernCapture *capture); /* the text stays readable */
 
 #define KERN_AUTO_CAPTURE __attribute__((cleanup(kern_capture_end)))
 

@@ -20,9 +20,9 @@ bool kern_map_has_elements(enum bpf_map_type type)
         case BPF_MAP_TYPE_UNSPEC:
         case BPF_MAP_TYPE_RINGBUF:
         case BPF_MAP_TYPE_USER_RINGBUF:
-        case BPF_MAP_TYPE_BLOOM_FILTER:   /* push and peek only, and no peek without a value */
+        case BPF_MAP_TYPE_BLOOM_FILTER: /* push and peek only, and no peek without a value */
         case BPF_MAP_TYPE_STRUCT_OPS:
-        case KERN_BPF_MAP_TYPE_ARENA:     /* memory, not elements */
+        case KERN_BPF_MAP_TYPE_ARENA: /* memory, not elements */
                 return false;
         default:
                 return true;

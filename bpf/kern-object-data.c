@@ -19,7 +19,7 @@ typedef struct Search {
         const char *name;
         Global found;
         size_t n_found;
-        char names[1024];        /* all there are, for the message */
+        char names[1024]; /* all there are, for the message */
         size_t n_names;
 } Search;
 
@@ -85,10 +85,11 @@ int kern_object_set_globals(struct bpf_object *object, const KernGlobalWish *glo
 
                 walk_globals(object, &search);
                 if (search.n_found == 0 && search.n_names == 0)
-                        return kern_fail(reterr_diag, -ENOENT, KERN_ERROR_NO_SUCH_GLOBAL,
-                                         "The object has no global variable \"%.200s\": it has none, "
-                                         "or no BTF (compile with -g)",
-                                         g->name);
+                        return kern_fail(
+                                reterr_diag, -ENOENT, KERN_ERROR_NO_SUCH_GLOBAL,
+                                "The object has no global variable \"%.200s\": it has none, "
+                                "or no BTF (compile with -g)",
+                                g->name);
                 if (search.n_found == 0)
                         return kern_fail(reterr_diag, -ENOENT, KERN_ERROR_NO_SUCH_GLOBAL,
                                          "The object has no global variable \"%.200s\"; it has %s",
@@ -112,18 +113,19 @@ static int no_such_map(struct bpf_object *object, const char *name, KernDiag *di
         struct bpf_map *map;
         size_t n = 0;
 
-        bpf_object__for_each_map(map, object)
-                if (n < sizeof(names))
-                        n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
-                                              n > 0 ? ", " : "", kern_object_map_name(map));
+        bpf_object__for_each_map(map, object) if (n < sizeof(names)) n +=
+                (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n > 0 ? ", " : "",
+                                 kern_object_map_name(map));
         return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_MAP,
-                         "The object has no map \"%.127s\"; it has %s", name, n > 0 ? names : "none");
+                         "The object has no map \"%.127s\"; it has %s", name,
+                         n > 0 ? names : "none");
 }
 
 /* What the kernel adds to a map's flags by itself: not asked for, so no difference. */
 static uint32_t flags_added(enum bpf_map_type type)
 {
-        return type == BPF_MAP_TYPE_DEVMAP || type == BPF_MAP_TYPE_DEVMAP_HASH ? BPF_F_RDONLY_PROG : 0;
+        return type == BPF_MAP_TYPE_DEVMAP || type == BPF_MAP_TYPE_DEVMAP_HASH ? BPF_F_RDONLY_PROG
+                                                                               : 0;
 }
 
 static int check_definition(const struct bpf_map *map, const KernMapInfo *has, KernDiag *diag)
@@ -141,22 +143,23 @@ static int check_definition(const struct bpf_map *map, const KernMapInfo *has, K
         const char *name = kern_object_map_name(map);
 
         if (bpf_map__type(map) != has->map_type)
-                return kern_fail(diag, -EINVAL, KERN_ERROR_MAP_MISMATCH,
-                                 "Map %s of the object is of type %s; the map to be used (id %u) is of "
-                                 "type %s",
-                                 name, kern_map_type_name(bpf_map__type(map)), has->id,
-                                 kern_map_type_name(has->map_type));
+                return kern_fail(
+                        diag, -EINVAL, KERN_ERROR_MAP_MISMATCH,
+                        "Map %s of the object is of type %s; the map to be used (id %u) is of "
+                        "type %s",
+                        name, kern_map_type_name(bpf_map__type(map)), has->id,
+                        kern_map_type_name(has->map_type));
         for (size_t i = 0; i < KERN_ELEMENTSOF(numbers); i++) {
                 /* a perf event array without a size gets one entry for each CPU */
                 if (i == 2 && numbers[i].wants == 0 &&
                     has->map_type == BPF_MAP_TYPE_PERF_EVENT_ARRAY)
                         continue;
                 if (numbers[i].wants != numbers[i].has)
-                        return kern_fail(diag, -EINVAL, KERN_ERROR_MAP_MISMATCH,
-                                         "Map %s of the object has %s %u; the map to be used (id %u) "
-                                         "has %u",
-                                         name, numbers[i].what, numbers[i].wants, has->id,
-                                         numbers[i].has);
+                        return kern_fail(
+                                diag, -EINVAL, KERN_ERROR_MAP_MISMATCH,
+                                "Map %s of the object has %s %u; the map to be used (id %u) "
+                                "has %u",
+                                name, numbers[i].what, numbers[i].wants, has->id, numbers[i].has);
         }
         return 0;
 }
@@ -165,9 +168,8 @@ static struct bpf_map *find_map(struct bpf_object *object, const char *name)
 {
         struct bpf_map *map;
 
-        bpf_object__for_each_map(map, object)
-                if (strcmp(kern_object_map_name(map), name) == 0)
-                        return map;
+        bpf_object__for_each_map(map, object) if (strcmp(kern_object_map_name(map), name) ==
+                                                  0) return map;
         return NULL;
 }
 

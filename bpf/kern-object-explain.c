@@ -119,8 +119,8 @@ static int explain_program(const char *name, const KernType *type, const char *l
         keep_log(log, diag);
         if (lines > 0)
                 return kern_fail(diag, r, KERN_ERROR_VERIFIER,
-                                 "The verifier refused program %.127s (%s):\n%s", name, strerror(-r),
-                                 tail);
+                                 "The verifier refused program %.127s (%s):\n%s", name,
+                                 strerror(-r), tail);
 
         switch (-r) {
         case EINVAL:
@@ -139,7 +139,8 @@ static int explain_program(const char *name, const KernType *type, const char *l
                                  type->needs ? type->needs : "");
         case E2BIG:
                 return kern_fail(diag, r, KERN_ERROR_LIMIT_EXCEEDED,
-                                 "Program %.127s has more instructions than the kernel takes", name);
+                                 "Program %.127s has more instructions than the kernel takes",
+                                 name);
         case ENOMEM:
                 return kern_fail(diag, r, KERN_ERROR_LIMIT_EXCEEDED,
                                  "The kernel has no memory for program %.127s", name);
@@ -166,9 +167,10 @@ static int explain_map(const KernLoad *load, const char *name, int r, KernDiag *
         switch (-r) {
         case ENOMEM:
         case E2BIG:
-                return kern_fail(diag, r, KERN_ERROR_LIMIT_EXCEEDED,
-                                 "Map %.127s%s is larger than the kernel, or its free memory, allows",
-                                 name, definition);
+                return kern_fail(
+                        diag, r, KERN_ERROR_LIMIT_EXCEEDED,
+                        "Map %.127s%s is larger than the kernel, or its free memory, allows", name,
+                        definition);
         case EINVAL:
                 if (map && libbpf_probe_bpf_map_type(type, NULL) == 0)
                         return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
@@ -201,28 +203,33 @@ static int explain_target(const KernLoad *load, const char *name, const char *ta
         } else if (type && type->attach_type == BPF_LSM_MAC) {
                 what = "LSM hook";
         }
-        return kern_fail(diag, r, error,
-                         "Program %.127s is for %s %.127s, which the BTF of this kernel doesn't have",
-                         name, what, target);
+        return kern_fail(
+                diag, r, error,
+                "Program %.127s is for %s %.127s, which the BTF of this kernel doesn't have", name,
+                what, target);
 }
 
 static int explain_extern(const KernLoad *load, int r, KernDiag *diag)
 {
         char name[128];
 
-        if (kern_capture_find(&load->capture, "extern (func ksym)", "not found", name, sizeof(name)) ||
+        if (kern_capture_find(&load->capture, "extern (func ksym)", "not found", name,
+                              sizeof(name)) ||
             kern_capture_find(&load->capture, "extern (func ksym)", "resolving failed", name,
                               sizeof(name)))
-                return kern_fail(diag, r, KERN_ERROR_NO_SUCH_FUNCTION,
-                                 "The object calls kernel function %.127s, which this kernel doesn't "
-                                 "have",
-                                 name);
-        if (kern_capture_find(&load->capture, "extern (var ksym)", "not found", name, sizeof(name)) ||
+                return kern_fail(
+                        diag, r, KERN_ERROR_NO_SUCH_FUNCTION,
+                        "The object calls kernel function %.127s, which this kernel doesn't "
+                        "have",
+                        name);
+        if (kern_capture_find(&load->capture, "extern (var ksym)", "not found", name,
+                              sizeof(name)) ||
             kern_capture_find(&load->capture, "extern (ksym)", "not found", name, sizeof(name)))
-                return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
-                                 "The object uses kernel variable %.127s, which this kernel doesn't "
-                                 "have",
-                                 name);
+                return kern_fail(
+                        diag, r, KERN_ERROR_NOT_SUPPORTED,
+                        "The object uses kernel variable %.127s, which this kernel doesn't "
+                        "have",
+                        name);
         return 0;
 }
 
@@ -253,16 +260,17 @@ int kern_object_explain_load(const KernLoad *load, int r, KernDiag *reterr_diag)
 
         kern_capture_last(capture, last, sizeof(last));
         if (strstr(capture->text, "failed to parse target BTF"))
-                return kern_fail(reterr_diag, r, KERN_ERROR_NO_BTF,
-                                 "What was given as BTF is none: neither raw nor an ELF with a .BTF "
-                                 "section");
+                return kern_fail(
+                        reterr_diag, r, KERN_ERROR_NO_BTF,
+                        "What was given as BTF is none: neither raw nor an ELF with a .BTF "
+                        "section");
         if (strstr(capture->text, "Error loading vmlinux BTF") ||
             strstr(capture->text, "failed to find valid kernel BTF") ||
             strstr(capture->text, "failed to get target BTF"))
                 return kern_fail(reterr_diag, r, KERN_ERROR_NO_BTF,
                                  "The object needs the kernel's BTF, and this kernel has none "
                                  "(CONFIG_DEBUG_INFO_BTF)%s",
-                                 load->custom_btf ? "" : "; give a BTF file");
+                                 load->btf_fd >= 0 ? "" : "; give a BTF file");
         keep_log(load->log.data ? load->log.data : "", reterr_diag);
         return kern_fail(reterr_diag, r,
                          r == -ENOMEM ? KERN_ERROR_LIMIT_EXCEEDED : KERN_ERROR_FAILED,

@@ -10,15 +10,15 @@
 /* What the files kern-object*.c share about an object that is being loaded. */
 typedef struct KernLoad {
         KernMapping file;
-        KernMapping log;                 /* of the first program that is refused, and of BTF */
+        KernMapping log; /* of the first program that is refused, and of BTF */
         struct bpf_object *object;
         struct {
                 struct bpf_program *program;
                 const KernType *type;
-                KernMapping log;         /* where log_level asked for logs of what succeeds, too */
-        } *programs;                     /* those that are to be loaded */
+                KernMapping log; /* where log_level asked for logs of what succeeds, too */
+        } * programs;            /* those that are to be loaded */
         size_t n_programs;
-        bool custom_btf;
+        int btf_fd; /* -1: the kernel's */
         KernCapture capture;
 } KernLoad;
 

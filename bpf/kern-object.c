@@ -138,23 +138,27 @@ static int check_names(struct bpf_object *object, KernDiag *diag)
         struct bpf_map *map;
         size_t programs = 0, maps = 0;
 
-        bpf_object__for_each_program(program, object) {
+        bpf_object__for_each_program(program, object)
+        {
                 if (++programs > KERN_PROGRAMS_MAX)
                         return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
                                          "The object has more than %u programs", KERN_PROGRAMS_MAX);
                 if (!good_name(bpf_program__name(program), NAME_MAX_LENGTH))
-                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                         "A program is called \"%.200s\": names have 1 to %d letters, "
-                                         "digits, underscores and dots",
-                                         bpf_program__name(program), NAME_MAX_LENGTH);
+                        return kern_fail(
+                                diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                "A program is called \"%.200s\": names have 1 to %d letters, "
+                                "digits, underscores and dots",
+                                bpf_program__name(program), NAME_MAX_LENGTH);
                 if (!good_section(bpf_program__section_name(program)))
-                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                         "Program %s is in a section called \"%.300s\": these names "
-                                         "have 1 to %d printable characters",
-                                         bpf_program__name(program),
-                                         bpf_program__section_name(program), SECTION_MAX_LENGTH);
+                        return kern_fail(
+                                diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                "Program %s is in a section called \"%.300s\": these names "
+                                "have 1 to %d printable characters",
+                                bpf_program__name(program), bpf_program__section_name(program),
+                                SECTION_MAX_LENGTH);
         }
-        bpf_object__for_each_map(map, object) {
+        bpf_object__for_each_map(map, object)
+        {
                 if (++maps > KERN_MAPS_MAX)
                         return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
                                          "The object has more than %u maps", KERN_MAPS_MAX);
@@ -167,11 +171,10 @@ static int check_names(struct bpf_object *object, KernDiag *diag)
         return 0;
 }
 
-static int open_object(int fd, const KernLoadOptions *options, KernLoad *load, KernDiag *diag)
+static int open_object(int fd, const char *name, KernLoad *load, KernDiag *diag)
 {
         char btf_path[64];
-        LIBBPF_OPTS(bpf_object_open_opts, opts,
-                    .object_name = options && options->name ? options->name : "object");
+        LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name ? name : "object");
         int r;
 
         r = read_object(fd, &load->file, diag);
@@ -186,8 +189,8 @@ static int open_object(int fd, const KernLoadOptions *options, KernLoad *load, K
                 opts.kernel_log_size = load->log.size;
         }
         /* libbpf takes only a path; this one opens what the descriptor has, whatever its offset. */
-        if (load->custom_btf) {
-                snprintf(btf_path, sizeof(btf_path), "/proc/self/fd/%d", options->btf_fd);
+        if (load->btf_fd >= 0) {
+                snprintf(btf_path, sizeof(btf_path), "/proc/self/fd/%d", load->btf_fd);
                 opts.btf_custom_path = btf_path;
         }
 
@@ -211,7 +214,8 @@ static void list_types(char *ret, size_t size)
 static int choose_type(struct bpf_program *program, const KernType *wish, const KernType **ret,
                        KernDiag *diag)
 {
-        const char *name = bpf_program__name(program), *section = bpf_program__section_name(program);
+        const char *name = bpf_program__name(program),
+                   *section = bpf_program__section_name(program);
         const KernType *says = kern_type_from_section(section);
         enum bpf_prog_type known = bpf_program__type(program);
         char types[512];
@@ -219,10 +223,11 @@ static int choose_type(struct bpf_program *program, const KernType *wish, const 
 
         if (!wish && !says) {
                 list_types(types, sizeof(types));
-                return kern_fail(diag, -EINVAL, KERN_ERROR_UNKNOWN_SECTION,
-                                 "Program %s is in section \"%s\", which tells no type that is taken "
-                                 "here; give its type: %s",
-                                 name, section, types);
+                return kern_fail(
+                        diag, -EINVAL, KERN_ERROR_UNKNOWN_SECTION,
+                        "Program %s is in section \"%s\", which tells no type that is taken "
+                        "here; give its type: %s",
+                        name, section, types);
         }
         if (!wish || wish == says) {
                 *ret = says;
@@ -240,10 +245,12 @@ static int choose_type(struct bpf_program *program, const KernType *wish, const 
                 r = bpf_program__set_type(program, wish->prog_type);
         if (r >= 0)
                 r = bpf_program__set_expected_attach_type(
-                        program, wish->attach_type < 0 ? 0 : (enum bpf_attach_type)wish->attach_type);
+                        program,
+                        wish->attach_type < 0 ? 0 : (enum bpf_attach_type)wish->attach_type);
         if (r < 0)
-                return kern_fail(diag, r, KERN_ERROR_FAILED, "Can't make program %s a %s program: %s",
-                                 name, wish->name, strerror(-r));
+                return kern_fail(diag, r, KERN_ERROR_FAILED,
+                                 "Can't make program %s a %s program: %s", name, wish->name,
+                                 strerror(-r));
         *ret = wish;
         return 0;
 }
@@ -271,15 +278,15 @@ static int no_such_program(struct bpf_object *object, const char *name, KernDiag
         struct bpf_program *program;
         size_t n = 0;
 
-        bpf_object__for_each_program(program, object)
-                if (n < sizeof(names))
-                        n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
-                                              n > 0 ? ", " : "", bpf_program__name(program));
+        bpf_object__for_each_program(program, object) if (n < sizeof(names)) n +=
+                (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n > 0 ? ", " : "",
+                                 bpf_program__name(program));
         if (n == 0)
                 return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_PROGRAM,
                                  "The object has no programs");
         return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_PROGRAM,
-                         "The object has no program \"%.127s\"; it has %s", name ? name : "", names);
+                         "The object has no program \"%.127s\"; it has %s", name ? name : "",
+                         names);
 }
 
 static int add_program(KernLoad *load, struct bpf_program *program, const KernType *wish,
@@ -310,7 +317,8 @@ static int choose_programs(KernLoad *load, const KernLoadOptions *options, KernD
                 return kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
 
         if (options->n_programs == 0) {
-                bpf_object__for_each_program(program, load->object) {
+                bpf_object__for_each_program(program, load->object)
+                {
                         if (!bpf_program__autoload(program))
                                 continue;
                         r = add_program(load, program, NULL, diag);
@@ -371,7 +379,8 @@ static int set_logs(KernLoad *load, uint32_t level, KernDiag *diag)
 
                 r = make_log(log, size, diag);
                 if (r >= 0)
-                        r = bpf_program__set_log_buf(load->programs[i].program, log->data, log->size);
+                        r = bpf_program__set_log_buf(load->programs[i].program, log->data,
+                                                     log->size);
                 if (r >= 0)
                         r = bpf_program__set_log_level(load->programs[i].program, level);
         }
@@ -383,9 +392,9 @@ static int drop_pins(struct bpf_object *object)
 {
         struct bpf_map *map;
 
-        bpf_object__for_each_map(map, object)
-                if (bpf_map__pin_path(map) && bpf_map__set_pin_path(map, NULL) < 0)
-                        return -ENOMEM;
+        bpf_object__for_each_map(map,
+                                 object) if (bpf_map__pin_path(map) &&
+                                             bpf_map__set_pin_path(map, NULL) < 0) return -ENOMEM;
         return 0;
 }
 
@@ -433,7 +442,8 @@ static int collect_maps(const KernLoad *load, const KernLoadOptions *options, Ke
         object->maps = calloc(KERN_MAPS_MAX, sizeof(*object->maps));
         if (!object->maps)
                 return -ENOMEM;
-        bpf_object__for_each_map(map, load->object) {
+        bpf_object__for_each_map(map, load->object)
+        {
                 KernLoadedMap *m;
 
                 if (bpf_map__fd(map) < 0 || !bpf_map__autocreate(map))
@@ -468,16 +478,17 @@ static int collect_logs(const KernLoad *load, KernObject *object)
         return 0;
 }
 
-int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret, KernDiag *reterr_diag)
+int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret,
+                     KernDiag *reterr_diag)
 {
-        __attribute__((cleanup(load_done))) KernLoad load = {0};
+        __attribute__((cleanup(load_done))) KernLoad load = {.btf_fd = -1};
         __attribute__((cleanup(object_freep))) KernObject *object = NULL;
         int r;
 
-        load.custom_btf = options->btf_fd >= 0;
+        load.btf_fd = options->btf_fd;
         r = make_log(&load.log, LOG_SIZE, reterr_diag);
         if (r >= 0)
-                r = open_object(fd, options, &load, reterr_diag);
+                r = open_object(fd, options->name, &load, reterr_diag);
         if (r >= 0)
                 r = choose_programs(&load, options, reterr_diag);
         if (r >= 0)
@@ -486,7 +497,8 @@ int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret, K
                 r = kern_object_set_globals(load.object, options->globals, options->n_globals,
                                             reterr_diag);
         if (r >= 0)
-                r = kern_object_reuse_maps(load.object, options->maps, options->n_maps, reterr_diag);
+                r = kern_object_reuse_maps(load.object, options->maps, options->n_maps,
+                                           reterr_diag);
         if (r >= 0)
                 r = drop_pins(load.object);
         if (r < 0)
@@ -513,7 +525,7 @@ int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret, K
 
 int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag)
 {
-        __attribute__((cleanup(load_done))) KernLoad load = {0};
+        __attribute__((cleanup(load_done))) KernLoad load = {.btf_fd = -1};
         __attribute__((cleanup(object_freep))) KernObject *object = NULL;
         struct bpf_program *program;
         int r;
@@ -527,7 +539,8 @@ int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag)
                 object->programs = calloc(KERN_PROGRAMS_MAX, sizeof(*object->programs));
         if (!object || !object->programs)
                 return kern_fail(reterr_diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
-        bpf_object__for_each_program(program, load.object) {
+        bpf_object__for_each_program(program, load.object)
+        {
                 KernLoadedProgram *p = &object->programs[object->n_programs++];
 
                 p->fd = -1;

@@ -30,19 +30,19 @@
 #define KERN_OBJECT_SIZE_MAX (16U * 1024 * 1024)
 
 typedef struct KernProgramWish {
-        const char *name;            /* function name in the object */
-        const KernType *type;        /* NULL: as its section says */
+        const char *name;     /* function name in the object */
+        const KernType *type; /* NULL: as its section says */
 } KernProgramWish;
 
 typedef struct KernGlobalWish {
-        const char *name;            /* variable in .data*, .rodata* or .bss* */
+        const char *name; /* variable in .data*, .rodata* or .bss* */
         const void *data;
-        size_t size;                 /* must be the variable's size */
+        size_t size; /* must be the variable's size */
 } KernGlobalWish;
 
 typedef struct KernMapWish {
-        const char *name;            /* map in the object */
-        int fd;                      /* map to be used instead of a new one; stays the caller's */
+        const char *name; /* map in the object */
+        int fd;           /* map to be used instead of a new one; stays the caller's */
 } KernMapWish;
 
 typedef struct KernLoadOptions {
@@ -52,25 +52,25 @@ typedef struct KernLoadOptions {
         size_t n_globals;
         const KernMapWish *maps;
         size_t n_maps;
-        const char *name;            /* the object's; its maps of globals are named after it. NULL: "object" */
-        int btf_fd;                  /* BTF file (raw or ELF) that CO-RE resolves against, or -1: the kernel's */
-        uint32_t log_level;          /* 0, 1, 2, 4 or a sum: the verifier's log levels */
+        const char *name; /* the object's; its maps of globals are named after it. NULL: "object" */
+        int btf_fd; /* BTF file (raw or ELF) that CO-RE resolves against, or -1: the kernel's */
+        uint32_t log_level; /* 0, 1, 2, 4 or a sum: the verifier's log levels */
 } KernLoadOptions;
 
-#define KERN_LOAD_OPTIONS_INIT (KernLoadOptions) { .btf_fd = -1 }
+#define KERN_LOAD_OPTIONS_INIT ((KernLoadOptions){.btf_fd = -1})
 
 typedef struct KernLoadedProgram {
         char *name;
         char *section;
         const KernType *type;
-        int fd;                      /* owned */
+        int fd; /* owned */
 } KernLoadedProgram;
 
 typedef struct KernLoadedMap {
-        char *name;                  /* as in the object, not shortened to the kernel's 15 characters;
+        char *name;  /* as in the object, not shortened to the kernel's 15 characters;
                                       * ".rodata", ".data", ".bss" and the like for global variables */
-        int fd;                      /* owned */
-        bool reused;                 /* from KernLoadOptions.maps */
+        int fd;      /* owned */
+        bool reused; /* from KernLoadOptions.maps */
 } KernLoadedMap;
 
 typedef struct KernObject {
@@ -78,7 +78,7 @@ typedef struct KernObject {
         size_t n_programs;
         KernLoadedMap *maps;
         size_t n_maps;
-        char *log;                   /* the verifier's log where log_level asked for one, or NULL */
+        char *log; /* the verifier's log where log_level asked for one, or NULL */
         size_t log_size;
 } KernObject;
 
@@ -97,7 +97,8 @@ int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag);
  *
  * Pins that the object asks for (LIBBPF_PIN_BY_NAME) are not made: maps are shared by options.maps.
  */
-int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret, KernDiag *reterr_diag);
+int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret,
+                     KernDiag *reterr_diag);
 
 /* Closes the descriptors that were not taken (set to -1) and frees. NULL is fine. */
 void kern_object_free(KernObject *object);

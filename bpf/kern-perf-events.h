@@ -8,11 +8,11 @@
 
 typedef struct KernPerfEvent {
         const char *name;
-        uint32_t type;           /* PERF_TYPE_SOFTWARE or PERF_TYPE_HARDWARE */
+        uint32_t type; /* PERF_TYPE_SOFTWARE or PERF_TYPE_HARDWARE */
         uint64_t config;
 } KernPerfEvent;
 
-const KernPerfEvent *kern_perf_event_find(const char *name);   /* or NULL */
+const KernPerfEvent *kern_perf_event_find(const char *name); /* or NULL */
 
 /* All names, separated by commas, for messages. */
 void kern_perf_event_list(char *ret, size_t size);

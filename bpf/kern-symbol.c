@@ -11,15 +11,15 @@
 
 /* What is looked for, and what was found so far. */
 typedef struct Search {
-        const char *name;        /* without the version */
+        const char *name; /* without the version */
         size_t name_n;
-        const char *version;     /* or NULL: the default one */
-        bool default_only;       /* "@@" */
+        const char *version; /* or NULL: the default one */
+        bool default_only;   /* "@@" */
 
         uint64_t value;
-        int rank;                /* how good the one found is; 0: none */
+        int rank; /* how good the one found is; 0: none */
         bool ambiguous;
-        size_t symbols;          /* functions there were in all */
+        size_t symbols; /* functions there were in all */
         char near[256];
         size_t n_near, near_used;
 } Search;
@@ -128,9 +128,8 @@ static void search_table(Elf *elf, Elf_Scn *table, Elf_Scn *versions, Elf_Scn *d
                         if (search->version)
                                 version = version_name(elf, definitions, index & 0x7fff);
                 }
-                if (search->version &&
-                    (!version || strcmp(version, search->version) != 0 ||
-                     (search->default_only && hidden)))
+                if (search->version && (!version || strcmp(version, search->version) != 0 ||
+                                        (search->default_only && hidden)))
                         continue;
                 consider(search, &sym, !hidden);
         }
@@ -203,18 +202,20 @@ int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDi
 
         search_all(elf, &search);
         if (search.rank == 0 && search.symbols == 0)
-                return kern_fail(reterr_diag, -ENOENT, KERN_ERROR_NO_SUCH_FUNCTION,
-                                 "The target has no function symbols (it is stripped), so that \"%.127s\" "
-                                 "can't be found; give offset in the file",
-                                 symbol);
+                return kern_fail(
+                        reterr_diag, -ENOENT, KERN_ERROR_NO_SUCH_FUNCTION,
+                        "The target has no function symbols (it is stripped), so that \"%.127s\" "
+                        "can't be found; give offset in the file",
+                        symbol);
         if (search.rank == 0)
                 return kern_fail(reterr_diag, -ENOENT, KERN_ERROR_NO_SUCH_FUNCTION,
                                  "The target has no function \"%.127s\"%s%s", symbol,
                                  search.n_near > 0 ? "; it has " : "", search.near);
         if (search.ambiguous)
-                return kern_fail(reterr_diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "The target has several functions \"%.127s\"; give offset in the file",
-                                 symbol);
+                return kern_fail(
+                        reterr_diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                        "The target has several functions \"%.127s\"; give offset in the file",
+                        symbol);
         if (to_file_offset(elf, search.value, &offset) < 0)
                 return kern_fail(reterr_diag, -EINVAL, KERN_ERROR_NO_SUCH_FUNCTION,
                                  "Function \"%.127s\" is in no part of the target that is executed",

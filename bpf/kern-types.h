@@ -35,8 +35,8 @@ typedef enum KernParam {
 #define KERN_PARAM_BIT(p) (1U << (p))
 
 typedef struct KernParamInfo {
-        const char *name;      /* as in options on the bus and on the command line: "interface" */
-        const char *summary;   /* one line for help and man page */
+        const char *name;    /* as in options on the bus and on the command line: "interface" */
+        const char *summary; /* one line for help and man page */
 } KernParamInfo;
 
 /* Indexed by KernParam. */
@@ -44,25 +44,25 @@ extern const KernParamInfo kern_params[_KERN_PARAM_MAX];
 
 /* Whether several programs can use one hook at a time, and who puts them in order. */
 typedef enum KernSharing {
-        KERN_SHARING_KERNEL,     /* the kernel runs all of them, in order of attachment or priority */
-        KERN_SHARING_LIBXDP,     /* libxdp's dispatcher, where the kernel can do freplace (no row yet) */
-        KERN_SHARING_EXCLUSIVE,  /* one at a time */
+        KERN_SHARING_KERNEL, /* the kernel runs all of them, in order of attachment or priority */
+        KERN_SHARING_LIBXDP, /* libxdp's dispatcher, where the kernel can do freplace (no row yet) */
+        KERN_SHARING_EXCLUSIVE, /* one at a time */
 } KernSharing;
 
 typedef struct KernType {
-        const char *name;              /* as users write it: "raw_tracepoint" */
-        const char *summary;           /* one line: "Packet filter in the network driver" */
-        const char *const *sections;   /* NULL-terminated libbpf section prefixes: "xdp", "tp";
+        const char *name;            /* as users write it: "raw_tracepoint" */
+        const char *summary;         /* one line: "Packet filter in the network driver" */
+        const char *const *sections; /* NULL-terminated libbpf section prefixes: "xdp", "tp";
                                         * sleepable ones (".s") have an entry of their own */
         enum bpf_prog_type prog_type;
-        int attach_type;               /* the kernel's expected attach type at load (enum
+        int attach_type;   /* the kernel's expected attach type at load (enum
                                         * bpf_attach_type), or -1: by direction, or none */
-        unsigned required;             /* bits of KernParam without which there is no attachment
+        unsigned required; /* bits of KernParam without which there is no attachment
                                         * (unless the section name says it, see kern_type_hook()) */
-        unsigned optional;             /* further bits of KernParam */
+        unsigned optional; /* further bits of KernParam */
         KernSharing sharing;
-        bool needs_btf;                /* only loads with BTF of the running kernel */
-        const char *needs;             /* what the kernel must have: "Linux 6.6", "CONFIG_KPROBES";
+        bool needs_btf;    /* only loads with BTF of the running kernel */
+        const char *needs; /* what the kernel must have: "Linux 6.6", "CONFIG_KPROBES";
                                         * NULL: any kernel that bpfkeeper runs on has it */
 } KernType;
 

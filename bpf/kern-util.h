@@ -54,7 +54,7 @@ static inline void *kern_take_pointer(void *p)
 typedef struct KernMapping {
         void *data;
         size_t size;
-        _Bool heap;            /* from malloc() */
+        _Bool heap; /* from malloc() */
 } KernMapping;
 
 static inline void kern_mapping_done(KernMapping *m)

@@ -8,20 +8,20 @@
 
 #define ROUNDS 50000
 
-#define BUSY(name)                                                                            \
-        SEC("xdp") int name(struct xdp_md *ctx)                                               \
-        {                                                                                     \
-                __u64 sum = 0;                                                                \
-                                                                                              \
-                for (int i = 0; i < ROUNDS; i++) {                                            \
-                        __u64 now = bpf_ktime_get_ns();                                       \
-                                                                                              \
-                        if (now & 1)                                                          \
-                                sum += now ^ (__u64)i;                                        \
-                        if (now & 2)                                                          \
-                                sum ^= now;                                                   \
-                }                                                                             \
-                return sum & 1 ? XDP_PASS : XDP_DROP;                                         \
+#define BUSY(name)                                      \
+        SEC("xdp") int name(struct xdp_md *ctx)         \
+        {                                               \
+                __u64 sum = 0;                          \
+                                                        \
+                for (int i = 0; i < ROUNDS; i++) {      \
+                        __u64 now = bpf_ktime_get_ns(); \
+                                                        \
+                        if (now & 1)                    \
+                                sum += now ^ (__u64)i;  \
+                        if (now & 2)                    \
+                                sum ^= now;             \
+                }                                       \
+                return sum & 1 ? XDP_PASS : XDP_DROP;   \
         }
 
 BUSY(big_00)

@@ -8,13 +8,13 @@
 int target_add(int a, int b);
 int target_twice(int a);
 
-__attribute__((noinline, noclone)) int target_add(int a, int b)
+__attribute__((noinline)) int target_add(int a, int b)
 {
         __asm__ volatile("");
         return a + b;
 }
 
-__attribute__((noinline, noclone)) int target_twice(int a)
+__attribute__((noinline)) int target_twice(int a)
 {
         return target_add(a, a);
 }

@@ -6,7 +6,8 @@ static void test_first_stays(void **state)
         KernDiag diag = {0};
 
         (void)state;
-        assert_int_equal(kern_fail(&diag, -ENOENT, KERN_ERROR_NO_SUCH_MAP, "no map %d", 7), -ENOENT);
+        assert_int_equal(kern_fail(&diag, -ENOENT, KERN_ERROR_NO_SUCH_MAP, "no map %d", 7),
+                         -ENOENT);
         assert_int_equal(kern_fail(&diag, -EINVAL, KERN_ERROR_FAILED, "later"), -EINVAL);
         assert_int_equal(diag.error, KERN_ERROR_NO_SUCH_MAP);
         assert_string_equal(diag.message, "no map 7.");
@@ -39,9 +40,9 @@ static void test_long_message(void **state)
 
         (void)state;
         /* cut within a character: what is left of it must not stay */
-        memset(text, 0, sizeof(text));
-        for (size_t i = 0; i + 2 < sizeof(text); i += 2)
-                memcpy(text + i, "\xc3\xa4", 2);
+        for (size_t i = 0; i < sizeof(text) - 1; i++)
+                text[i] = i % 2 ? '\xa4' : '\xc3';
+        text[sizeof(text) - 1] = '\0';
         kern_fail(&diag, -1, KERN_ERROR_FAILED, "%s", text);
         assert_int_equal(strlen(diag.message), sizeof(diag.message) - 1);
         assert_int_equal(diag.message[sizeof(diag.message) - 2], '?');
@@ -54,12 +55,13 @@ static void test_clean(void **state)
         } cases[] = {
                 {"plain\n\tlines", "plain\n\tlines"},
                 {"\x1b[31mred\x7f", "?[31mred?"},
-                {"gr\xc3\xbc\xc3\x9f \xe2\x86\x92 \xf0\x9f\x90\x9d", "gr\xc3\xbc\xc3\x9f \xe2\x86\x92 \xf0\x9f\x90\x9d"},
+                {"gr\xc3\xbc\xc3\x9f \xe2\x86\x92 \xf0\x9f\x90\x9d",
+                 "gr\xc3\xbc\xc3\x9f \xe2\x86\x92 \xf0\x9f\x90\x9d"},
                 {"\xff\xfe", "??"},
                 {"\xc3", "?"},
-                {"\xc0\x80", "??"},              /* overlong */
-                {"\xed\xa0\x80", "???"},         /* surrogate */
-                {"\xf4\x90\x80\x80", "????"},    /* beyond Unicode */
+                {"\xc0\x80", "??"},           /* overlong */
+                {"\xed\xa0\x80", "???"},      /* surrogate */
+                {"\xf4\x90\x80\x80", "????"}, /* beyond Unicode */
                 {"\xe2\x86", "??"},
                 {"", ""},
         };

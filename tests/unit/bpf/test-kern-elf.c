@@ -34,7 +34,8 @@ static KernError inspect(const void *data, size_t size, char *ret_message, size_
         assert_int_equal(write(fd, data, size), size);
         /* half of the cases sealed, so that both ways of reading are gone */
         if (size % 2)
-                assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+                assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE),
+                                 0);
         r = kern_object_inspect(fd, &object, &diag);
         assert_int_equal(r < 0, object == NULL);
         assert_int_equal(r < 0, diag.error != KERN_ERROR_NONE);
@@ -62,7 +63,9 @@ static void test_not_elf(void **state)
         expect("", 0, KERN_ERROR_NOT_ELF, "empty");
         expect("x", 1, KERN_ERROR_NOT_ELF, "78 00 00 00");
         expect("#!/bin/sh\n", 10, KERN_ERROR_NOT_ELF, "23 21 2f 62");
-        expect("\x7f" "ELF", 4, KERN_ERROR_NOT_ELF, "ends within");
+        expect("\x7f"
+               "ELF",
+               4, KERN_ERROR_NOT_ELF, "ends within");
 }
 
 static void test_other_elves(void **state)
@@ -155,8 +158,7 @@ static void test_damaged(void **state)
 {
         static const char *const names[] = {"packet_counter", "globals",       "tp_btf",
                                             "pinned",         "plain_section", "ringbuf"};
-        const char *rounds_text = getenv("TEST_ROUNDS");
-        unsigned rounds = rounds_text ? (unsigned)atoi(rounds_text) : 400;
+        unsigned rounds = rounds_or(400);
         uint32_t seed = 2463534242;
 
         (void)state;
@@ -187,8 +189,9 @@ static void test_damaged(void **state)
 /* Every section header of an object set to every extreme in turn. */
 static void test_damaged_headers(void **state)
 {
-        static const uint64_t extremes[] = {0, 1, 7, 0x7fffffff, 0x80000000, 0xffffffff,
-                                            INT64_MAX, UINT64_MAX, UINT64_MAX - 8};
+        static const uint64_t extremes[] = {0,          1,          7,
+                                            0x7fffffff, 0x80000000, 0xffffffff,
+                                            INT64_MAX,  UINT64_MAX, UINT64_MAX - 8};
         size_t size;
         KERN_AUTO_FREE uint8_t *good = read_program("globals", &size);
         KERN_AUTO_FREE uint8_t *data = malloc(size);

@@ -7,6 +7,8 @@
 #include "kern-perf-events.h"
 
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
+#define put(field, text) \
+        assert_true((size_t)snprintf(field, sizeof(field), "%s", text) < sizeof(field))
 
 static KernHook hook_of(const char *type)
 {
@@ -74,7 +76,8 @@ static void test_complete(void **state)
                 {"uprobe", "kprobe/vfs_read", 0, "", "", 0, 0, ""},
                 {"uprobe", "uprobe", 0, "", "", 0, 0, ""},
                 {"uprobe", "uprobe//bin/sh:main", 0, "", "main", 0, 0, "/bin/sh"},
-                {"uprobe", "uprobe/libc.so.6:malloc@GLIBC_2.2.5+8", 0, "", "malloc@GLIBC_2.2.5", 8, 0, "libc.so.6"},
+                {"uprobe", "uprobe/libc.so.6:malloc@GLIBC_2.2.5+8", 0, "", "malloc@GLIBC_2.2.5", 8,
+                 0, "libc.so.6"},
                 {"uprobe", "uprobe//a:b:main", 0, "", "main", 0, 0, "/a:b"},
                 {"uprobe", "uprobe//bin/sh:0x1234", 0, "", "", 0x1234, 0, "/bin/sh"},
                 {"uprobe", "uprobe//bin/sh", -EINVAL, "", "", 0, 0, ""},
@@ -117,9 +120,10 @@ static void test_given_wins(void **state)
         KernDiag diag = {0};
 
         (void)state;
-        strcpy(hook.function, "vfs_write");
+        put(hook.function, "vfs_write");
         hook.given = BIT(FUNCTION);
-        assert_int_equal(kern_hook_complete(&hook, "kprobe/vfs_read+4", path, sizeof(path), &diag), 0);
+        assert_int_equal(kern_hook_complete(&hook, "kprobe/vfs_read+4", path, sizeof(path), &diag),
+                         0);
         assert_string_equal(hook.function, "vfs_write");
         /* the section's offset belongs to the section's function */
         assert_int_equal(hook.offset, 0);
@@ -133,7 +137,9 @@ static void test_given_wins(void **state)
         /* a target that was given is not overwritten, its function may come from the section */
         hook = hook_of("uprobe");
         hook.given = BIT(TARGET);
-        assert_int_equal(kern_hook_complete(&hook, "uprobe//bin/sh:main", path, sizeof(path), &diag), 0);
+        assert_int_equal(kern_hook_complete(&hook, "uprobe//bin/sh:main", path, sizeof(path),
+                                            &diag),
+                         0);
         assert_string_equal(path, "");
         assert_string_equal(hook.function, "main");
 }
@@ -145,19 +151,24 @@ static void test_fixed_at_load(void **state)
         KernDiag diag = {0};
 
         (void)state;
-        strcpy(hook.function, "vfs_write");
+        put(hook.function, "vfs_write");
         hook.given = BIT(FUNCTION);
-        assert_int_equal(kern_hook_complete(&hook, "fentry/vfs_read", path, sizeof(path), &diag), -EINVAL);
+        assert_int_equal(kern_hook_complete(&hook, "fentry/vfs_read", path, sizeof(path), &diag),
+                         -EINVAL);
         assert_non_null(strstr(diag.message, "vfs_write"));
         assert_non_null(strstr(diag.message, "vfs_read"));
         kern_diag_clear(&diag);
 
         hook = hook_of("tp_btf");
-        strcpy(hook.tracepoint, "sched_switch");
+        put(hook.tracepoint, "sched_switch");
         hook.given = BIT(TRACEPOINT);
-        assert_int_equal(kern_hook_complete(&hook, "tp_btf/sched_waking", path, sizeof(path), &diag), -EINVAL);
+        assert_int_equal(kern_hook_complete(&hook, "tp_btf/sched_waking", path, sizeof(path),
+                                            &diag),
+                         -EINVAL);
         kern_diag_clear(&diag);
-        assert_int_equal(kern_hook_complete(&hook, "tp_btf/sched_switch", path, sizeof(path), &diag), 0);
+        assert_int_equal(kern_hook_complete(&hook, "tp_btf/sched_switch", path, sizeof(path),
+                                            &diag),
+                         0);
 }
 
 static void test_long_section(void **state)
@@ -175,7 +186,8 @@ static void test_long_section(void **state)
 
         hook = hook_of("uprobe");
         assert_int_equal(kern_hook_complete(&hook, "uprobe//a/path/that/is/long:main", path,
-                                            sizeof(path), &diag), -EINVAL);
+                                            sizeof(path), &diag),
+                         -EINVAL);
 }
 
 static void must_say(const KernHook *hook, KernError error, const char *word)
@@ -217,25 +229,25 @@ static void test_check(void **state)
 
         hook = hook_of("tracepoint");
         hook.given = BIT(TRACEPOINT);
-        strcpy(hook.tracepoint, "sched:sched_switch");
+        put(hook.tracepoint, "sched:sched_switch");
         must_say(&hook, KERN_ERROR_NONE, "");
-        strcpy(hook.tracepoint, "sched_switch");
+        put(hook.tracepoint, "sched_switch");
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "GROUP:NAME");
-        strcpy(hook.tracepoint, "../x:../y");
+        put(hook.tracepoint, "../x:../y");
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "GROUP:NAME");
-        strcpy(hook.tracepoint, ":x");
+        put(hook.tracepoint, ":x");
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "GROUP:NAME");
 
         hook = hook_of("raw_tracepoint");
         hook.given = BIT(TRACEPOINT);
-        strcpy(hook.tracepoint, "sched:sched_switch");
+        put(hook.tracepoint, "sched:sched_switch");
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "NAME");
 
         hook = hook_of("kprobe");
         hook.given = BIT(FUNCTION);
-        strcpy(hook.function, "vfs_read");
+        put(hook.function, "vfs_read");
         must_say(&hook, KERN_ERROR_NONE, "");
-        strcpy(hook.function, "vfs read");
+        put(hook.function, "vfs read");
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "kernel function");
         hook.function[0] = '\0';
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "kernel function");
@@ -253,7 +265,7 @@ static void test_check_uprobe(void **state)
         hook.given |= BIT(OFFSET);
         must_say(&hook, KERN_ERROR_NONE, "");
         hook.given |= BIT(FUNCTION);
-        strcpy(hook.function, "_ZN3foo3barEv");
+        put(hook.function, "_ZN3foo3barEv");
         must_say(&hook, KERN_ERROR_NONE, "");
         hook.given |= BIT(PID);
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "pid");
@@ -271,9 +283,9 @@ static void test_check_perf_event(void **state)
 
         (void)state;
         hook.given = BIT(EVENT);
-        strcpy(hook.event, "cpu-clocks");
+        put(hook.event, "cpu-clocks");
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "task-clock");
-        strcpy(hook.event, "cpu-clock");
+        put(hook.event, "cpu-clock");
         must_say(&hook, KERN_ERROR_MISSING_PARAMETER, "frequency");
         hook.given |= BIT(FREQUENCY);
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "100000");

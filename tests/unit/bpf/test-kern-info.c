@@ -131,14 +131,17 @@ static void test_run(void **state)
 {
         KernObject *object = load("packet_counter");
         uint8_t packet[64] = {[12] = 0x08, [13] = 0x06}, out[64], small[8];
-        KernTestRun run = {.data_in = packet, .data_in_size = sizeof(packet),
-                           .data_out = out, .data_out_size = sizeof(out), .repeat = 3};
+        KernTestRun run = {.data_in = packet,
+                           .data_in_size = sizeof(packet),
+                           .data_out = out,
+                           .data_out_size = sizeof(out),
+                           .repeat = 3};
         uint64_t packets = 0;
         uint32_t arp = 3;
 
         (void)state;
         assert_int_equal(kern_test_run(object->programs[0].fd, &run), 0);
-        assert_int_equal(run.retval, 2);       /* XDP_PASS */
+        assert_int_equal(run.retval, 2); /* XDP_PASS */
         assert_int_equal(run.data_out_size, sizeof(packet));
         assert_memory_equal(out, packet, sizeof(packet));
         assert_int_equal(kern_map_lookup(map_of(object, "packets")->fd, &arp, &packets), 0);

@@ -22,8 +22,8 @@ static void expect_refused(const char *file, const KernLoadOptions *options, Ker
         assert_null(object);
         assert_true(r < 0 && r > -4096);
         if (diag.error != error || !strstr(diag.message, word))
-                fail_msg("%s: wanted %d and \"%s\", got %d (%d): %s", file, error, word, diag.error, r,
-                         diag.message);
+                fail_msg("%s: wanted %d and \"%s\", got %d (%d): %s", file, error, word, diag.error,
+                         r, diag.message);
 }
 
 static KernLoadOptions wish(const char *name, const char *type)
@@ -207,7 +207,7 @@ static void test_globals(void **state)
         assert_true(memmem(data, 16, &start, sizeof(start)) != NULL);
         calls = 101;
         assert_true(memmem(bss, 20, &calls, sizeof(calls)) != NULL);
-        calls = 10;          /* pair.first: 1, and hidden added once */
+        calls = 10; /* pair.first: 1, and hidden added once */
         assert_true(memmem(bss, 20, &calls, sizeof(calls)) != NULL);
         kern_object_free(object);
 
@@ -330,8 +330,7 @@ static void test_no_leaks(void **state)
 static void test_damaged(void **state)
 {
         static const char *const names[] = {"packet_counter", "globals", "ringbuf", "tc"};
-        const char *rounds_text = getenv("TEST_ROUNDS");
-        unsigned rounds = rounds_text ? (unsigned)atoi(rounds_text) : 150;
+        unsigned rounds = rounds_or(150);
         uint32_t seed = 88172645;
 
         (void)state;
@@ -375,13 +374,13 @@ static int clear_diag(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_load_all),   cmocka_unit_test(test_load_some),
+                cmocka_unit_test(test_load_all),    cmocka_unit_test(test_load_some),
                 cmocka_unit_test(test_asked_twice), cmocka_unit_test(test_types),
-                cmocka_unit_test(test_verifier),   cmocka_unit_test(test_log),
-                cmocka_unit_test(test_globals),    cmocka_unit_test(test_maps),
-                cmocka_unit_test(test_no_pins),    cmocka_unit_test(test_missing_targets),
-                cmocka_unit_test(test_huge_map),   cmocka_unit_test(test_custom_btf),
-                cmocka_unit_test(test_no_leaks),   cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_verifier),    cmocka_unit_test(test_log),
+                cmocka_unit_test(test_globals),     cmocka_unit_test(test_maps),
+                cmocka_unit_test(test_no_pins),     cmocka_unit_test(test_missing_targets),
+                cmocka_unit_test(test_huge_map),    cmocka_unit_test(test_custom_btf),
+                cmocka_unit_test(test_no_leaks),    cmocka_unit_test(test_damaged),
         };
 
         if (!may_bpf())

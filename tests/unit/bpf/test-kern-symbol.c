@@ -68,18 +68,24 @@ static void test_versions(void **state)
         (void)state;
         assert_non_null(maps);
         while (fgets(line, sizeof(line), maps))
-                if (strstr(line, "/libbpf.so") && sscanf(line, "%*s %*s %*s %*s %*s %255s", path) == 1)
+                if (strstr(line, "/libbpf.so") &&
+                    sscanf(line, "%*s %*s %*s %*s %*s %255s", path) == 1)
                         break;
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 skip();
         assert_int_equal(kern_symbol_resolve(fd, "bpf_map_lookup_elem", &plain, NULL), 0);
-        assert_int_equal(kern_symbol_resolve(fd, "bpf_map_lookup_elem@LIBBPF_0.0.1", &versioned, NULL), 0);
+        assert_int_equal(kern_symbol_resolve(fd, "bpf_map_lookup_elem@LIBBPF_0.0.1", &versioned,
+                                             NULL),
+                         0);
         assert_int_equal(plain, versioned);
         versioned = 0;
-        assert_int_equal(kern_symbol_resolve(fd, "bpf_map_lookup_elem@@LIBBPF_0.0.1", &versioned, NULL), 0);
+        assert_int_equal(kern_symbol_resolve(fd, "bpf_map_lookup_elem@@LIBBPF_0.0.1", &versioned,
+                                             NULL),
+                         0);
         assert_int_equal(plain, versioned);
-        must_fail(fd, "bpf_map_lookup_elem@LIBBPF_9.9.9", KERN_ERROR_NO_SUCH_FUNCTION, "no function");
+        must_fail(fd, "bpf_map_lookup_elem@LIBBPF_9.9.9", KERN_ERROR_NO_SUCH_FUNCTION,
+                  "no function");
 }
 
 static void test_no_binary(void **state)
@@ -130,8 +136,8 @@ static void test_damaged(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_binary),    cmocka_unit_test(test_own),
-                cmocka_unit_test(test_versions),  cmocka_unit_test(test_no_binary),
+                cmocka_unit_test(test_binary),   cmocka_unit_test(test_own),
+                cmocka_unit_test(test_versions), cmocka_unit_test(test_no_binary),
                 cmocka_unit_test(test_damaged),
         };
 

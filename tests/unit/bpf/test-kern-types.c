@@ -81,8 +81,10 @@ static void test_sections(void **state)
                                 fail_msg("\"%s\" is taken for %s", cases[i].section, type->name);
                         continue;
                 }
-                if (!type)
+                if (!type) {
                         fail_msg("\"%s\" is not known", cases[i].section);
+                        return;
+                }
                 assert_string_equal(type->name, cases[i].type);
                 assert_string_equal(kern_type_section_rest(type, cases[i].section), cases[i].rest);
         }

@@ -96,3 +96,11 @@ static inline int may_bpf(void)
         close(fd);
         return 1;
 }
+
+/* How often the tests with damaged files repeat: $TEST_ROUNDS, for longer searches. */
+static inline unsigned rounds_or(unsigned otherwise)
+{
+        const char *text = getenv("TEST_ROUNDS");
+
+        return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}

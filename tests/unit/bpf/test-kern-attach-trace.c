@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <sys/stat.h>
+
+#include "test-attach.h"
+
+static void run_raw(const char *file, const char *program, const char *type)
+{
+        KernObject *object = load_one(file, program, NULL);
+        KernHook hook = hook_of(type, BIT(TRACEPOINT));
+        KernAttachment attachment;
+        uint64_t before;
+
+        put(hook.tracepoint, "sched_process_fork");
+        attach(object, &hook, &attachment);
+        fork_once();
+        before = hits_of(object, 0);
+        assert_true(before >= 1);
+        detach(object, &hook, &attachment);
+        before = hits_of(object, 0);
+        fork_once();
+        assert_int_equal(hits_of(object, 0), before);
+
+        if (strcmp(type, "raw_tracepoint") == 0) {
+                put(hook.tracepoint, "no_such_tracepoint");
+                must_fail(object, &hook, KERN_ERROR_NO_SUCH_TRACEPOINT, "no_such_tracepoint");
+        }
+        kern_object_free(object);
+}
+
+static void test_raw_tracepoint(void **state)
+{
+        (void)state;
+        run_raw("raw_tracepoint", "raw_tracepoint_fork", "raw_tracepoint");
+}
+
+static void test_tp_btf(void **state)
+{
+        (void)state;
+        if (access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
+                skip();
+                return;
+        }
+        run_raw("tp_btf", "tp_btf_fork", "tp_btf");
+}
+
+static void test_fentry(void **state)
+{
+        (void)state;
+        run_kernel_function("fentry", "fentry_open", "fentry", "vfs_open", 0);
+}
+
+static void test_fexit(void **state)
+{
+        (void)state;
+        run_kernel_function("fentry", "fexit_open", "fexit", "vfs_open", 1);
+}
+
+static void test_lsm(void **state)
+{
+        KERN_AUTO_CLOSE int fd = open_program("lsm");
+        uint32_t pid = (uint32_t)getpid();
+        KernGlobalWish globals[] = {{"denied_pid", &pid, sizeof(pid)}};
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernHook hook = hook_of("lsm", BIT(FUNCTION));
+        KernAttachment attachment = KERN_ATTACHMENT_INIT;
+        KernObject *object = NULL;
+        char path[64];
+
+        (void)state;
+        options.globals = globals;
+        options.n_globals = 1;
+        put(hook.function, "inode_mkdir");
+        kern_diag_clear(&diag);
+        if (kern_object_load(fd, &options, &object, &diag) < 0 ||
+            kern_attach(object->programs[0].fd, &hook, &attachment, &diag) < 0) {
+                if (diag.error != KERN_ERROR_NOT_SUPPORTED)
+                        fail_msg("%s", diag.message);
+                fprintf(stderr, "skipped: %s\n", diag.message);
+                kern_object_free(object);
+                skip();
+                return;
+        }
+        snprintf(path, sizeof(path), "/tmp/bpfkeeper-lsm-%d", getpid());
+        assert_int_equal(mkdir(path, 0700), -1);
+        assert_int_equal(errno, EPERM);
+        assert_int_equal(hits_of(object, 0), 1);
+        detach(object, &hook, &attachment);
+        assert_int_equal(mkdir(path, 0700), 0);
+        rmdir(path);
+        kern_object_free(object);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_raw_tracepoint),
+                cmocka_unit_test(test_tp_btf),
+                cmocka_unit_test(test_fentry),
+                cmocka_unit_test(test_fexit),
+                cmocka_unit_test(test_lsm),
+        };
+
+        return run_attach_tests(tests, NULL, clear_diag);
+}
