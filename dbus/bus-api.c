@@ -14,7 +14,8 @@ static int find_program(sd_bus *bus, const char *path, const char *interface, vo
         uint32_t id;
 
         (void)bus, (void)interface, (void)reterr;
-        if (!bus_path_parse(path, BUS_PROGRAM, &id) || !(program = api->ops->program(api->service, id)))
+        if (!bus_path_parse(path, BUS_PROGRAM, &id) ||
+            !(program = api->ops->program(api->service, id)))
                 return 0;
         program->api = api;
         *ret_found = program;
@@ -112,9 +113,10 @@ static const struct {
         sd_bus_object_find_t find;
         sd_bus_node_enumerator_t enumerate;
 } objects[] = {
-        { BUS_PATH_ROOT "/program", BUS_PROGRAM, bus_program_vtable, find_program, enumerate_programs },
-        { BUS_PATH_ROOT "/map", BUS_MAP, bus_map_vtable, find_map, enumerate_maps },
-        { BUS_PATH_ROOT "/link", BUS_LINK, bus_link_vtable, find_link, enumerate_links },
+        {BUS_PATH_ROOT "/program", BUS_PROGRAM, bus_program_vtable, find_program,
+         enumerate_programs},
+        {BUS_PATH_ROOT "/map", BUS_MAP, bus_map_vtable, find_map, enumerate_maps},
+        {BUS_PATH_ROOT "/link", BUS_LINK, bus_link_vtable, find_link, enumerate_links},
 };
 
 int bus_api_new(sd_bus *bus, const BusOps *ops, void *service, BusApi **ret)
@@ -142,7 +144,8 @@ int bus_api_new(sd_bus *bus, const BusOps *ops, void *service, BusApi **ret)
                                                objects[i].find, api);
                 if (r < 0)
                         return r;
-                r = sd_bus_add_node_enumerator(bus, SLOT, objects[i].prefix, objects[i].enumerate, api);
+                r = sd_bus_add_node_enumerator(bus, SLOT, objects[i].prefix, objects[i].enumerate,
+                                               api);
                 if (r < 0)
                         return r;
         }
@@ -180,8 +183,8 @@ void bus_api_emit_changed(BusApi *api, BusKind kind, uint32_t id, const char *pr
 {
         char path[BUS_PATH_MAX];
 
-        (void)sd_bus_emit_properties_changed(api->bus, bus_path(kind, id, path), bus_interface(kind),
-                                             property, NULL);
+        (void)sd_bus_emit_properties_changed(api->bus, bus_path(kind, id, path),
+                                             bus_interface(kind), property, NULL);
 }
 
 static int append_member(sd_bus_message *reply, const char *signature, const void *member)
@@ -222,8 +225,8 @@ int bus_append_properties(BusApi *api, sd_bus_message *reply, const sd_bus_vtabl
                 if (r < 0)
                         return r;
                 if (v->x.property.get)
-                        r = v->x.property.get(api->bus, path, interface, v->x.property.member, reply,
-                                              (char *)object + v->x.property.offset, reterr);
+                        r = v->x.property.get(api->bus, path, interface, v->x.property.member,
+                                              reply, (char *)object + v->x.property.offset, reterr);
                 else
                         r = append_member(reply, v->x.property.signature,
                                           (char *)object + v->x.property.offset);

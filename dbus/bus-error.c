@@ -12,7 +12,7 @@ static const struct {
         const char *name;
         int error;
 } errors[] = {
-#define E(code, name, error) [BPFKEEPER_ERROR_##code] = { ERROR_PREFIX name, error }
+#define E(code, name, error) [BPFKEEPER_ERROR_##code] = {ERROR_PREFIX name, error}
         E(FAILED, "Failed", EIO),
         E(NOT_AUTHORIZED, "NotAuthorized", EACCES),
         E(AUTHORIZATION_DISMISSED, "AuthorizationDismissed", EACCES),
@@ -55,7 +55,7 @@ static const struct {
 
 G_STATIC_ASSERT(G_N_ELEMENTS(errors) == _BPFKEEPER_ERROR_MAX);
 
-G_DEFINE_QUARK(bpfkeeper-error-quark, bpfkeeper_error)
+G_DEFINE_QUARK(bpfkeeper - error - quark, bpfkeeper_error)
 
 const char *bus_error_name(BpfkeeperError code)
 {

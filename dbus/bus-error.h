@@ -10,38 +10,38 @@
  */
 
 typedef enum BpfkeeperError {
-        BPFKEEPER_ERROR_FAILED,                /* nothing more precise is known */
+        BPFKEEPER_ERROR_FAILED, /* nothing more precise is known */
 
         /* polkit */
-        BPFKEEPER_ERROR_NOT_AUTHORIZED,        /* denied */
+        BPFKEEPER_ERROR_NOT_AUTHORIZED,          /* denied */
         BPFKEEPER_ERROR_AUTHORIZATION_DISMISSED, /* the user closed the password dialog */
         BPFKEEPER_ERROR_AUTHORIZATION_REQUIRED, /* a password would do, but the message doesn't allow
                                                  * interaction, or there is no agent to ask it */
-        BPFKEEPER_ERROR_NO_AUTHORITY,          /* no polkit service, and the caller isn't uid 0 */
-        BPFKEEPER_ERROR_CANCELLED,             /* the caller left, or the service is going down */
+        BPFKEEPER_ERROR_NO_AUTHORITY,           /* no polkit service, and the caller isn't uid 0 */
+        BPFKEEPER_ERROR_CANCELLED,              /* the caller left, or the service is going down */
 
         /* arguments */
         BPFKEEPER_ERROR_UNKNOWN_OPTION,
-        BPFKEEPER_ERROR_WRONG_TYPE,            /* an option has a value of another D-Bus type */
-        BPFKEEPER_ERROR_MISSING_PARAMETER,     /* the hook isn't fully named */
-        BPFKEEPER_ERROR_INVALID_ARGUMENT,      /* a value that can never be right */
+        BPFKEEPER_ERROR_WRONG_TYPE,        /* an option has a value of another D-Bus type */
+        BPFKEEPER_ERROR_MISSING_PARAMETER, /* the hook isn't fully named */
+        BPFKEEPER_ERROR_INVALID_ARGUMENT,  /* a value that can never be right */
         BPFKEEPER_ERROR_LIMIT_EXCEEDED,
-        BPFKEEPER_ERROR_UNKNOWN_TYPE,          /* no such program type in the table */
+        BPFKEEPER_ERROR_UNKNOWN_TYPE, /* no such program type in the table */
 
         /* the object file */
         BPFKEEPER_ERROR_NOT_ELF,
-        BPFKEEPER_ERROR_WRONG_ARCHITECTURE,    /* not for BPF, or of the other endianness */
+        BPFKEEPER_ERROR_WRONG_ARCHITECTURE,         /* not for BPF, or of the other endianness */
         BPFKEEPER_ERROR_NO_SUCH_FUNCTION_IN_OBJECT, /* the object has no program of that name */
-        BPFKEEPER_ERROR_UNKNOWN_SECTION,       /* no type given and the section name tells none */
-        BPFKEEPER_ERROR_TYPE_MISMATCH,         /* the section belongs to another type */
+        BPFKEEPER_ERROR_UNKNOWN_SECTION, /* no type given and the section name tells none */
+        BPFKEEPER_ERROR_TYPE_MISMATCH,   /* the section belongs to another type */
         BPFKEEPER_ERROR_NO_SUCH_GLOBAL,
-        BPFKEEPER_ERROR_NO_SUCH_MAP,           /* neither in the object nor on the bus */
+        BPFKEEPER_ERROR_NO_SUCH_MAP, /* neither in the object nor on the bus */
         BPFKEEPER_ERROR_MAP_MISMATCH,
 
         /* the kernel */
         BPFKEEPER_ERROR_NO_BTF,
-        BPFKEEPER_ERROR_VERIFIER_REFUSED,      /* the message ends in the log's last lines */
-        BPFKEEPER_ERROR_NOT_SUPPORTED,         /* this kernel lacks it */
+        BPFKEEPER_ERROR_VERIFIER_REFUSED, /* the message ends in the log's last lines */
+        BPFKEEPER_ERROR_NOT_SUPPORTED,    /* this kernel lacks it */
 
         /* hooks */
         BPFKEEPER_ERROR_NO_SUCH_INTERFACE,
@@ -53,15 +53,15 @@ typedef enum BpfkeeperError {
         BPFKEEPER_ERROR_HOOK_BUSY,
 
         /* objects on the bus */
-        BPFKEEPER_ERROR_NO_SUCH_OBJECT,        /* no such program, map or link (any more) */
-        BPFKEEPER_ERROR_NOT_MANAGED,           /* not loaded by the service: it can't be unloaded */
+        BPFKEEPER_ERROR_NO_SUCH_OBJECT, /* no such program, map or link (any more) */
+        BPFKEEPER_ERROR_NOT_MANAGED,    /* not loaded by the service: it can't be unloaded */
         BPFKEEPER_ERROR_NO_SUCH_KEY,
-        BPFKEEPER_ERROR_READ_ONLY,             /* a frozen map */
+        BPFKEEPER_ERROR_READ_ONLY, /* a frozen map */
         BPFKEEPER_ERROR_NO_LOG,
 
         /* the service */
-        BPFKEEPER_ERROR_TIMED_OUT,             /* the worker took too long and was ended */
-        BPFKEEPER_ERROR_WORKER_FAILED,         /* the worker died */
+        BPFKEEPER_ERROR_TIMED_OUT,     /* the worker took too long and was ended */
+        BPFKEEPER_ERROR_WORKER_FAILED, /* the worker died */
         _BPFKEEPER_ERROR_MAX,
 } BpfkeeperError;
 

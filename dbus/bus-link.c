@@ -30,7 +30,8 @@ static int get_kernel_link_id(sd_bus *bus, const char *path, const char *interfa
                               sd_bus_error *reterr)
 {
         const BusLink *link = userdata;
-        uint32_t id = link->kernel_link_ids->len ? g_array_index(link->kernel_link_ids, uint32_t, 0) : 0;
+        uint32_t id =
+                link->kernel_link_ids->len ? g_array_index(link->kernel_link_ids, uint32_t, 0) : 0;
 
         (void)bus, (void)path, (void)interface, (void)property, (void)reterr;
         return sd_bus_message_append_basic(reply, 'u', &id);
@@ -47,8 +48,9 @@ static int get_kernel_link_ids(sd_bus *bus, const char *path, const char *interf
                                            link->kernel_link_ids->len * sizeof(uint32_t));
 }
 
-#define CONST_PROPERTY(name, signature, member)                                                    \
-        SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusLink, member), SD_BUS_VTABLE_PROPERTY_CONST)
+#define CONST_PROPERTY(name, signature, member)                           \
+        SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusLink, member), \
+                        SD_BUS_VTABLE_PROPERTY_CONST)
 
 const sd_bus_vtable bus_link_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -62,7 +64,8 @@ const sd_bus_vtable bus_link_vtable[] = {
         CONST_PROPERTY("OwnerUid", "u", owner_uid),
         CONST_PROPERTY("AttachTime", "t", attach_time),
         SD_BUS_PROPERTY("KernelLinkId", "u", get_kernel_link_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("KernelLinkIds", "au", get_kernel_link_ids, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("KernelLinkIds", "au", get_kernel_link_ids, 0,
+                        SD_BUS_VTABLE_PROPERTY_CONST),
         CONST_PROPERTY("Interface", "s", interface),
         CONST_PROPERTY("InterfaceIndex", "u", interface_index),
         CONST_PROPERTY("Direction", "s", direction),

@@ -81,11 +81,12 @@ static int read_programs(sd_bus_message *m, GArray *programs, sd_bus_error *rete
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_read(m, "(ss)", &name, &type)) > 0) {
-                BusProgramWish wish = { 0 };
+                BusProgramWish wish = {0};
 
                 if (!*name)
-                        return bus_error_setf(reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT,
-                                              "A program's name is empty; give the function's name.");
+                        return bus_error_setf(
+                                reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT,
+                                "A program's name is empty; give the function's name.");
                 for (guint i = 0; i < programs->len; i++)
                         if (g_str_equal(g_array_index(programs, BusProgramWish, i).name, name))
                                 return bus_error_setf(reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT,
@@ -113,7 +114,7 @@ static int read_globals(sd_bus_message *m, const char *type, size_t offset, void
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_enter_container(m, 'e', "say")) > 0) {
-                BusGlobal global = { 0 };
+                BusGlobal global = {0};
                 const char *name;
                 const void *data;
 
@@ -150,12 +151,12 @@ static int read_maps(sd_bus_message *m, const char *type, size_t offset, void *d
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_read(m, "{so}", &name, &path)) > 0) {
-                BusMapWish wish = { 0 };
+                BusMapWish wish = {0};
 
                 if (!bus_path_parse(path, BUS_MAP, &wish.id))
-                        return bus_error_setf(reterr, BPFKEEPER_ERROR_NO_SUCH_MAP,
-                                              "Map '%s' is to be %s, which isn't the path of a map.",
-                                              name, path);
+                        return bus_error_setf(
+                                reterr, BPFKEEPER_ERROR_NO_SUCH_MAP,
+                                "Map '%s' is to be %s, which isn't the path of a map.", name, path);
                 wish.name = g_strdup(name);
                 g_array_append_val(args->maps, wish);
                 r = check_count(args->maps->len, "maps", reterr);
@@ -199,14 +200,13 @@ static int read_metadata(sd_bus_message *m, const char *type, size_t offset, voi
 }
 
 static const BusOption load_options[] = {
-        { "name", { "s" }, bus_option_string, offsetof(BusLoadArgs, name) },
-        { "globals", { "a{say}" }, read_globals },
-        { "metadata", { "a{ss}" }, read_metadata },
-        { "maps", { "a{so}" }, read_maps },
-        { "btf", { "h" }, bus_option_fd, offsetof(BusLoadArgs, btf_fd) },
-        { "log_level", { "u" }, bus_option_u32, offsetof(BusLoadArgs, log_level) },
-        {}
-};
+        {"name", {"s"}, bus_option_string, offsetof(BusLoadArgs, name)},
+        {"globals", {"a{say}"}, read_globals},
+        {"metadata", {"a{ss}"}, read_metadata},
+        {"maps", {"a{so}"}, read_maps},
+        {"btf", {"h"}, bus_option_fd, offsetof(BusLoadArgs, btf_fd)},
+        {"log_level", {"u"}, bus_option_u32, offsetof(BusLoadArgs, log_level)},
+        {}};
 
 static int method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
@@ -293,36 +293,48 @@ static int read_map_path(sd_bus_message *m, const char *type, size_t offset, voi
 }
 
 #define FILTER(member) offsetof(BusFilter, member)
-#define FILTER_MANAGED                                                                             \
-        { "managed", { "b" }, bus_option_bool, FILTER(managed), FILTER(has_managed) }
-#define FILTER_TYPE                                                                                \
-        { "type", { "s" }, bus_option_borrow, FILTER(type) }
-#define FILTER_NAME                                                                                \
-        { "name", { "s" }, bus_option_borrow, FILTER(name) }
-#define FILTER_APPLICATION                                                                         \
-        { "application", { "s" }, bus_option_borrow, FILTER(application) }
-#define FILTER_OWNER_UID                                                                           \
-        { "owner_uid", { "u" }, bus_option_u32, FILTER(owner_uid), FILTER(has_owner_uid) }
-#define FILTER_PROGRAM                                                                             \
-        { "program", { "o" }, read_program_path, 0, FILTER(has_program) }
+#define FILTER_MANAGED                                                                  \
+        {                                                                               \
+                "managed", {"b"}, bus_option_bool, FILTER(managed), FILTER(has_managed) \
+        }
+#define FILTER_TYPE                                            \
+        {                                                      \
+                "type", {"s"}, bus_option_borrow, FILTER(type) \
+        }
+#define FILTER_NAME                                            \
+        {                                                      \
+                "name", {"s"}, bus_option_borrow, FILTER(name) \
+        }
+#define FILTER_APPLICATION                                                   \
+        {                                                                    \
+                "application", {"s"}, bus_option_borrow, FILTER(application) \
+        }
+#define FILTER_OWNER_UID                                                                     \
+        {                                                                                    \
+                "owner_uid", {"u"}, bus_option_u32, FILTER(owner_uid), FILTER(has_owner_uid) \
+        }
+#define FILTER_PROGRAM                                                      \
+        {                                                                   \
+                "program", {"o"}, read_program_path, 0, FILTER(has_program) \
+        }
 
-static const BusOption program_filter[] = {
-        FILTER_MANAGED, FILTER_TYPE, FILTER_NAME, FILTER_APPLICATION, FILTER_OWNER_UID,
-        { "map", { "o" }, read_map_path, 0, FILTER(has_map) },
-        {}
-};
+static const BusOption program_filter[] = {FILTER_MANAGED,
+                                           FILTER_TYPE,
+                                           FILTER_NAME,
+                                           FILTER_APPLICATION,
+                                           FILTER_OWNER_UID,
+                                           {"map", {"o"}, read_map_path, 0, FILTER(has_map)},
+                                           {}};
 
-static const BusOption link_filter[] = {
-        FILTER_TYPE, FILTER_PROGRAM, FILTER_OWNER_UID,
-        { "interface", { "s" }, bus_option_borrow, FILTER(interface) },
-        {}
-};
+static const BusOption link_filter[] = {FILTER_TYPE,
+                                        FILTER_PROGRAM,
+                                        FILTER_OWNER_UID,
+                                        {"interface", {"s"}, bus_option_borrow, FILTER(interface)},
+                                        {}};
 
 static const BusOption map_filter[] = {
-        FILTER_MANAGED, FILTER_TYPE, FILTER_NAME, FILTER_APPLICATION, FILTER_OWNER_UID,
-        FILTER_PROGRAM,
-        {}
-};
+        FILTER_MANAGED,   FILTER_TYPE,    FILTER_NAME, FILTER_APPLICATION,
+        FILTER_OWNER_UID, FILTER_PROGRAM, {}};
 
 static bool contains(const GArray *ids, uint32_t id)
 {
@@ -396,7 +408,7 @@ static int list(BusApi *api, sd_bus_message *m, BusKind kind, const BusOption *t
 {
         g_autoptr(sd_bus_message) reply = NULL;
         g_autoptr(GArray) ids = NULL;
-        BusFilter filter = { 0 };
+        BusFilter filter = {0};
         int r;
 
         r = bus_options_read(m, table, &filter, reterr);
@@ -423,7 +435,8 @@ static int list(BusApi *api, sd_bus_message *m, BusKind kind, const BusOption *t
                 r = sd_bus_message_append_basic(reply, 'o', path);
                 if (r < 0)
                         return r;
-                r = bus_append_properties(api, reply, vtable, path, bus_interface(kind), object, reterr);
+                r = bus_append_properties(api, reply, vtable, path, bus_interface(kind), object,
+                                          reterr);
                 if (r < 0)
                         return r;
                 r = sd_bus_message_close_container(reply);
@@ -553,7 +566,8 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Load",
                                 SD_BUS_ARGS("h", object, "a(ss)", programs, "a{sv}", options),
-                                SD_BUS_RESULT("ao", paths), method_load, SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("ao", paths), method_load,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Inspect", SD_BUS_ARGS("h", object),
                                 SD_BUS_RESULT("a(sss)", programs), method_inspect,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -100,7 +100,7 @@ static int get_stats(sd_bus *bus, const char *path, const char *interface, const
                      sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
 {
         const BusMap *map = userdata;
-        BusMapStats stats = { 0 };
+        BusMapStats stats = {0};
 
         (void)bus, (void)path, (void)interface, (void)reterr;
         (void)map->api->ops->map_stats(map->api->service, map, &stats);
@@ -109,8 +109,9 @@ static int get_stats(sd_bus *bus, const char *path, const char *interface, const
         return sd_bus_message_append_basic(reply, 't', &stats.bytes_memlock);
 }
 
-#define CONST_PROPERTY(name, signature, member)                                                    \
-        SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusMap, member), SD_BUS_VTABLE_PROPERTY_CONST)
+#define CONST_PROPERTY(name, signature, member)                          \
+        SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusMap, member), \
+                        SD_BUS_VTABLE_PROPERTY_CONST)
 
 const sd_bus_vtable bus_map_vtable[] = {
         SD_BUS_VTABLE_START(0),

@@ -7,9 +7,9 @@ static const struct {
         const char *prefix;
         const char *interface;
 } kinds[_BUS_KIND_MAX] = {
-        [BUS_PROGRAM] = { BUS_PATH_ROOT "/program/_", "org.bpfkeeper1.Program" },
-        [BUS_MAP] = { BUS_PATH_ROOT "/map/_", "org.bpfkeeper1.Map" },
-        [BUS_LINK] = { BUS_PATH_ROOT "/link/_", "org.bpfkeeper1.Link" },
+        [BUS_PROGRAM] = {BUS_PATH_ROOT "/program/_", "org.bpfkeeper1.Program"},
+        [BUS_MAP] = {BUS_PATH_ROOT "/map/_", "org.bpfkeeper1.Map"},
+        [BUS_LINK] = {BUS_PATH_ROOT "/link/_", "org.bpfkeeper1.Link"},
 };
 
 char *bus_path(BusKind kind, uint32_t id, char *ret)

@@ -35,17 +35,17 @@ bool bus_path_parse(const char *path, BusKind kind, uint32_t *ret);
 const char *bus_interface(BusKind kind);
 
 typedef struct BusProgram {
-        struct BusApi *api;           /* set by the API when it finds the object */
+        struct BusApi *api; /* set by the API when it finds the object */
         uint32_t id;
         char *name;
         char *type;
         char *kernel_type;
         char *section;
         char *tag;
-        int managed;                  /* int: what sd-bus takes for a boolean */
+        int managed; /* int: what sd-bus takes for a boolean */
         uint32_t owner_uid;
         char *application;
-        char **metadata;              /* key, value, key, value, …, NULL */
+        char **metadata; /* key, value, key, value, …, NULL */
         char *source_digest;
         uint64_t load_time;
         int gpl_compatible;
@@ -53,8 +53,8 @@ typedef struct BusProgram {
         uint32_t bytes_jited;
         uint32_t verified_instructions;
         uint32_t btf_id;
-        GArray *maps;                 /* uint32_t: map ids */
-        GArray *links;                /* uint32_t: link ids */
+        GArray *maps;  /* uint32_t: map ids */
+        GArray *links; /* uint32_t: link ids */
 } BusProgram;
 
 /* What changes with every run; asked of the kernel when it is read. */
@@ -66,7 +66,7 @@ typedef struct BusProgramStats {
 } BusProgramStats;
 
 typedef struct BusMap {
-        struct BusApi *api;           /* set by the API when it finds the object */
+        struct BusApi *api; /* set by the API when it finds the object */
         uint32_t id;
         char *name;
         char *type;
@@ -79,7 +79,7 @@ typedef struct BusMap {
         char *application;
         uint32_t btf_id;
         uint32_t possible_cpus;
-        GArray *programs;             /* uint32_t: program ids */
+        GArray *programs; /* uint32_t: program ids */
 } BusMap;
 
 typedef struct BusMapStats {
@@ -88,14 +88,14 @@ typedef struct BusMapStats {
 } BusMapStats;
 
 typedef struct BusLink {
-        struct BusApi *api;           /* set by the API when it finds the object */
+        struct BusApi *api; /* set by the API when it finds the object */
         uint32_t id;
         char *type;
         uint32_t program_id;
         char *program_name;
         uint32_t owner_uid;
         uint64_t attach_time;
-        GArray *kernel_link_ids;      /* uint32_t */
+        GArray *kernel_link_ids; /* uint32_t */
         char *interface;
         uint32_t interface_index;
         char *direction;

@@ -15,7 +15,7 @@
 
 typedef struct BusProgramWish {
         char *name;
-        char *type;                  /* "" : as the section says */
+        char *type; /* "" : as the section says */
 } BusProgramWish;
 
 typedef struct BusGlobal {
@@ -30,13 +30,13 @@ typedef struct BusMapWish {
 } BusMapWish;
 
 typedef struct BusLoadArgs {
-        int object_fd;               /* the message's; the message is kept until the answer */
-        GArray *programs;            /* BusProgramWish */
-        char *name;                  /* or "" */
-        GArray *globals;             /* BusGlobal */
-        GArray *maps;                /* BusMapWish */
-        char **metadata;             /* key, value, …, NULL */
-        int btf_fd;                  /* or -1 */
+        int object_fd;    /* the message's; the message is kept until the answer */
+        GArray *programs; /* BusProgramWish */
+        char *name;       /* or "" */
+        GArray *globals;  /* BusGlobal */
+        GArray *maps;     /* BusMapWish */
+        char **metadata;  /* key, value, …, NULL */
+        int btf_fd;       /* or -1 */
         uint32_t log_level;
 } BusLoadArgs;
 
@@ -76,7 +76,7 @@ void bus_attach_args_free(BusAttachArgs *args);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusAttachArgs, bus_attach_args_free)
 
 typedef struct BusTestRunArgs {
-        const void *data;            /* the message's */
+        const void *data; /* the message's */
         size_t data_size;
         const void *context;
         size_t context_size;
@@ -89,7 +89,7 @@ typedef struct BusFilter {
         bool has_managed, managed;
         bool has_owner_uid;
         uint32_t owner_uid;
-        const char *type;            /* these: NULL if not given; the message's */
+        const char *type; /* these: NULL if not given; the message's */
         const char *name;
         const char *application;
         const char *interface;
@@ -125,10 +125,12 @@ typedef struct BusOps {
         void (*program_log)(void *service, sd_bus_message *m, uint32_t id);
         void (*test_run)(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args);
         void (*detach)(void *service, sd_bus_message *m, uint32_t id);
-        void (*map_lookup)(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size);
-        void (*map_update)(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size,
-                           const void *value, size_t value_size);
-        void (*map_delete)(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size);
+        void (*map_lookup)(void *service, sd_bus_message *m, uint32_t id, const void *key,
+                           size_t size);
+        void (*map_update)(void *service, sd_bus_message *m, uint32_t id, const void *key,
+                           size_t size, const void *value, size_t value_size);
+        void (*map_delete)(void *service, sd_bus_message *m, uint32_t id, const void *key,
+                           size_t size);
         void (*map_entries)(void *service, sd_bus_message *m, uint32_t id, const void *after,
                             size_t size, uint32_t limit);
         void (*map_open_fd)(void *service, sd_bus_message *m, uint32_t id, const char *mode);
@@ -153,6 +155,6 @@ void bus_api_emit_changed(BusApi *api, BusKind kind, uint32_t id, const char *pr
 /* Answers. Each may fail only where the connection is gone, and then nobody is waiting. */
 int bus_reply_paths(sd_bus_message *m, BusKind kind, const uint32_t *ids, size_t n);
 int bus_reply_path(sd_bus_message *m, BusKind kind, uint32_t id);
-int bus_reply_fd(sd_bus_message *m, int fd);                  /* duplicated */
+int bus_reply_fd(sd_bus_message *m, int fd); /* duplicated */
 int bus_reply_bytes(sd_bus_message *m, const void *data, size_t size);
 int bus_reply_empty(sd_bus_message *m);

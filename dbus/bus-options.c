@@ -41,10 +41,11 @@ static int read_value(sd_bus_message *m, const BusOption *o, void *dest, sd_bus_
                 if (strcmp(o->types[i], contents) == 0)
                         match = o->types[i];
         if (!match)
-                return bus_error_setf(reterr, BPFKEEPER_ERROR_WRONG_TYPE,
-                                      "Option '%s' has a value of D-Bus type '%s'; it takes '%s'%s%s%s.",
-                                      o->name, contents, o->types[0], o->types[1] ? " or '" : "",
-                                      o->types[1] ?: "", o->types[1] ? "'" : "");
+                return bus_error_setf(
+                        reterr, BPFKEEPER_ERROR_WRONG_TYPE,
+                        "Option '%s' has a value of D-Bus type '%s'; it takes '%s'%s%s%s.", o->name,
+                        contents, o->types[0], o->types[1] ? " or '" : "", o->types[1] ?: "",
+                        o->types[1] ? "'" : "");
         r = sd_bus_message_enter_container(m, 'v', match);
         if (r < 0)
                 return r;
@@ -112,7 +113,8 @@ int bus_option_i32(sd_bus_message *m, const char *type, size_t offset, void *des
         return sd_bus_message_read_basic(m, type[0], MEMBER(int32_t, dest, offset));
 }
 
-int bus_option_string(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+int bus_option_string(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                      sd_bus_error *e)
 {
         const char *s;
         int r;
@@ -126,7 +128,8 @@ int bus_option_string(sd_bus_message *m, const char *type, size_t offset, void *
         return 0;
 }
 
-int bus_option_borrow(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+int bus_option_borrow(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                      sd_bus_error *e)
 {
         (void)e;
         return sd_bus_message_read_basic(m, type[0], MEMBER(const char *, dest, offset));

@@ -10,15 +10,15 @@
 
 typedef struct BusOption {
         const char *name;
-        const char *types[3];        /* D-Bus types of the value, NULL-terminated */
+        const char *types[3]; /* D-Bus types of the value, NULL-terminated */
         /*
          * Reads the value, of type @type, from @m into the struct that bus_options_read() was given.
          * A negative errno, with @reterr filled where it is the caller's fault.
          */
         int (*read)(sd_bus_message *m, const char *type, size_t offset, void *dest,
                     sd_bus_error *reterr);
-        size_t offset;               /* of the member that it fills, for the readers below */
-        size_t has_offset;           /* bool to set, or 0 */
+        size_t offset;     /* of the member that it fills, for the readers below */
+        size_t has_offset; /* bool to set, or 0 */
 } BusOption;
 
 /* Reads the array at the message's position. The table's last row has a NULL name. */
@@ -29,7 +29,10 @@ int bus_options_read(sd_bus_message *m, const BusOption *table, void *dest, sd_b
 int bus_option_u32(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
 int bus_option_u64(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
 int bus_option_i32(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
-int bus_option_string(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
-int bus_option_borrow(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
-int bus_option_bool(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
+int bus_option_string(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                      sd_bus_error *e);
+int bus_option_borrow(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                      sd_bus_error *e);
+int bus_option_bool(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                    sd_bus_error *e);
 int bus_option_fd(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);

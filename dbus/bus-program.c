@@ -53,23 +53,22 @@ static int read_cgroup(sd_bus_message *m, const char *type, size_t offset, void 
 #define HAS(member) .has_offset = offsetof(BusAttachArgs, has_##member)
 
 static const BusOption attach_options[] = {
-        { "interface", { "s", "u" }, read_interface, ARG(interface) },
-        { "direction", { "s" }, bus_option_string, ARG(direction) },
-        { "priority", { "u" }, bus_option_u32, ARG(priority), HAS(priority) },
-        { "mode", { "s" }, bus_option_string, ARG(mode) },
-        { "tracepoint", { "s" }, bus_option_string, ARG(tracepoint) },
-        { "function", { "s" }, bus_option_string, ARG(function) },
-        { "offset", { "t" }, bus_option_u64, ARG(offset), HAS(offset) },
-        { "target", { "h", "s" }, read_target, ARG(target) },
-        { "pid", { "i" }, bus_option_i32, ARG(pid), HAS(pid) },
-        { "cgroup", { "h", "s" }, read_cgroup, ARG(cgroup) },
-        { "event", { "s" }, bus_option_string, ARG(event) },
-        { "frequency", { "t" }, bus_option_u64, ARG(frequency), HAS(frequency) },
-        { "period", { "t" }, bus_option_u64, ARG(period), HAS(period) },
-        { "cpu", { "i" }, bus_option_i32, ARG(cpu), HAS(cpu) },
-        { "cookie", { "t" }, bus_option_u64, ARG(cookie), HAS(cookie) },
-        {}
-};
+        {"interface", {"s", "u"}, read_interface, ARG(interface)},
+        {"direction", {"s"}, bus_option_string, ARG(direction)},
+        {"priority", {"u"}, bus_option_u32, ARG(priority), HAS(priority)},
+        {"mode", {"s"}, bus_option_string, ARG(mode)},
+        {"tracepoint", {"s"}, bus_option_string, ARG(tracepoint)},
+        {"function", {"s"}, bus_option_string, ARG(function)},
+        {"offset", {"t"}, bus_option_u64, ARG(offset), HAS(offset)},
+        {"target", {"h", "s"}, read_target, ARG(target)},
+        {"pid", {"i"}, bus_option_i32, ARG(pid), HAS(pid)},
+        {"cgroup", {"h", "s"}, read_cgroup, ARG(cgroup)},
+        {"event", {"s"}, bus_option_string, ARG(event)},
+        {"frequency", {"t"}, bus_option_u64, ARG(frequency), HAS(frequency)},
+        {"period", {"t"}, bus_option_u64, ARG(period), HAS(period)},
+        {"cpu", {"i"}, bus_option_i32, ARG(cpu), HAS(cpu)},
+        {"cookie", {"t"}, bus_option_u64, ARG(cookie), HAS(cookie)},
+        {}};
 
 static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
@@ -135,16 +134,15 @@ static int read_context(sd_bus_message *m, const char *type, size_t offset, void
 #define TEST_RUN_DATA_MAX (1024 * 1024)
 
 static const BusOption test_run_options[] = {
-        { "repeat", { "u" }, bus_option_u32, offsetof(BusTestRunArgs, repeat) },
-        { "context", { "ay" }, read_context },
-        { "data_size", { "u" }, bus_option_u32, offsetof(BusTestRunArgs, data_out_size) },
-        {}
-};
+        {"repeat", {"u"}, bus_option_u32, offsetof(BusTestRunArgs, repeat)},
+        {"context", {"ay"}, read_context},
+        {"data_size", {"u"}, bus_option_u32, offsetof(BusTestRunArgs, data_out_size)},
+        {}};
 
 static int method_test_run(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         BusProgram *program = userdata;
-        BusTestRunArgs args = { .repeat = 1, .data_out_size = G_MAXUINT32 };
+        BusTestRunArgs args = {.repeat = 1, .data_out_size = G_MAXUINT32};
         int r;
 
         r = bus_read_bytes(m, &args.data, &args.data_size);
@@ -212,7 +210,7 @@ static int get_stats(sd_bus *bus, const char *path, const char *interface, const
                      sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
 {
         const BusProgram *program = userdata;
-        BusProgramStats stats = { 0 };
+        BusProgramStats stats = {0};
 
         (void)bus, (void)path, (void)interface, (void)reterr;
         /* A program that is gone by now has zeros, so that reading all properties goes on. */
@@ -226,8 +224,8 @@ static int get_stats(sd_bus *bus, const char *path, const char *interface, const
         return sd_bus_message_append_basic(reply, 't', &stats.bytes_memlock);
 }
 
-#define CONST_PROPERTY(name, signature, member)                                                    \
-        SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusProgram, member),                       \
+#define CONST_PROPERTY(name, signature, member)                              \
+        SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusProgram, member), \
                         SD_BUS_VTABLE_PROPERTY_CONST)
 
 const sd_bus_vtable bus_program_vtable[] = {

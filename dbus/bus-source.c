@@ -8,7 +8,7 @@ typedef struct BusSource {
         GSource source;
         sd_bus *bus;
         GPollFD poll;
-        uint64_t until;      /* CLOCK_MONOTONIC, µs; when sd-bus wants to be called anyway */
+        uint64_t until; /* CLOCK_MONOTONIC, µs; when sd-bus wants to be called anyway */
         void (*closed)(void *userdata);
         void *userdata;
 } BusSource;
@@ -74,7 +74,10 @@ static void finalize(GSource *source)
 GSource *bus_source_new(sd_bus *bus, void (*closed)(void *userdata), void *userdata)
 {
         static GSourceFuncs functions = {
-                .prepare = prepare, .check = check, .dispatch = dispatch, .finalize = finalize,
+                .prepare = prepare,
+                .check = check,
+                .dispatch = dispatch,
+                .finalize = finalize,
         };
         GSource *source = g_source_new(&functions, sizeof(BusSource));
         BusSource *s = (BusSource *)source;

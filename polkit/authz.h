@@ -16,12 +16,12 @@ typedef struct Authz Authz;
 typedef enum AuthzVerdict {
         AUTHZ_ALLOWED,
         AUTHZ_DENIED,
-        AUTHZ_DISMISSED,      /* the user closed the dialog */
-        AUTHZ_CHALLENGE,      /* would be allowed after authentication, but interaction isn't, or no
+        AUTHZ_DISMISSED,    /* the user closed the dialog */
+        AUTHZ_CHALLENGE,    /* would be allowed after authentication, but interaction isn't, or no
                                * agent is there */
-        AUTHZ_NO_AUTHORITY,   /* no polkit service answers */
-        AUTHZ_CANCELLED,      /* by the cancellable, or the subject left the bus */
-        AUTHZ_FAILED,         /* polkit answered with an error; an unknown action, for one */
+        AUTHZ_NO_AUTHORITY, /* no polkit service answers */
+        AUTHZ_CANCELLED,    /* by the cancellable, or the subject left the bus */
+        AUTHZ_FAILED,       /* polkit answered with an error; an unknown action, for one */
 } AuthzVerdict;
 
 Authz *authz_new(void);

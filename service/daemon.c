@@ -10,7 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "bus-source.h"
-#include "error.h"
+#include "errors.h"
 #include "netwatch.h"
 #include "ops.h"
 #include "recover.h"
@@ -91,7 +91,7 @@ static int get_program_stats(void *service, const BusProgram *program, BusProgra
 
 static int get_map_stats(void *service, const BusMap *map, BusMapStats *ret)
 {
-        BusMapStats stats = { 0 };
+        BusMapStats stats = {0};
         int fd, r;
 
         fd = map_open(service, (const Map *)map, KERN_ACCESS_READ);
@@ -305,7 +305,8 @@ static void publish(Daemon *daemon)
         registry_set_api(daemon->registry, daemon->api);
         daemon->last_activity = g_get_monotonic_time();
         if (daemon->idle_sec > 0)
-                daemon->idle_timer = g_timeout_add_seconds(MAX(daemon->idle_sec / 4, 1), check_idle, daemon);
+                daemon->idle_timer =
+                        g_timeout_add_seconds(MAX(daemon->idle_sec / 4, 1), check_idle, daemon);
         worker_pool_warm(daemon->workers);
         (void)sd_notify(0, "READY=1");
 }
@@ -387,7 +388,8 @@ static bool start(Daemon *daemon, GError **reterr)
         daemon->registry = registry_new(daemon->quota);
         daemon->peers = peer_table_new(daemon->bus);
         daemon->authz = authz_new();
-        daemon->workers = worker_pool_new(LIBEXECDIR "/bpfkeeper-worker", store_lock_fd(daemon->store));
+        daemon->workers =
+                worker_pool_new(LIBEXECDIR "/bpfkeeper-worker", store_lock_fd(daemon->store));
         daemon->program_types = make_program_types();
         /* Before the state is read: an interface that goes in between is seen by one or the other. */
         daemon->netwatch = netwatch_new(interface_gone, interfaces_unknown, daemon);
@@ -416,7 +418,7 @@ static void stop(Daemon *daemon)
 
 int daemon_run(unsigned idle_sec)
 {
-        Daemon daemon = { .idle_sec = idle_sec };
+        Daemon daemon = {.idle_sec = idle_sec};
         g_autoptr(GError) error = NULL;
 
         daemon.loop = g_main_loop_new(NULL, FALSE);

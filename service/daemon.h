@@ -21,14 +21,14 @@ typedef struct Daemon {
         WorkerPool *workers;
         Authz *authz;
         struct Netwatch *netwatch;
-        GArray *program_types;   /* BusProgramType; the last has a NULL name */
-        GArray *features;        /* BusFeature; the last has a NULL name */
+        GArray *program_types; /* BusProgramType; the last has a NULL name */
+        GArray *features;      /* BusFeature; the last has a NULL name */
         GMainLoop *loop;
-        unsigned n_busy;         /* requests and other work that isn't done */
+        unsigned n_busy; /* requests and other work that isn't done */
         gint64 last_activity;
-        unsigned idle_sec;       /* 0: never leave */
+        unsigned idle_sec; /* 0: never leave */
         guint idle_timer;
-        bool leaving;            /* the bus name is given up; going down when all is done */
+        bool leaving; /* the bus name is given up; going down when all is done */
         int exit_status;
 } Daemon;
 

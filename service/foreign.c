@@ -5,9 +5,9 @@
 
 /* What can be told of a kind of object without knowing which. */
 typedef struct Kind {
-        GHashTable *seen;     /* id → Program or Map */
-        GArray *came;         /* ids to announce */
-        GPtrArray *went;      /* objects to announce as gone, still findable until that is done */
+        GHashTable *seen; /* id → Program or Map */
+        GArray *came;     /* ids to announce */
+        GPtrArray *went;  /* objects to announce as gone, still findable until that is done */
         int (*open_id)(uint32_t id);
         int (*next_id)(uint32_t id, uint32_t *ret);
         gpointer (*make)(int fd);
@@ -16,7 +16,7 @@ typedef struct Kind {
 
 struct Foreign {
         BusApi *api;
-        Kind kinds[2];        /* BUS_PROGRAM, BUS_MAP */
+        Kind kinds[2]; /* BUS_PROGRAM, BUS_MAP */
         guint announce_idle;
 };
 
@@ -154,14 +154,18 @@ Foreign *foreign_new(void)
         f->kinds[BUS_PROGRAM] = (Kind){
                 .seen = g_hash_table_new_full(NULL, NULL, NULL, free_program),
                 .went = g_ptr_array_new_with_free_func(free_program),
-                .open_id = kern_program_open_id, .next_id = kern_program_next_id,
-                .make = make_program, .id = program_id,
+                .open_id = kern_program_open_id,
+                .next_id = kern_program_next_id,
+                .make = make_program,
+                .id = program_id,
         };
         f->kinds[BUS_MAP] = (Kind){
                 .seen = g_hash_table_new_full(NULL, NULL, NULL, free_map),
                 .went = g_ptr_array_new_with_free_func(free_map),
-                .open_id = kern_map_open_id, .next_id = kern_map_next_id,
-                .make = make_map, .id = map_id,
+                .open_id = kern_map_open_id,
+                .next_id = kern_map_next_id,
+                .make = make_map,
+                .id = map_id,
         };
         for (int i = 0; i < 2; i++)
                 f->kinds[i].came = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -196,10 +200,12 @@ static gboolean announce(gpointer userdata)
                 Kind *k = &f->kinds[kind];
 
                 for (guint i = 0; f->api && i < k->went->len; i++)
-                        bus_api_emit_removed(f->api, (BusKind)kind, k->id(g_ptr_array_index(k->went, i)));
+                        bus_api_emit_removed(f->api, (BusKind)kind,
+                                             k->id(g_ptr_array_index(k->went, i)));
                 g_ptr_array_set_size(k->went, 0);
                 for (guint i = 0; f->api && i < k->came->len; i++)
-                        bus_api_emit_added(f->api, (BusKind)kind, g_array_index(k->came, uint32_t, i));
+                        bus_api_emit_added(f->api, (BusKind)kind,
+                                           g_array_index(k->came, uint32_t, i));
                 g_array_set_size(k->came, 0);
         }
         return G_SOURCE_REMOVE;

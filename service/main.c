@@ -14,17 +14,17 @@
 
 int main(int argc, char **argv)
 {
-        g_autoptr(GOptionContext) context = g_option_context_new("- keeps the machine's eBPF programs");
+        g_autoptr(GOptionContext) context =
+                g_option_context_new("- keeps the machine's eBPF programs");
         g_autoptr(GError) error = NULL;
         gboolean version = FALSE;
         gint idle_sec = IDLE_SEC_DEFAULT;
         const GOptionEntry entries[] = {
-                { "idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_sec,
-                  "Leave after so many seconds without anything to do; 0: never. Programs stay.",
-                  "SECONDS" },
-                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
-                {}
-        };
+                {"idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_sec,
+                 "Leave after so many seconds without anything to do; 0: never. Programs stay.",
+                 "SECONDS"},
+                {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
+                {}};
 
         setlocale(LC_ALL, "");
         g_option_context_add_main_entries(context, entries, NULL);

@@ -54,7 +54,10 @@ Netwatch *netwatch_new(void (*gone)(uint32_t ifindex, void *userdata),
                 return NULL;
         }
         watch = g_new0(Netwatch, 1);
-        *watch = (Netwatch){ .socket = socket, .gone = gone, .overrun = overrun, .userdata = userdata };
+        *watch = (Netwatch){.socket = socket,
+                            .gone = gone,
+                            .overrun = overrun,
+                            .userdata = userdata};
         watch->source = g_unix_fd_add(mnl_socket_get_fd(socket), G_IO_IN, on_readable, watch);
         return watch;
 }

@@ -15,7 +15,7 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 
-#include "error.h"
+#include "errors.h"
 #include "ops.h"
 
 #define ATTACH_TIMEOUT_SEC 20
@@ -25,11 +25,11 @@ typedef struct AttachOp {
         BusAttachArgs *args;
         uint32_t program_id;
         KernHook hook;
-        int target_fd, cgroup_fd;    /* owned; the hook borrows them */
-        char *target, *cgroup;       /* for people */
+        int target_fd, cgroup_fd; /* owned; the hook borrows them */
+        char *target, *cgroup;    /* for people */
         char interface[IF_NAMESIZE];
         uint64_t cgroup_id;
-        Link *link;                  /* being attached; owned until it is registered */
+        Link *link; /* being attached; owned until it is registered */
 } AttachOp;
 
 static void attach_op_free(void *p)
@@ -95,7 +95,8 @@ static GError *set_interface(AttachOp *op)
                                          a->interface);
         }
         if (!if_indextoname(op->hook.ifindex, op->interface))
-                return error_new(NO_SUCH_INTERFACE, "There is no network interface with the index %u.",
+                return error_new(NO_SUCH_INTERFACE,
+                                 "There is no network interface with the index %u.",
                                  op->hook.ifindex);
         return NULL;
 }
@@ -115,7 +116,8 @@ static GError *set_words(AttachOp *op)
         if (*a->mode) {
                 if (kern_xdp_mode_from_string(a->mode, &h->mode) < 0)
                         return error_new(INVALID_ARGUMENT,
-                                         "Mode is '%s'; it can be 'native', 'skb' or 'hw'.", a->mode);
+                                         "Mode is '%s'; it can be 'native', 'skb' or 'hw'.",
+                                         a->mode);
                 h->given |= KERN_PARAM_BIT(KERN_PARAM_MODE);
         }
         return NULL;
@@ -126,10 +128,10 @@ static void set_numbers(AttachOp *op)
         const BusAttachArgs *a = op->args;
         KernHook *h = &op->hook;
 
-#define SET(member, param)                                                                         \
-        if (a->has_##member) {                                                                     \
-                h->member = a->member;                                                             \
-                h->given |= KERN_PARAM_BIT(param);                                                 \
+#define SET(member, param)                         \
+        if (a->has_##member) {                     \
+                h->member = a->member;             \
+                h->given |= KERN_PARAM_BIT(param); \
         }
         SET(priority, KERN_PARAM_PRIORITY)
         SET(offset, KERN_PARAM_OFFSET)
@@ -160,8 +162,9 @@ static GError *use_target(AttachOp *op, int fd)
                 return error_from_errno(-errno, "keep the target's descriptor");
         op->target_fd = fd;
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-                return error_new(NO_SUCH_TARGET, "The target is no regular file; it must be a binary or "
-                                                 "a library.");
+                return error_new(NO_SUCH_TARGET,
+                                 "The target is no regular file; it must be a binary or "
+                                 "a library.");
         op->hook.target_fd = fd;
         op->hook.given |= KERN_PARAM_BIT(KERN_PARAM_TARGET);
         g_free(op->target);
@@ -178,9 +181,11 @@ static GError *open_target(AttachOp *op, uid_t uid, const char *path)
         int fd;
 
         if (uid != 0)
-                return error_new(MISSING_PARAMETER,
-                                 "The target is given as the path '%s'; only uid 0 may do so, others "
-                                 "pass option 'target' as a descriptor (D-Bus type 'h').", path);
+                return error_new(
+                        MISSING_PARAMETER,
+                        "The target is given as the path '%s'; only uid 0 may do so, others "
+                        "pass option 'target' as a descriptor (D-Bus type 'h').",
+                        path);
         if (*path != '/')
                 return error_new(NO_SUCH_TARGET, "The target '%s' is no absolute path.", path);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -239,10 +244,12 @@ static GError *set_cgroup(AttachOp *op)
         if (op->cgroup_fd < 0)
                 return error_new(NO_SUCH_CGROUP,
                                  "There is no cgroup '%s'; give its directory below %s, or a "
-                                 "descriptor of it.", a->cgroup, CGROUP_ROOT);
+                                 "descriptor of it.",
+                                 a->cgroup, CGROUP_ROOT);
         if (fstatfs(op->cgroup_fd, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC ||
             fstat(op->cgroup_fd, &st) < 0 || !S_ISDIR(st.st_mode))
-                return error_new(NO_SUCH_CGROUP, "'%s' is no directory of a cgroup version 2 hierarchy.",
+                return error_new(NO_SUCH_CGROUP,
+                                 "'%s' is no directory of a cgroup version 2 hierarchy.",
                                  a->cgroup);
         op->hook.cgroup_fd = op->cgroup_fd;
         op->hook.given |= KERN_PARAM_BIT(KERN_PARAM_CGROUP);
@@ -257,7 +264,7 @@ static GError *complete(AttachOp *op, uid_t uid, const Program *program)
 {
         const unsigned params = op->hook.type->required | op->hook.type->optional;
         char target[PATH_MAX] = "";
-        KernDiag diag = { 0 };
+        KernDiag diag = {0};
         GError *error = NULL;
         int r;
 
@@ -288,7 +295,8 @@ static GError *make_hook(AttachOp *op, uid_t uid, const Program *program)
                 error = set_text(h, KERN_PARAM_TRACEPOINT, h->tracepoint, sizeof(h->tracepoint),
                                  a->tracepoint);
         if (!error)
-                error = set_text(h, KERN_PARAM_FUNCTION, h->function, sizeof(h->function), a->function);
+                error = set_text(h, KERN_PARAM_FUNCTION, h->function, sizeof(h->function),
+                                 a->function);
         if (!error)
                 error = set_text(h, KERN_PARAM_EVENT, h->event, sizeof(h->event), a->event);
         if (!error)
@@ -311,7 +319,7 @@ typedef struct Details {
 static void add(Details *d, const char *key, const char *value)
 {
         if (*value)
-                d->list[d->n++] = (AuthzDetail){ key, value };
+                d->list[d->n++] = (AuthzDetail){key, value};
 }
 
 static void add_number(Details *d, const char *key, gint64 value, bool given)
@@ -330,7 +338,7 @@ static void authorize(Request *request, const Program *program)
         AttachOp *op = request->op;
         const KernHook *h = &op->hook;
         g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
-        Details d = { .owned = owned };
+        Details d = {.owned = owned};
         char suffix[32], action[64];
         const unsigned params = h->type->required | h->type->optional;
 
@@ -373,8 +381,10 @@ static void prepare(Request *request)
         if (!program)
                 error = no_such_object(BUS_PROGRAM, op->program_id);
         else if (!program->load)
-                error = error_new(NOT_MANAGED, "Program %u was not loaded by this service, so it can't "
-                                               "attach it.", op->program_id);
+                error = error_new(NOT_MANAGED,
+                                  "Program %u was not loaded by this service, so it can't "
+                                  "attach it.",
+                                  op->program_id);
         else
                 error = make_hook(op, request->uid, program);
         if (error) {
@@ -388,21 +398,15 @@ static void authorize_others(Request *request)
 {
         const AttachOp *op = request->op;
         const Program *program = registry_program(request->daemon->registry, op->program_id);
-        char id[16], owner[16];
 
         if (!program || program->pub.owner_uid == request->uid) {
                 attach(request);
                 return;
         }
-        g_snprintf(id, sizeof(id), "%u", op->program_id);
-        g_snprintf(owner, sizeof(owner), "%u", program->pub.owner_uid);
-        request_authorize(request, "org.bpfkeeper1.use-others",
-                          (AuthzDetail[]){ { "program", program->pub.name },
-                                           { "id", id },
-                                           { "type", program->pub.type },
-                                           { "owner", owner },
-                                           {} },
-                          attach);
+        request_authorize_others(request, "org.bpfkeeper1.use-others",
+                                 &(Belonging){op->program_id, program->pub.name, program->pub.type,
+                                              program->pub.owner_uid},
+                                 attach);
 }
 
 /* 3. The worker */
@@ -446,9 +450,10 @@ static void attach(Request *request)
         if (!program || program->unloading)
                 error = no_such_object(BUS_PROGRAM, op->program_id);
         /* polkit may have taken a while: what was asked for must be what it was. */
-        else if (op->hook.ifindex != 0 && (!if_indextoname(op->hook.ifindex, name) ||
-                                           strcmp(name, op->interface) != 0))
-                error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.", op->interface);
+        else if (op->hook.ifindex != 0 &&
+                 (!if_indextoname(op->hook.ifindex, name) || strcmp(name, op->interface) != 0))
+                error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
+                                  op->interface);
         else if (quota_charge(daemon->quota, request->uid, CHARGE_LINKS, 1, &error)) {
                 quota_release(daemon->quota, request->uid, CHARGE_LINKS, 1);
                 store_next_id(daemon->store, &id, &error);
@@ -546,7 +551,7 @@ static void undo(Request *request, GError *error)
         AttachOp *op = request->op;
         Undo *u = g_new(Undo, 1);
 
-        *u = (Undo){ request, error };
+        *u = (Undo){request, error};
         link_detach(request->daemon, g_steal_pointer(&op->link), false, on_undone, u);
 }
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "errors.h"
 #include "kern-object.h"
 #include "ops.h"
 
@@ -23,21 +23,21 @@
 
 typedef struct LoadOp {
         BusLoadArgs *args;
-        int object_fd;               /* sealed; owned */
-        int btf_fd;                  /* sealed; owned; or -1 */
-        int *sealing;                /* which of the two is being copied */
+        int object_fd; /* sealed; owned */
+        int btf_fd;    /* sealed; owned; or -1 */
+        int *sealing;  /* which of the two is being copied */
         GChecksum *checksum;
         off_t hashed;
         guint hash_idle;
-        char *digest;                /* "sha256:…" */
-        GPtrArray *types;            /* const KernType: those to ask for, each once */
+        char *digest;     /* "sha256:…" */
+        GPtrArray *types; /* const KernType: those to ask for, each once */
         guint next_type;
         guint next_map;
-        GArray *map_fds;             /* int; owned */
+        GArray *map_fds; /* int; owned */
         bool inspecting_only;
         Quota *quota;
         uid_t uid;
-        unsigned n_charged;          /* programs held against the limit while this is going on */
+        unsigned n_charged; /* programs held against the limit while this is going on */
 } LoadOp;
 
 static void load_op_free(void *p)
@@ -128,7 +128,8 @@ static bool take_sealed(int fd, int *dest, GError **reterr)
         struct stat st;
 
         if (fstat(fd, &st) < 0 || st.st_size > KERN_OBJECT_SIZE_MAX) {
-                g_propagate_error(reterr, error_new(LIMIT_EXCEEDED, "The file has %jd bytes; it may have %u.",
+                g_propagate_error(reterr, error_new(LIMIT_EXCEEDED,
+                                                    "The file has %jd bytes; it may have %u.",
                                                     (intmax_t)st.st_size, KERN_OBJECT_SIZE_MAX));
                 return false;
         }
@@ -163,7 +164,8 @@ static void on_copied(sd_bus_message *reply, GError *error, void *userdata)
         if (worker_fds_take(reply, &fd, 1, &n) < 0 || n != 1 || !is_sealed(fd)) {
                 if (fd >= 0)
                         close(fd);
-                request_fail(request, error_new(WORKER_FAILED, "The worker's answer makes no sense."));
+                request_fail(request,
+                             error_new(WORKER_FAILED, "The worker's answer makes no sense."));
                 return;
         }
         *op->sealing = fd;
@@ -230,15 +232,18 @@ static BusProgramWish *find_wish(GArray *programs, const char *name)
 static GError *untyped(const BusProgramWish *wish, const char *section)
 {
         if (section)
-                return error_new(UNKNOWN_SECTION,
-                                 "The section '%s' of program '%s' tells no type that there is; name "
-                                 "one.", section, wish->name);
+                return error_new(
+                        UNKNOWN_SECTION,
+                        "The section '%s' of program '%s' tells no type that there is; name "
+                        "one.",
+                        section, wish->name);
         return error_new(NO_SUCH_FUNCTION_IN_OBJECT, "The object has no program '%s'.", wish->name);
 }
 
 static int complete_wishes(sd_bus_message *reply, GArray *wishes, GError **reterr)
 {
-        g_autoptr(GHashTable) sections = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        g_autoptr(GHashTable) sections =
+                g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         bool all = wishes->len == 0;
         const char *name, *section, *type;
         g_autoptr(GString) names = g_string_new(NULL);
@@ -257,7 +262,7 @@ static int complete_wishes(sd_bus_message *reply, GArray *wishes, GError **reter
                         g_free(wish->type);
                         wish->type = g_strdup(type);
                 } else if (!wish && all) {
-                        BusProgramWish new = { g_strdup(name), g_strdup(type) };
+                        BusProgramWish new = {g_strdup(name), g_strdup(type)};
 
                         g_array_append_val(wishes, new);
                 }
@@ -269,9 +274,10 @@ static int complete_wishes(sd_bus_message *reply, GArray *wishes, GError **reter
                 const char *s = g_hash_table_lookup(sections, wish->name);
 
                 if (!s) {
-                        g_propagate_error(reterr, error_new(NO_SUCH_FUNCTION_IN_OBJECT,
-                                                            "The object has no program '%s'; it has: %s.",
-                                                            wish->name, names->str));
+                        g_propagate_error(reterr,
+                                          error_new(NO_SUCH_FUNCTION_IN_OBJECT,
+                                                    "The object has no program '%s'; it has: %s.",
+                                                    wish->name, names->str));
                         return -ENOENT;
                 }
                 if (!kern_type_find(wish->type)) {
@@ -294,8 +300,9 @@ static void on_inspected(sd_bus_message *reply, GError *error, void *userdata)
         }
         r = complete_wishes(reply, op->args->programs, &error);
         if (r < 0) {
-                request_fail(request, error ?: error_new(WORKER_FAILED,
-                                                         "The worker's answer makes no sense."));
+                request_fail(request, error
+                                              ?: error_new(WORKER_FAILED,
+                                                           "The worker's answer makes no sense."));
                 return;
         }
         check_wishes(request);
@@ -315,7 +322,8 @@ static void on_inspected_only(sd_bus_message *reply, GError *error, void *userda
             sd_bus_message_copy(answer, reply, 1) < 0 ||
             sd_bus_send(request->daemon->bus, answer, NULL) < 0) {
                 sd_bus_message_unref(answer);
-                request_fail(request, error_new(WORKER_FAILED, "The worker's answer makes no sense."));
+                request_fail(request,
+                             error_new(WORKER_FAILED, "The worker's answer makes no sense."));
                 return;
         }
         sd_bus_message_unref(answer);
@@ -355,7 +363,8 @@ static void check_wishes(Request *request)
         GArray *programs = op->args->programs;
         GError *error = NULL;
 
-        if (!quota_charge(request->daemon->quota, request->uid, CHARGE_PROGRAMS, programs->len, &error)) {
+        if (!quota_charge(request->daemon->quota, request->uid, CHARGE_PROGRAMS, programs->len,
+                          &error)) {
                 request_fail(request, error);
                 return;
         }
@@ -374,9 +383,11 @@ static void check_wishes(Request *request)
 
                 if (registry_any_map(request->daemon->registry, wish->id))
                         continue;
-                request_fail(request, error_new(NO_SUCH_MAP,
-                                                "Map '%s' is to be the one with the id %u, and there is "
-                                                "none.", wish->name, wish->id));
+                request_fail(request,
+                             error_new(NO_SUCH_MAP,
+                                       "Map '%s' is to be the one with the id %u, and there is "
+                                       "none.",
+                                       wish->name, wish->id));
                 return;
         }
         op->checksum = g_checksum_new(G_CHECKSUM_SHA256);
@@ -444,12 +455,12 @@ static void authorize_types(Request *request)
         g_snprintf(action, sizeof(action), "org.bpfkeeper1.load.%s", suffix);
         g_snprintf(count, sizeof(count), "%u", n);
         request_authorize(request, action,
-                          (AuthzDetail[]){ { "type", type->name },
-                                           { "program", names->str },
-                                           { "n_programs", count },
-                                           { "application", op->args->name },
-                                           { "digest", op->digest },
-                                           {} },
+                          (AuthzDetail[]){{"type", type->name},
+                                          {"program", names->str},
+                                          {"n_programs", count},
+                                          {"application", op->args->name},
+                                          {"digest", op->digest},
+                                          {}},
                           authorize_types);
 }
 
@@ -462,7 +473,6 @@ static void authorize_maps(Request *request)
                 const BusMapWish *wish =
                         &g_array_index(op->args->maps, BusMapWish, op->next_map / 2);
                 const Map *map = registry_any_map(request->daemon->registry, wish->id);
-                char id[16], owner[16];
 
                 if (!map) {
                         request_fail(request, no_such_object(BUS_MAP, wish->id));
@@ -470,17 +480,12 @@ static void authorize_maps(Request *request)
                 }
                 if (map->pub.managed && map->pub.owner_uid == request->uid)
                         continue;
-                g_snprintf(id, sizeof(id), "%u", wish->id);
-                g_snprintf(owner, sizeof(owner), "%u", map->pub.owner_uid);
-                request_authorize(request,
-                                  op->next_map++ % 2 ? "org.bpfkeeper1.map.write"
-                                                     : "org.bpfkeeper1.map.read",
-                                  (AuthzDetail[]){ { "map", map->pub.name },
-                                                   { "id", id },
-                                                   { "type", map->pub.type },
-                                                   { "owner", owner },
-                                                   {} },
-                                  authorize_maps);
+                request_authorize_others(request,
+                                         op->next_map++ % 2 ? "org.bpfkeeper1.map.write"
+                                                            : "org.bpfkeeper1.map.read",
+                                         &(Belonging){wish->id, map->pub.name, map->pub.type,
+                                                      map->pub.owner_uid},
+                                         authorize_maps);
                 return;
         }
         load(request);
@@ -565,7 +570,8 @@ static void unpin_load(Daemon *daemon, const Load *l)
                 store_unpin(daemon->store, BUS_PROGRAM,
                             ((Program *)g_ptr_array_index(l->programs, i))->pub.id, 0);
         for (guint i = 0; i < l->maps->len; i++)
-                store_unpin(daemon->store, BUS_MAP, ((Map *)g_ptr_array_index(l->maps, i))->pub.id, 0);
+                store_unpin(daemon->store, BUS_MAP, ((Map *)g_ptr_array_index(l->maps, i))->pub.id,
+                            0);
 }
 
 /*
@@ -586,7 +592,8 @@ static int take_program(Request *request, Load *l, const char *name, const char 
         r = kern_program_info(fd, &info);
         if (r < 0)
                 return r;
-        if (info.prog_type != type->prog_type || registry_program(request->daemon->registry, info.id))
+        if (info.prog_type != type->prog_type ||
+            registry_program(request->daemon->registry, info.id))
                 return -EBADMSG;
         r = store_pin(request->daemon->store, BUS_PROGRAM, info.id, 0, fd);
         if (r < 0)
@@ -742,7 +749,8 @@ static void run_last_log(Request *request)
         int fd = request_last_log(request);
 
         if (fd < 0) {
-                request_fail(request, error_new(NO_LOG, "There is no log of a Load() on this connection."));
+                request_fail(request,
+                             error_new(NO_LOG, "There is no log of a Load() on this connection."));
                 return;
         }
         (void)bus_reply_fd(request->m, fd);

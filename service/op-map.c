@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "errors.h"
 #include "ops.h"
 
 #define ENTRIES_MAX 4096
@@ -42,9 +42,11 @@ static void allowed(Request *request)
         }
         fd = map_open(request->daemon, map, op->access);
         if (fd == -EPERM) {
-                request_fail(request, error_new(READ_ONLY,
-                                                "The kernel doesn't let anybody open map %u (%s) in this "
-                                                "way.", op->id, map->pub.name));
+                request_fail(request,
+                             error_new(READ_ONLY,
+                                       "The kernel doesn't let anybody open map %u (%s) in this "
+                                       "way.",
+                                       op->id, map->pub.name));
                 return;
         }
         if (fd < 0) {
@@ -58,17 +60,10 @@ static void allowed(Request *request)
 static void authorize(Request *request, const Map *map, const char *action,
                       void (*next)(Request *request))
 {
-        char id[16], owner[16];
-
-        g_snprintf(id, sizeof(id), "%u", map->pub.id);
-        g_snprintf(owner, sizeof(owner), "%u", map->pub.owner_uid);
-        request_authorize(request, action,
-                          (AuthzDetail[]){ { "map", map->pub.name },
-                                           { "id", id },
-                                           { "type", map->pub.type },
-                                           { "owner", owner },
-                                           {} },
-                          next);
+        request_authorize_others(request, action,
+                                 &(Belonging){map->pub.id, map->pub.name, map->pub.type,
+                                              map->pub.owner_uid},
+                                 next);
 }
 
 /* Reading and writing are two permissions; who wants both is asked for both. */
@@ -108,7 +103,8 @@ static GError *check_key(const MapOp *op, const Map *map)
                                  "A map of type %s has no elements to look up; use OpenFd().",
                                  map->pub.type);
         if (op->key_size != map->pub.key_size)
-                return error_new(INVALID_ARGUMENT, "The key has %zu bytes; keys of map %u (%s) have %u.",
+                return error_new(INVALID_ARGUMENT,
+                                 "The key has %zu bytes; keys of map %u (%s) have %u.",
                                  op->key_size, op->id, map->pub.name, map->pub.key_size);
         return NULL;
 }
@@ -119,8 +115,8 @@ static GError *no_such_key(const MapOp *op, const Map *map)
 
         for (size_t i = 0; i < op->key_size && i < 32; i++)
                 g_string_append_printf(hex, "%s%02x", i ? " " : "", ((const uint8_t *)op->key)[i]);
-        return error_new(NO_SUCH_KEY, "Map %u (%s) has no key %s%s.", op->id, map->pub.name, hex->str,
-                         op->key_size > 32 ? " …" : "");
+        return error_new(NO_SUCH_KEY, "Map %u (%s) has no key %s%s.", op->id, map->pub.name,
+                         hex->str, op->key_size > 32 ? " …" : "");
 }
 
 /* What the kernel says of an element, in words. */
@@ -132,12 +128,15 @@ static GError *element_error(const MapOp *op, const Map *map, int r)
         case -EPERM:
                 return error_new(READ_ONLY, "Map %u (%s) is frozen.", op->id, map->pub.name);
         case -E2BIG:
-                if (map->map_type == BPF_MAP_TYPE_HASH || map->map_type == BPF_MAP_TYPE_PERCPU_HASH ||
+                if (map->map_type == BPF_MAP_TYPE_HASH ||
+                    map->map_type == BPF_MAP_TYPE_PERCPU_HASH ||
                     map->map_type == BPF_MAP_TYPE_LPM_TRIE)
                         return error_new(LIMIT_EXCEEDED, "Map %u (%s) is full: it has %u entries.",
                                          op->id, map->pub.name, map->pub.max_entries);
-                return error_new(NO_SUCH_KEY, "The index is past the end of map %u (%s), which has %u "
-                                              "entries.", op->id, map->pub.name, map->pub.max_entries);
+                return error_new(NO_SUCH_KEY,
+                                 "The index is past the end of map %u (%s), which has %u "
+                                 "entries.",
+                                 op->id, map->pub.name, map->pub.max_entries);
         case -EINVAL:
         case -EOPNOTSUPP:
         case -524: /* the kernel's ENOTSUPP */
@@ -336,9 +335,9 @@ void op_map_open_fd(void *service, sd_bus_message *m, uint32_t id, const char *m
         else if (g_str_equal(mode, "rw"))
                 access = KERN_ACCESS_READ_WRITE;
         else {
-                g_autoptr(GError) error = error_new(INVALID_ARGUMENT,
-                                                    "The mode is '%s'; it can be 'r', 'w' or 'rw'.",
-                                                    mode);
+                g_autoptr(GError) error =
+                        error_new(INVALID_ARGUMENT, "The mode is '%s'; it can be 'r', 'w' or 'rw'.",
+                                  mode);
 
                 (void)bus_reply_gerror(m, error);
                 return;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "errors.h"
 #include "ops.h"
 
 #define TEST_RUN_TIMEOUT_SEC 20
@@ -13,8 +13,8 @@
 typedef struct ProgramOp {
         uint32_t id;
         void (*go)(Request *request, const Program *program);
-        BusTestRunArgs run;      /* borrows from the message */
-        int fd;                  /* owned */
+        BusTestRunArgs run; /* borrows from the message */
+        int fd;             /* owned */
 } ProgramOp;
 
 static void program_op_free(void *p)
@@ -48,7 +48,6 @@ static void run(Request *request)
 {
         ProgramOp *op = request->op;
         const Program *program = registry_any_program(request->daemon->registry, op->id);
-        char id[16], owner[16];
 
         if (!program) {
                 request_fail(request, no_such_object(BUS_PROGRAM, op->id));
@@ -58,15 +57,10 @@ static void run(Request *request)
                 allowed(request);
                 return;
         }
-        g_snprintf(id, sizeof(id), "%u", op->id);
-        g_snprintf(owner, sizeof(owner), "%u", program->pub.owner_uid);
-        request_authorize(request, "org.bpfkeeper1.use-others",
-                          (AuthzDetail[]){ { "program", program->pub.name },
-                                           { "id", id },
-                                           { "type", program->pub.type },
-                                           { "owner", owner },
-                                           {} },
-                          allowed);
+        request_authorize_others(request, "org.bpfkeeper1.use-others",
+                                 &(Belonging){op->id, program->pub.name, program->pub.type,
+                                              program->pub.owner_uid},
+                                 allowed);
 }
 
 static void start(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args,
@@ -107,10 +101,12 @@ void op_program_open_fd(void *service, sd_bus_message *m, uint32_t id)
 
 static void go_log(Request *request, const Program *program)
 {
-        int fd = program->load ? store_open_log(request->daemon->store, program->load->id) : -ENOENT;
+        int fd =
+                program->load ? store_open_log(request->daemon->store, program->load->id) : -ENOENT;
 
         answer_fd(request, fd,
-                  fd < 0 ? error_new(NO_LOG, "No log of program %u was kept; load it with a log_level.",
+                  fd < 0 ? error_new(NO_LOG,
+                                     "No log of program %u was kept; load it with a log_level.",
                                      program->pub.id)
                          : NULL);
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "errors.h"
 #include "ops.h"
 
 #define DETACH_TIMEOUT_SEC 20
@@ -13,7 +13,9 @@
 GError *no_such_object(BusKind kind, uint32_t id)
 {
         static const char *const names[_BUS_KIND_MAX] = {
-                [BUS_PROGRAM] = "program", [BUS_MAP] = "map", [BUS_LINK] = "link",
+                [BUS_PROGRAM] = "program",
+                [BUS_MAP] = "map",
+                [BUS_LINK] = "link",
         };
 
         return error_new(NO_SUCH_OBJECT, "There is no %s with the id %u.", names[kind], id);
@@ -22,7 +24,7 @@ GError *no_such_object(BusKind kind, uint32_t id)
 /* One link on its way out. */
 typedef struct Detaching {
         Daemon *daemon;
-        Link *link;              /* owned unless registered */
+        Link *link; /* owned unless registered */
         uint32_t id;
         bool registered;
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
@@ -181,7 +183,8 @@ static void detach_allowed(Request *request)
                 return;
         }
         if (link->state == LINK_DETACHING) {
-                request_fail(request, error_new(HOOK_BUSY, "Link %u is being detached already.", id));
+                request_fail(request,
+                             error_new(HOOK_BUSY, "Link %u is being detached already.", id));
                 return;
         }
         link_detach(request->daemon, link, true, on_link_gone, request);
@@ -191,7 +194,6 @@ static void run_detach(Request *request)
 {
         uint32_t id = ((ReleaseOp *)request->op)->id;
         const Link *link = registry_link(request->daemon->registry, id);
-        char text[16], owner[16];
 
         if (!link) {
                 request_fail(request, no_such_object(BUS_LINK, id));
@@ -201,17 +203,10 @@ static void run_detach(Request *request)
                 detach_allowed(request);
                 return;
         }
-        g_snprintf(text, sizeof(text), "%u", id);
-        g_snprintf(owner, sizeof(owner), "%u", link->pub.owner_uid);
-        request_authorize(request, "org.bpfkeeper1.detach-others",
-                          (AuthzDetail[]){ { "link", text },
-                                           { "id", text },
-                                           { "program", link->pub.program_name },
-                                           { "type", link->pub.type },
-                                           { "interface", link->pub.interface },
-                                           { "owner", owner },
-                                           {} },
-                          detach_allowed);
+        request_authorize_others(request, "org.bpfkeeper1.detach-others",
+                                 &(Belonging){id, link->pub.program_name, link->pub.type,
+                                              link->pub.owner_uid},
+                                 detach_allowed);
 }
 
 void op_detach(void *service, sd_bus_message *m, uint32_t id)
@@ -226,7 +221,8 @@ static void unload_rest(Request *request);
 static void write_loads(Daemon *daemon, const GArray *changed)
 {
         for (guint i = 0; i < changed->len; i++) {
-                const Load *load = registry_load(daemon->registry, g_array_index(changed, uint32_t, i));
+                const Load *load =
+                        registry_load(daemon->registry, g_array_index(changed, uint32_t, i));
                 g_autoptr(GError) error = NULL;
 
                 if (load && !store_write_load(daemon->store, load, &error))
@@ -283,12 +279,14 @@ static void unload_rest(Request *request)
                 unload_program(request, program);
                 return;
         }
-        link = registry_link(request->daemon->registry, g_array_index(program->pub.links, uint32_t, 0));
+        link = registry_link(request->daemon->registry,
+                             g_array_index(program->pub.links, uint32_t, 0));
         /* Somebody else's Detach() is under way; it is done when it is done. */
         if (link->state == LINK_DETACHING) {
                 program->unloading = false;
-                request_fail(request, error_new(HOOK_BUSY, "Link %u of program %u is being detached.",
-                                                link->pub.id, id));
+                request_fail(request,
+                             error_new(HOOK_BUSY, "Link %u of program %u is being detached.",
+                                       link->pub.id, id));
                 return;
         }
         link_detach(request->daemon, link, true, on_one_detached, request);
@@ -312,30 +310,26 @@ static void run_unload(Request *request)
 {
         uint32_t id = ((ReleaseOp *)request->op)->id;
         const Program *program = registry_any_program(request->daemon->registry, id);
-        char text[16], owner[16];
 
         if (!program) {
                 request_fail(request, no_such_object(BUS_PROGRAM, id));
                 return;
         }
         if (!program->load) {
-                request_fail(request, error_new(NOT_MANAGED, "Program %u was not loaded by this service; "
-                                                             "who loaded it must unload it.", id));
+                request_fail(request, error_new(NOT_MANAGED,
+                                                "Program %u was not loaded by this service; "
+                                                "who loaded it must unload it.",
+                                                id));
                 return;
         }
         if (program->pub.owner_uid == request->uid) {
                 unload_allowed(request);
                 return;
         }
-        g_snprintf(text, sizeof(text), "%u", id);
-        g_snprintf(owner, sizeof(owner), "%u", program->pub.owner_uid);
-        request_authorize(request, "org.bpfkeeper1.unload-others",
-                          (AuthzDetail[]){ { "program", program->pub.name },
-                                           { "id", text },
-                                           { "type", program->pub.type },
-                                           { "owner", owner },
-                                           {} },
-                          unload_allowed);
+        request_authorize_others(request, "org.bpfkeeper1.unload-others",
+                                 &(Belonging){id, program->pub.name, program->pub.type,
+                                              program->pub.owner_uid},
+                                 unload_allowed);
 }
 
 void op_unload(void *service, sd_bus_message *m, uint32_t id)

@@ -37,7 +37,8 @@ PeerTable *peer_table_new(sd_bus *bus)
         PeerTable *table = g_new0(PeerTable, 1);
 
         table->bus = sd_bus_ref(bus);
-        table->peers = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)peer_free);
+        table->peers =
+                g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)peer_free);
         return table;
 }
 
@@ -69,7 +70,8 @@ static void vanish(Peer *peer)
         g_hash_table_steal(peer->table->peers, peer->name);
         answer_waiting(peer, false);
         /* A callback may unwatch, its own entry or another's: begin anew after each. */
-        while (g_hash_table_iter_init(&i, peer->watchers), g_hash_table_iter_next(&i, &userdata, &vanished)) {
+        while (g_hash_table_iter_init(&i, peer->watchers),
+               g_hash_table_iter_next(&i, &userdata, &vanished)) {
                 g_hash_table_iter_remove(&i);
                 ((PeerVanished)vanished)(userdata);
         }
@@ -114,7 +116,8 @@ static void forget_idle(PeerTable *table)
         while (g_hash_table_iter_next(&i, NULL, &value)) {
                 Peer *peer = value;
 
-                if (peer->known && g_hash_table_size(peer->watchers) == 0 && peer->last_use < horizon)
+                if (peer->known && g_hash_table_size(peer->watchers) == 0 &&
+                    peer->last_use < horizon)
                         g_hash_table_iter_remove(&i);
         }
 }
@@ -126,14 +129,17 @@ static int ask_bus(PeerTable *table, Peer *peer)
 
         match = g_strdup_printf("type='signal',sender='org.freedesktop.DBus',"
                                 "path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-                                "member='NameOwnerChanged',arg0='%s'", peer->name);
+                                "member='NameOwnerChanged',arg0='%s'",
+                                peer->name);
         /* The bus answers in order: once the uid is there, so is the match, and no end is missed. */
-        r = sd_bus_add_match_async(table->bus, &peer->match, match, on_name_owner_changed, NULL, peer);
+        r = sd_bus_add_match_async(table->bus, &peer->match, match, on_name_owner_changed, NULL,
+                                   peer);
         if (r < 0)
                 return r;
         return sd_bus_call_method_async(table->bus, &peer->query, "org.freedesktop.DBus",
                                         "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                        "GetConnectionUnixUser", on_credentials, peer, "s", peer->name);
+                                        "GetConnectionUnixUser", on_credentials, peer, "s",
+                                        peer->name);
 }
 
 void peer_get(PeerTable *table, const char *name, PeerReady ready, void *userdata)
@@ -164,7 +170,7 @@ void peer_get(PeerTable *table, const char *name, PeerReady ready, void *userdat
                 }
         }
         w = g_new(Waiter, 1);
-        *w = (Waiter){ ready, userdata };
+        *w = (Waiter){ready, userdata};
         g_queue_push_tail(&peer->waiting, w);
 }
 

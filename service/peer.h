@@ -15,10 +15,10 @@
 typedef struct PeerTable PeerTable;
 
 typedef struct Peer {
-        char *name;              /* unique name */
-        uid_t uid;               /* once known */
+        char *name; /* unique name */
+        uid_t uid;  /* once known */
         bool known;
-        int log_fd;              /* the verifier's log of its last Load(), or -1; the peer's */
+        int log_fd; /* the verifier's log of its last Load(), or -1; the peer's */
         /* private */
         PeerTable *table;
         GQueue waiting;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "quota.h"
 
-#include "error.h"
+#include "errors.h"
 
 static const struct {
         unsigned max;
         const char *what;
 } charges[_CHARGE_MAX] = {
-        [CHARGE_REQUESTS] = { 64, "requests at a time" },
-        [CHARGE_PROGRAMS] = { 1024, "programs" },
-        [CHARGE_MAPS] = { 4096, "maps" },
-        [CHARGE_LINKS] = { 4096, "links" },
+        [CHARGE_REQUESTS] = {64, "requests at a time"},
+        [CHARGE_PROGRAMS] = {1024, "programs"},
+        [CHARGE_MAPS] = {4096, "maps"},
+        [CHARGE_LINKS] = {4096, "links"},
 };
 
 typedef struct Account {

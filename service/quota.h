@@ -12,7 +12,7 @@
  */
 
 typedef enum Charge {
-        CHARGE_REQUESTS,     /* being worked on */
+        CHARGE_REQUESTS, /* being worked on */
         CHARGE_PROGRAMS,
         CHARGE_MAPS,
         CHARGE_LINKS,

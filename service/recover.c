@@ -107,7 +107,8 @@ static void recover_link(Daemon *daemon, uint32_t id)
                 g_warning("The state file of link %u is left alone: %s", id, error->message);
                 return;
         }
-        if (link->state == LINK_ATTACHED && registry_program(daemon->registry, link->pub.program_id) &&
+        if (link->state == LINK_ATTACHED &&
+            registry_program(daemon->registry, link->pub.program_id) &&
             recover_kernel_links(daemon, link)) {
                 registry_add_link(daemon->registry, link);
                 return;

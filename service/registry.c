@@ -41,7 +41,8 @@ static void map_free(Map *m)
         g_free(m);
 }
 
-Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadata, const char *digest)
+Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadata,
+               const char *digest)
 {
         Load *load = g_new0(Load, 1);
 
@@ -321,7 +322,8 @@ void registry_add_load(Registry *r, Load *load)
         for (guint i = 0; i < load->maps->len; i++)
                 announce(r, BUS_MAP, ((Map *)g_ptr_array_index(load->maps, i))->pub.id, NULL);
         for (guint i = 0; i < load->programs->len; i++)
-                announce(r, BUS_PROGRAM, ((Program *)g_ptr_array_index(load->programs, i))->pub.id, NULL);
+                announce(r, BUS_PROGRAM, ((Program *)g_ptr_array_index(load->programs, i))->pub.id,
+                         NULL);
 }
 
 void registry_add_link(Registry *r, Link *link)

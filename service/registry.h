@@ -20,17 +20,17 @@
 typedef struct Load Load;
 
 typedef struct Program {
-        BusProgram pub;          /* first: the API hands out pointers to it */
-        Load *load;              /* NULL: somebody else's */
-        const KernType *type;    /* NULL: somebody else's */
+        BusProgram pub;       /* first: the API hands out pointers to it */
+        Load *load;           /* NULL: somebody else's */
+        const KernType *type; /* NULL: somebody else's */
         bool unloading;
 } Program;
 
 typedef struct Map {
-        BusMap pub;              /* first */
-        Load *load;              /* NULL: somebody else's */
+        BusMap pub; /* first */
+        Load *load; /* NULL: somebody else's */
         enum bpf_map_type map_type;
-        size_t value_size;       /* of a whole value, all CPUs */
+        size_t value_size; /* of a whole value, all CPUs */
 } Map;
 
 /* A link's state file goes through these; see service/store.h. */
@@ -41,10 +41,11 @@ typedef enum LinkState {
 } LinkState;
 
 typedef struct Link {
-        BusLink pub;             /* first */
+        BusLink pub; /* first */
         LinkState state;
-        KernHook hook;           /* without descriptors */
-        KernAttachment attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
+        KernHook hook; /* without descriptors */
+        KernAttachment
+                attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
 } Link;
 
 struct Load {
@@ -53,8 +54,8 @@ struct Load {
         char *application;
         char **metadata;
         char *digest;
-        GPtrArray *programs;     /* Program; the registry's */
-        GPtrArray *maps;         /* Map; the registry's */
+        GPtrArray *programs; /* Program; the registry's */
+        GPtrArray *maps;     /* Map; the registry's */
 };
 
 typedef struct Registry Registry;
@@ -85,7 +86,8 @@ GHashTable *registry_links(Registry *registry);
 bool registry_is_empty(Registry *registry);
 
 /* Makes parts of a load that isn't registered yet; they are the load's until it is. */
-Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadata, const char *digest);
+Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadata,
+               const char *digest);
 void load_add_program(Load *load, const KernType *type, const char *name, const char *section,
                       const KernProgramInfo *info);
 /* 0, or a negative errno where the kernel's description makes no sense. */

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "errors.h"
 
 static void on_vanished(void *userdata)
 {
@@ -121,10 +121,27 @@ void request_authorize(Request *request, const char *action, const AuthzDetail *
         g_free(request->action);
         request->action = g_strdup(action);
         request->allowed = allowed;
-        authz_check_async(request->daemon->authz, sd_bus_message_get_sender(request->m), request->uid,
-                          action, details,
+        authz_check_async(request->daemon->authz, sd_bus_message_get_sender(request->m),
+                          request->uid, action, details,
                           sd_bus_message_get_allow_interactive_authorization(request->m) > 0,
                           request->cancellable, on_checked, request);
+}
+
+void request_authorize_others(Request *request, const char *action, const Belonging *object,
+                              void (*allowed)(Request *request))
+{
+        char id[16], owner[16];
+
+        g_snprintf(id, sizeof(id), "%u", object->id);
+        g_snprintf(owner, sizeof(owner), "%u", object->owner);
+        request_authorize(request, action,
+                          (AuthzDetail[]){{"name", object->name},
+                                          {"program", object->name},
+                                          {"id", id},
+                                          {"type", object->type},
+                                          {"owner", owner},
+                                          {}},
+                          allowed);
 }
 
 bool request_is_cancelled(const Request *request)

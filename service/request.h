@@ -11,8 +11,8 @@ typedef struct Request {
         Daemon *daemon;
         sd_bus_message *m;
         uid_t uid;
-        GCancellable *cancellable;   /* cancelled when the caller leaves the bus */
-        void *op;                    /* the operation's own */
+        GCancellable *cancellable; /* cancelled when the caller leaves the bus */
+        void *op;                  /* the operation's own */
         /* private */
         GDestroyNotify op_free;
         void (*run)(struct Request *request);
@@ -35,6 +35,18 @@ void request_start(Daemon *daemon, sd_bus_message *m, void *op, GDestroyNotify o
  */
 void request_authorize(Request *request, const char *action, const AuthzDetail *details,
                        void (*allowed)(Request *request));
+
+/* An object that belongs to somebody, as polkit is told of it. */
+typedef struct Belonging {
+        uint32_t id;
+        const char *name;
+        const char *type;
+        uid_t owner;
+} Belonging;
+
+/* request_authorize() with such an object's details: name, id, type, owner. */
+void request_authorize_others(Request *request, const char *action, const Belonging *object,
+                              void (*allowed)(Request *request));
 
 /* Answers with an error, which it takes, and ends the request. */
 void request_fail(Request *request, GError *error);

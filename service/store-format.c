@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store-format.h"
 
-#include "error.h"
+#include "errors.h"
 
 static bool check_version(GKeyFile *file, const char *group, GError **reterr)
 {
@@ -9,8 +9,10 @@ static bool check_version(GKeyFile *file, const char *group, GError **reterr)
 
         if (version == STORE_VERSION)
                 return true;
-        g_propagate_error(reterr, error_new(FAILED, "It has version %d of the format; this service knows %d.",
-                                            version, STORE_VERSION));
+        g_propagate_error(reterr,
+                          error_new(FAILED,
+                                    "It has version %d of the format; this service knows %d.",
+                                    version, STORE_VERSION));
         return false;
 }
 
@@ -30,7 +32,8 @@ static uint32_t get_u32(GKeyFile *file, const char *group, const char *key)
 
 static void set_list(GKeyFile *file, const char *group, const char *key, GPtrArray *strings)
 {
-        g_key_file_set_string_list(file, group, key, (const char *const *)strings->pdata, strings->len);
+        g_key_file_set_string_list(file, group, key, (const char *const *)strings->pdata,
+                                   strings->len);
 }
 
 static void set_u32(GKeyFile *file, const char *group, const char *key, uint32_t n)
@@ -109,11 +112,12 @@ static bool parse_program(GKeyFile *file, const char *group, uint32_t id, Stored
                           GError **reterr)
 {
         g_autofree char *type = get_string(file, group, "Type");
-        StoredProgram p = { .id = id, .type = kern_type_find(type) };
+        StoredProgram p = {.id = id, .type = kern_type_find(type)};
 
         if (!p.type) {
-                g_propagate_error(reterr, error_new(FAILED, "Its program %u has the unknown type '%s'.",
-                                                    id, type));
+                g_propagate_error(reterr,
+                                  error_new(FAILED, "Its program %u has the unknown type '%s'.", id,
+                                            type));
                 return false;
         }
         p.name = get_string(file, group, "Name");
@@ -140,7 +144,8 @@ StoredLoad *store_parse_load(GKeyFile *file, uint32_t id, GError **reterr)
         /* Keys and values in turn: an odd one would be read past its end. */
         if (metadata && g_strv_length(metadata) % 2 != 0)
                 g_clear_pointer(&metadata, g_strfreev);
-        stored->load = load_new(id, get_u32(file, "Load", "OwnerUid"), application, metadata, digest);
+        stored->load =
+                load_new(id, get_u32(file, "Load", "OwnerUid"), application, metadata, digest);
         groups = g_key_file_get_groups(file, NULL);
         for (char **g = groups; *g; g++) {
                 uint32_t part;
@@ -149,7 +154,7 @@ StoredLoad *store_parse_load(GKeyFile *file, uint32_t id, GError **reterr)
                         if (!parse_program(file, *g, part, stored, reterr))
                                 return NULL;
                 } else if (parse_group(*g, "Map ", &part)) {
-                        StoredMap m = { .id = part, .name = get_string(file, *g, "Name") };
+                        StoredMap m = {.id = part, .name = get_string(file, *g, "Name")};
 
                         g_array_append_val(stored->maps, m);
                 }
@@ -158,7 +163,9 @@ StoredLoad *store_parse_load(GKeyFile *file, uint32_t id, GError **reterr)
 }
 
 static const char *const link_states[] = {
-        [LINK_ATTACHING] = "attaching", [LINK_ATTACHED] = "attached", [LINK_DETACHING] = "detaching",
+        [LINK_ATTACHING] = "attaching",
+        [LINK_ATTACHED] = "attached",
+        [LINK_DETACHING] = "detaching",
 };
 
 #define LINK "Link"
@@ -234,7 +241,7 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
 {
         g_autofree char *type = NULL, *program_name = NULL;
         KernHook h = KERN_HOOK_INIT;
-        Program program = { 0 };
+        Program program = {0};
         LinkState state;
         Link *link;
 

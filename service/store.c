@@ -15,7 +15,7 @@
 
 #include <linux/magic.h>
 
-#include "error.h"
+#include "errors.h"
 #include "store-format.h"
 
 /* Ids are reserved so many at a time: a file written for each would be one too many. */
@@ -28,7 +28,9 @@ struct Store {
 };
 
 static const char *const kind_dirs[_BUS_KIND_MAX] = {
-        [BUS_PROGRAM] = "program", [BUS_MAP] = "map", [BUS_LINK] = "link",
+        [BUS_PROGRAM] = "program",
+        [BUS_MAP] = "map",
+        [BUS_LINK] = "link",
 };
 
 #define PIN_PATH_MAX 256
@@ -67,8 +69,10 @@ static bool make_pin_dirs(Store *s, GError **reterr)
         struct statfs fs;
 
         if (statfs(parent, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
-                g_propagate_error(reterr, error_new(FAILED, "No bpffs is mounted at %s; mount one: "
-                                                            "mount -t bpf bpf %s", parent, parent));
+                g_propagate_error(reterr, error_new(FAILED,
+                                                    "No bpffs is mounted at %s; mount one: "
+                                                    "mount -t bpf bpf %s",
+                                                    parent, parent));
                 return false;
         }
         if (mkdir(s->pin_dir, 0700) < 0 && errno != EEXIST) {
@@ -79,7 +83,8 @@ static bool make_pin_dirs(Store *s, GError **reterr)
                 g_autofree char *path = g_build_filename(s->pin_dir, kind_dirs[i], NULL);
 
                 if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-                        g_propagate_error(reterr, error_from_errno(-errno, "make a directory for pins"));
+                        g_propagate_error(reterr,
+                                          error_from_errno(-errno, "make a directory for pins"));
                         return false;
                 }
         }
@@ -108,7 +113,8 @@ static bool take_lock(Store *s, unsigned timeout_sec, GError **reterr)
                         break;
                 g_usleep(5000);
         }
-        g_propagate_error(reterr, error_from_errno(-errno, "get the lock; is another bpfkeeperd running"));
+        g_propagate_error(reterr,
+                          error_from_errno(-errno, "get the lock; is another bpfkeeperd running"));
         return false;
 }
 
@@ -312,7 +318,8 @@ int store_write_log(Store *s, uint32_t load_id, int fd)
 
         g_snprintf(name, sizeof(name), "%u", load_id);
         g_snprintf(temporary, sizeof(temporary), ".new-%u", load_id);
-        to = openat(s->logs_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        to = openat(s->logs_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                    0600);
         if (to < 0)
                 return -errno;
         if (fstat(fd, &st) < 0)

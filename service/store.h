@@ -74,9 +74,9 @@ typedef struct StoredMap {
 } StoredMap;
 
 typedef struct StoredLoad {
-        Load *load;              /* without programs and maps */
-        GArray *programs;        /* StoredProgram */
-        GArray *maps;            /* StoredMap */
+        Load *load;       /* without programs and maps */
+        GArray *programs; /* StoredProgram */
+        GArray *maps;     /* StoredMap */
 } StoredLoad;
 
 StoredLoad *store_read_load(Store *store, uint32_t id, GError **reterr);

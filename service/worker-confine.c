@@ -25,10 +25,10 @@
  * caller's object file is parsed.
  */
 static const int capabilities[_WORKER_ROLE_MAX][5] = {
-        [WORKER_ROLE_NONE] = { CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1 },
-        [WORKER_ROLE_INSPECT] = { -1 },
-        [WORKER_ROLE_LOAD] = { CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1 },
-        [WORKER_ROLE_ATTACH] = { CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1 },
+        [WORKER_ROLE_NONE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
+        [WORKER_ROLE_INSPECT] = {-1},
+        [WORKER_ROLE_LOAD] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
+        [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
 };
 
 static int keep_capabilities(WorkerRole role)
@@ -43,7 +43,7 @@ static int keep_capabilities(WorkerRole role)
 
 int worker_confine_start(void)
 {
-        struct rlimit none = { 0, 0 };
+        struct rlimit none = {0, 0};
 
         /* The daemon's end is also the end of what it asked for. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ||
@@ -54,14 +54,15 @@ int worker_confine_start(void)
         capng_clear(CAPNG_SELECT_BOTH);
         for (const int *c = capabilities[WORKER_ROLE_NONE]; *c >= 0; c++)
                 capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)*c);
-        (void)capng_apply(CAPNG_SELECT_BOUNDS);
+        if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+                fprintf(stderr, "bpfkeeper-worker keeps its capability bounding set.\n");
         return keep_capabilities(WORKER_ROLE_NONE);
 }
 
 #define READ_TREE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define WRITE_TREE                                                                                 \
-        (READ_TREE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                 \
-         LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE |                            \
+#define WRITE_TREE                                                                 \
+        (READ_TREE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+         LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE |            \
          LANDLOCK_ACCESS_FS_REMOVE_DIR)
 #define ALL_OF_ABI_1 (LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1)
 
@@ -72,27 +73,27 @@ static const struct {
         bool attach_only;
         uint64_t access;
 } paths[] = {
-        { "/sys/kernel/btf", true, false, READ_TREE },            /* CO-RE, fentry */
-        { "/sys/kernel/tracing", true, false, READ_TREE },        /* tracepoint ids */
-        { "/sys/kernel/debug/tracing", true, false, READ_TREE },
-        { "/sys/devices/system/cpu", true, false, READ_TREE },    /* per-CPU maps */
-        { "/sys/bus/event_source/devices", true, false, READ_TREE }, /* kprobe and uprobe PMUs */
-        { "/sys/devices/kprobe", true, false, READ_TREE },        /* which that one's links lead to */
-        { "/sys/devices/uprobe", true, false, READ_TREE },
-        { "/proc/self", true, false, READ_TREE },
-        { "/proc/kallsyms", false, false, LANDLOCK_ACCESS_FS_READ_FILE },  /* ksym externs */
-        { "/proc/config.gz", false, false, LANDLOCK_ACCESS_FS_READ_FILE }, /* kconfig externs */
-        { "/proc/version_signature", false, false, LANDLOCK_ACCESS_FS_READ_FILE },
-        { "/proc/sys/kernel", true, false, READ_TREE },
-        { "/sys/fs/bpf", true, true, WRITE_TREE },                /* libxdp's dispatcher pins */
-        { LIBXDP_OBJECT_DIR, true, true, READ_TREE },             /* the dispatcher itself */
-        { "/sys/class/net", true, true, READ_TREE },
-        { "/sys/devices/virtual/net", true, true, READ_TREE },
+        {"/sys/kernel/btf", true, false, READ_TREE},     /* CO-RE, fentry */
+        {"/sys/kernel/tracing", true, false, READ_TREE}, /* tracepoint ids */
+        {"/sys/kernel/debug/tracing", true, false, READ_TREE},
+        {"/sys/devices/system/cpu", true, false, READ_TREE},       /* per-CPU maps */
+        {"/sys/bus/event_source/devices", true, false, READ_TREE}, /* kprobe and uprobe PMUs */
+        {"/sys/devices/kprobe", true, false, READ_TREE}, /* which that one's links lead to */
+        {"/sys/devices/uprobe", true, false, READ_TREE},
+        {"/proc/self", true, false, READ_TREE},
+        {"/proc/kallsyms", false, false, LANDLOCK_ACCESS_FS_READ_FILE},  /* ksym externs */
+        {"/proc/config.gz", false, false, LANDLOCK_ACCESS_FS_READ_FILE}, /* kconfig externs */
+        {"/proc/version_signature", false, false, LANDLOCK_ACCESS_FS_READ_FILE},
+        {"/proc/sys/kernel", true, false, READ_TREE},
+        {"/sys/fs/bpf", true, true, WRITE_TREE},    /* libxdp's dispatcher pins */
+        {LIBXDP_OBJECT_DIR, true, true, READ_TREE}, /* the dispatcher itself */
+        {"/sys/class/net", true, true, READ_TREE},
+        {"/sys/devices/virtual/net", true, true, READ_TREE},
 };
 
 static int allow(int ruleset, const char *path, bool is_dir, uint64_t access)
 {
-        struct landlock_path_beneath_attr rule = { .allowed_access = access };
+        struct landlock_path_beneath_attr rule = {.allowed_access = access};
         int r = 0;
 
         rule.parent_fd = open(path, O_PATH | O_CLOEXEC | (is_dir ? O_DIRECTORY : 0));
@@ -128,7 +129,7 @@ static int allow_all(int ruleset, WorkerRole role)
 
 static int restrict_files(WorkerRole role)
 {
-        struct landlock_ruleset_attr attr = { .handled_access_fs = ALL_OF_ABI_1 };
+        struct landlock_ruleset_attr attr = {.handled_access_fs = ALL_OF_ABI_1};
         int ruleset, r;
 
         ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
@@ -144,38 +145,94 @@ static int restrict_files(WorkerRole role)
 
 /* What every role needs: memory, time, its socket, descriptors that it has. */
 static const int common_calls[] = {
-        SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pread64),
-        SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(fcntl),
-        SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(ftruncate), SCMP_SYS(memfd_create),
-        SCMP_SYS(sendfile), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap),
-        SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-        SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(poll), SCMP_SYS(ppoll),
-        SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-        SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(recvfrom),
-        SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
-        SCMP_SYS(shutdown), SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
-        SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid), SCMP_SYS(tgkill), SCMP_SYS(getuid),
-        SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getresuid),
-        SCMP_SYS(getresgid), SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday),
-        SCMP_SYS(time), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(getrandom),
-        SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(uname), SCMP_SYS(sysinfo),
-        SCMP_SYS(getrlimit), SCMP_SYS(getrusage), SCMP_SYS(exit), SCMP_SYS(exit_group),
-        SCMP_SYS(restart_syscall), SCMP_SYS(seccomp),
+        SCMP_SYS(read),
+        SCMP_SYS(readv),
+        SCMP_SYS(write),
+        SCMP_SYS(writev),
+        SCMP_SYS(pread64),
+        SCMP_SYS(pwrite64),
+        SCMP_SYS(lseek),
+        SCMP_SYS(close),
+        SCMP_SYS(fstat),
+        SCMP_SYS(fcntl),
+        SCMP_SYS(dup),
+        SCMP_SYS(dup2),
+        SCMP_SYS(dup3),
+        SCMP_SYS(ftruncate),
+        SCMP_SYS(memfd_create),
+        SCMP_SYS(sendfile),
+        SCMP_SYS(mmap),
+        SCMP_SYS(munmap),
+        SCMP_SYS(mprotect),
+        SCMP_SYS(mremap),
+        SCMP_SYS(madvise),
+        SCMP_SYS(brk),
+        SCMP_SYS(rt_sigaction),
+        SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(sigaltstack),
+        SCMP_SYS(poll),
+        SCMP_SYS(ppoll),
+        SCMP_SYS(epoll_create1),
+        SCMP_SYS(epoll_ctl),
+        SCMP_SYS(epoll_wait),
+        SCMP_SYS(epoll_pwait),
+        SCMP_SYS(sendmsg),
+        SCMP_SYS(recvmsg),
+        SCMP_SYS(sendto),
+        SCMP_SYS(recvfrom),
+        SCMP_SYS(getsockopt),
+        SCMP_SYS(setsockopt),
+        SCMP_SYS(getsockname),
+        SCMP_SYS(getpeername),
+        SCMP_SYS(shutdown),
+        SCMP_SYS(futex),
+        SCMP_SYS(set_robust_list),
+        SCMP_SYS(rseq),
+        SCMP_SYS(getpid),
+        SCMP_SYS(gettid),
+        SCMP_SYS(getppid),
+        SCMP_SYS(tgkill),
+        SCMP_SYS(getuid),
+        SCMP_SYS(geteuid),
+        SCMP_SYS(getgid),
+        SCMP_SYS(getegid),
+        SCMP_SYS(getresuid),
+        SCMP_SYS(getresgid),
+        SCMP_SYS(clock_gettime),
+        SCMP_SYS(clock_getres),
+        SCMP_SYS(gettimeofday),
+        SCMP_SYS(time),
+        SCMP_SYS(nanosleep),
+        SCMP_SYS(clock_nanosleep),
+        SCMP_SYS(getrandom),
+        SCMP_SYS(sched_yield),
+        SCMP_SYS(sched_getaffinity),
+        SCMP_SYS(uname),
+        SCMP_SYS(sysinfo),
+        SCMP_SYS(getrlimit),
+        SCMP_SYS(getrusage),
+        SCMP_SYS(exit),
+        SCMP_SYS(exit_group),
+        SCMP_SYS(restart_syscall),
+        SCMP_SYS(seccomp),
 };
 
 /* Loading: bpf(2), and the files that Landlock leaves. */
 static const int load_calls[] = {
-        SCMP_SYS(bpf), SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(newfstatat), SCMP_SYS(stat),
-        SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
-        SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(fstatfs),
-        SCMP_SYS(statfs), SCMP_SYS(prlimit64), SCMP_SYS(setrlimit), SCMP_SYS(capget),
-        SCMP_SYS(ioctl), SCMP_SYS(perf_event_open), SCMP_SYS(prctl),
+        SCMP_SYS(bpf),        SCMP_SYS(openat),     SCMP_SYS(open),     SCMP_SYS(newfstatat),
+        SCMP_SYS(stat),       SCMP_SYS(lstat),      SCMP_SYS(statx),    SCMP_SYS(access),
+        SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+        SCMP_SYS(getdents64), SCMP_SYS(fstatfs),    SCMP_SYS(statfs),   SCMP_SYS(prlimit64),
+        SCMP_SYS(setrlimit),  SCMP_SYS(capget),     SCMP_SYS(ioctl),    SCMP_SYS(perf_event_open),
+        SCMP_SYS(prctl),
 };
 
 /* Attaching: what libxdp does beyond that, in the bpffs and by netlink. */
 static const int attach_calls[] = {
-        SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir),
-        SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(flock), SCMP_SYS(bind),
+        SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(unlink),   SCMP_SYS(unlinkat),
+        SCMP_SYS(rmdir), SCMP_SYS(rename),  SCMP_SYS(renameat), SCMP_SYS(renameat2),
+        SCMP_SYS(flock), SCMP_SYS(bind),
 };
 
 static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t n)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "bus-source.h"
-#include "error.h"
+#include "errors.h"
 
 /* Two cores are busy with this many verifiers; more would only take turns. */
 #define WORKERS_MAX 8
@@ -28,11 +28,11 @@ typedef struct Worker {
         pid_t pid;
         sd_bus *bus;
         GSource *source;
-        bool ready;          /* both ends have agreed on passing descriptors */
-        WorkerRole role;     /* NONE: a spare */
+        bool ready;      /* both ends have agreed on passing descriptors */
+        WorkerRole role; /* NONE: a spare */
         uid_t uid;
-        WorkerCall *call;    /* NULL: idle */
-        guint timeout;       /* start, call or lingering */
+        WorkerCall *call; /* NULL: idle */
+        guint timeout;    /* start, call or lingering */
 } Worker;
 
 struct WorkerCall {
@@ -47,15 +47,15 @@ struct WorkerCall {
         GCancellable *cancellable;
         gulong cancelled_id;
         guint cancel_idle;
-        Worker *worker;      /* NULL: in the queue */
+        Worker *worker; /* NULL: in the queue */
         sd_bus_slot *slot;
 };
 
 struct WorkerPool {
         char *executable;
         int lock_fd;
-        GPtrArray *workers;  /* Worker */
-        GQueue queue;        /* WorkerCall */
+        GPtrArray *workers; /* Worker */
+        GQueue queue;       /* WorkerCall */
         guint pump_idle;
         unsigned start_failures; /* in a row: workers that never came up */
 };
@@ -158,10 +158,11 @@ static gboolean on_call_timeout(gpointer userdata)
         WorkerCall *c = w->call;
 
         w->timeout = 0;
-        call_abort(c, error_new(TIMED_OUT,
-                                "Not done after %u seconds, so it was given up. A program that "
-                                "keeps the verifier busy for so long should be split or simplified.",
-                                c->timeout_sec));
+        call_abort(c,
+                   error_new(TIMED_OUT,
+                             "Not done after %u seconds, so it was given up. A program that "
+                             "keeps the verifier busy for so long should be split or simplified.",
+                             c->timeout_sec));
         return G_SOURCE_REMOVE;
 }
 
@@ -221,9 +222,10 @@ static void on_closed(void *userdata)
         WorkerCall *c = w->call;
 
         if (c) {
-                call_abort(c, error_new(WORKER_FAILED,
-                                        "The worker process died. If it does so again with the same "
-                                        "object file, that file is malformed."));
+                call_abort(c,
+                           error_new(WORKER_FAILED,
+                                     "The worker process died. If it does so again with the same "
+                                     "object file, that file is malformed."));
                 return;
         }
         if (!w->ready)
@@ -258,8 +260,8 @@ static gboolean on_start_timeout(gpointer userdata)
 
 static int spawn(const char *executable, int socket, int lock_fd, pid_t *ret)
 {
-        char *argv[] = { (char *)executable, NULL };
-        char *envp[] = { (char *)"LC_ALL=C.UTF-8", (char *)"PATH=/usr/sbin:/usr/bin", NULL };
+        char *argv[] = {(char *)executable, NULL};
+        char *envp[] = {(char *)"LC_ALL=C.UTF-8", (char *)"PATH=/usr/sbin:/usr/bin", NULL};
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none, all;
@@ -365,7 +367,8 @@ static void worker_take(Worker *w, WorkerCall *c)
         w->call = c;
         c->worker = w;
         set_timeout(w, c->timeout_sec, on_call_timeout);
-        r = sd_bus_message_new_method_call(w->bus, &m, NULL, WORKER_PATH, WORKER_INTERFACE, c->method);
+        r = sd_bus_message_new_method_call(w->bus, &m, NULL, WORKER_PATH, WORKER_INTERFACE,
+                                           c->method);
         if (r >= 0)
                 r = c->fill(m, c->userdata);
         if (r >= 0)
@@ -442,7 +445,8 @@ static void fail_all(WorkerPool *pool, const char *why)
 
         pool->start_failures = 0;
         while ((c = g_queue_peek_head(&pool->queue)))
-                call_abort(c, error_new(WORKER_FAILED, "Can't start %s: %s.", pool->executable, why));
+                call_abort(c,
+                           error_new(WORKER_FAILED, "Can't start %s: %s.", pool->executable, why));
 }
 
 static gboolean pump(gpointer userdata)
@@ -543,7 +547,8 @@ void worker_pool_call(WorkerPool *pool, WorkerRole role, uid_t uid, const char *
         g_queue_push_tail(&pool->queue, c);
         if (cancellable) {
                 c->cancellable = g_object_ref(cancellable);
-                c->cancelled_id = g_cancellable_connect(cancellable, G_CALLBACK(on_cancelled), c, NULL);
+                c->cancelled_id =
+                        g_cancellable_connect(cancellable, G_CALLBACK(on_cancelled), c, NULL);
         }
         pump_later(pool);
 }

@@ -119,7 +119,7 @@ static int copy_sealed(int from, int to, KernDiag *diag)
 static int method_seal(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         sd_bus_message *reply cleanup(message_unref) = NULL;
-        KernDiag diag cleanup(diag_done) = { 0 };
+        KernDiag diag cleanup(diag_done) = {0};
         int memfd cleanup(close_fd) = -1;
         int fd, r;
 
@@ -151,7 +151,7 @@ static int method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reter
 {
         sd_bus_message *reply cleanup(message_unref) = NULL;
         KernObject *object cleanup(object_done) = NULL;
-        KernDiag diag cleanup(diag_done) = { 0 };
+        KernDiag diag cleanup(diag_done) = {0};
         int fd, r;
 
         (void)userdata, (void)reterr;
@@ -204,7 +204,8 @@ static int read_program_wishes(sd_bus_message *m, LoadWishes *w)
                 if (w->options.n_programs == WISHES_MAX)
                         return -E2BIG;
                 w->programs[w->options.n_programs++] = (KernProgramWish){
-                        .name = name, .type = kern_type_find(type),
+                        .name = name,
+                        .type = kern_type_find(type),
                 };
         }
         if (r < 0)
@@ -251,7 +252,7 @@ static int read_map_wishes(sd_bus_message *m, LoadWishes *w)
         while ((r = sd_bus_message_read(m, "(sh)", &name, &fd)) > 0) {
                 if (w->options.n_maps == WISHES_MAX)
                         return -E2BIG;
-                w->maps[w->options.n_maps++] = (KernMapWish){ .name = name, .fd = fd };
+                w->maps[w->options.n_maps++] = (KernMapWish){.name = name, .fd = fd};
         }
         if (r < 0)
                 return r;
@@ -268,7 +269,8 @@ static int append_loaded(sd_bus_message *reply, const KernObject *object)
         for (size_t i = 0; object && i < object->n_programs; i++) {
                 const KernLoadedProgram *p = &object->programs[i];
 
-                r = sd_bus_message_append(reply, "(sssh)", p->name, p->section, p->type->name, p->fd);
+                r = sd_bus_message_append(reply, "(sssh)", p->name, p->section, p->type->name,
+                                          p->fd);
                 if (r < 0)
                         return r;
         }
@@ -292,7 +294,7 @@ static int method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         sd_bus_message *reply cleanup(message_unref) = NULL;
         KernObject *object cleanup(object_done) = NULL;
-        KernDiag diag cleanup(diag_done) = { 0 };
+        KernDiag diag cleanup(diag_done) = {0};
         LoadWishes *w cleanup(free_memory) = calloc(1, sizeof(*w));
         int btf_fd cleanup(close_fd) = -1;
         size_t n_btf;
@@ -346,10 +348,10 @@ static int method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 static int method_test_run(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         sd_bus_message *reply cleanup(message_unref) = NULL;
-        KernDiag diag cleanup(diag_done) = { 0 };
+        KernDiag diag cleanup(diag_done) = {0};
         void *data_out cleanup(free_memory) = NULL;
         void *ctx_out cleanup(free_memory) = NULL;
-        KernTestRun run = { 0 };
+        KernTestRun run = {0};
         uint32_t room;
         int fd, r;
 
@@ -396,24 +398,27 @@ static int method_test_run(sd_bus_message *m, void *userdata, sd_bus_error *rete
                 (void)kern_fail(&diag, r, KERN_ERROR_NOT_SUPPORTED,
                                 "The kernel can't run this type of program without a hook.");
         else if (r == -EINVAL)
-                (void)kern_fail(&diag, r, KERN_ERROR_INVALID_ARGUMENT,
-                                "The kernel refuses this test run (EINVAL). Packet programs need at "
-                                "least 14 bytes of data, others take a context and no data, and some "
-                                "no repeat.");
+                (void)kern_fail(
+                        &diag, r, KERN_ERROR_INVALID_ARGUMENT,
+                        "The kernel refuses this test run (EINVAL). Packet programs need at "
+                        "least 14 bytes of data, others take a context and no data, and some "
+                        "no repeat.");
         else if (r < 0)
                 diag_ensure(&diag, r);
         if (diag.error != KERN_ERROR_NONE)
-                run = (KernTestRun){ 0 };
+                run = (KernTestRun){0};
         r = reply_new(m, &diag, &reply);
         if (r < 0)
                 return r;
         r = sd_bus_message_append_basic(reply, 'u', &run.retval);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append_array(reply, 'y', run.data_out, run.data_out ? run.data_out_size : 0);
+        r = sd_bus_message_append_array(reply, 'y', run.data_out,
+                                        run.data_out ? run.data_out_size : 0);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append_array(reply, 'y', run.ctx_out, run.ctx_out ? run.ctx_out_size : 0);
+        r = sd_bus_message_append_array(reply, 'y', run.ctx_out,
+                                        run.ctx_out ? run.ctx_out_size : 0);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(reply, "t", (uint64_t)run.duration_ns);
@@ -426,7 +431,7 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
 {
         sd_bus_message *reply cleanup(message_unref) = NULL;
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
-        KernDiag diag cleanup(diag_done) = { 0 };
+        KernDiag diag cleanup(diag_done) = {0};
         int target cleanup(close_fd) = -1;
         int cgroup cleanup(close_fd) = -1;
         KernHook hook;
@@ -472,7 +477,7 @@ static int method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
 {
         sd_bus_message *reply cleanup(message_unref) = NULL;
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
-        KernDiag diag cleanup(diag_done) = { 0 };
+        KernDiag diag cleanup(diag_done) = {0};
         uint32_t prog_id, mode;
         KernHook hook;
         int r, dispatched;
@@ -540,7 +545,8 @@ static int method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         return reply_send(reply);
 }
 
-#define METHOD(name, in, out, handler) SD_BUS_METHOD(name, in, out, handler, SD_BUS_VTABLE_UNPRIVILEGED)
+#define METHOD(name, in, out, handler) \
+        SD_BUS_METHOD(name, in, out, handler, SD_BUS_VTABLE_UNPRIVILEGED)
 
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -610,8 +616,10 @@ int main(void)
         int r;
 
         if (fcntl(WORKER_FD, F_SETFD, FD_CLOEXEC) < 0) {
-                fprintf(stderr, "bpfkeeper-worker is started by bpfkeeperd, with a socket as "
-                                "descriptor %d.\n", WORKER_FD);
+                fprintf(stderr,
+                        "bpfkeeper-worker is started by bpfkeeperd, with a socket as "
+                        "descriptor %d.\n",
+                        WORKER_FD);
                 return EXIT_FAILURE;
         }
         r = worker_confine_start();

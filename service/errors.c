@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "error.h"
+#include "errors.h"
 
 static const BpfkeeperError codes[] = {
         [KERN_ERROR_NONE] = BPFKEEPER_ERROR_FAILED,
