@@ -214,7 +214,7 @@ void ctl_write_json(Ctl *ctl, GVariant *value)
         ctl_write(ctl, out);
 }
 
-void ctl_write_table(Ctl *ctl, const Table *table, const char *what)
+void ctl_write_table(Ctl *ctl, const Table *table, const char *one, const char *many)
 {
         g_autoptr(GString) out = g_string_new(NULL);
 
@@ -222,7 +222,7 @@ void ctl_write_table(Ctl *ctl, const Table *table, const char *what)
                 table_append(table, out, ctl->legend, ctl->colour);
         if (ctl->legend)
                 g_string_append_printf(out, "%s%zu %s listed.\n", out->len ? "\n" : "",
-                                       table_rows(table), what);
+                                       table_rows(table), table_rows(table) == 1 ? one : many);
         ctl_write(ctl, out);
 }
 

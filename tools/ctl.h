@@ -86,8 +86,8 @@ void ctl_write(Ctl *ctl, GString *text);
 /* Writes a value as JSON and a newline. A floating reference is taken. */
 void ctl_write_json(Ctl *ctl, GVariant *value);
 
-/* Writes a table with its titles and "\nN WHAT listed." */
-void ctl_write_table(Ctl *ctl, const Table *table, const char *what);
+/* Writes a table with its titles and "\n2 programs listed." */
+void ctl_write_table(Ctl *ctl, const Table *table, const char *one, const char *many);
 
 /* Says what was done, unless --quiet or --json. */
 void ctl_say(Ctl *ctl, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,8 @@ int main(int argc, char **argv)
         int first;
 
         (void)setlocale(LC_ALL, "");
+        /* getopt_long() begins its messages with it. */
+        argv[0] = program_invocation_short_name;
         if (is_text(argc, argv) && options_parse(&ctl.options, argc, argv, &first) &&
             ctl_init(&ctl)) {
                 if (options_given(&ctl.options, OPT_VERSION)) {

@@ -66,7 +66,9 @@ static CtlExit ambiguous(BusKind kind, const char *name, GVariant *list)
                                g_variant_n_children(list), kind_names[kind], name);
         g_variant_iter_init(&iter, list);
         while (g_variant_iter_loop(&iter, "(&o@a{sv})", NULL, &properties)) {
-                const char *application = resolve_string(properties, "Application");
+                /* A newline in here would make a line of its own. */
+                g_autofree char *application =
+                        text_escape(resolve_string(properties, "Application"), false);
                 g_autofree char *owner =
                         text_user((uint32_t)resolve_number(properties, "OwnerUid"));
 
@@ -103,9 +105,13 @@ static CtlExit by_name(Ctl *ctl, BusKind kind, const char *name, char **ret_path
 
 CtlExit resolve(Ctl *ctl, BusKind kind, const char *name, char **ret_path)
 {
+        size_t n = strlen(kind_names[kind]);
         uint64_t number;
         uint32_t id;
 
+        /* What "show" takes, every verb takes. */
+        if (strncmp(name, kind_names[kind], n) == 0 && name[n] == ':')
+                name += n + 1;
         if (name[0] == '/') {
                 if (!bus_path_parse(name, kind, &id)) {
                         (void)ctl_fail("'%s' isn't the object path of a %s", name,
@@ -141,7 +147,7 @@ CtlExit resolve_any(Ctl *ctl, const char *name, BusKind *ret_kind, char **ret_pa
 
                 if (strncmp(name, kind_names[kind], n) == 0 && name[n] == ':') {
                         *ret_kind = kind;
-                        return resolve(ctl, kind, name + n + 1, ret_path);
+                        return resolve(ctl, kind, name, ret_path);
                 }
         }
         *ret_kind = BUS_PROGRAM;

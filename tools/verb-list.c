@@ -142,7 +142,7 @@ CtlExit verb_programs(Ctl *ctl, int argc, char **argv)
         }
         if (!options_given(&ctl->options, OPT_ALL))
                 table_hide(table, "MANAGED");
-        ctl_write_table(ctl, table, "programs");
+        ctl_write_table(ctl, table, "program", "programs");
         return CTL_OK;
 }
 
@@ -175,7 +175,7 @@ CtlExit verb_links(Ctl *ctl, int argc, char **argv)
                 table_add_take(table,
                                text_ago(resolve_number(properties, "AttachTime"), (uint64_t)now));
         }
-        ctl_write_table(ctl, table, "links");
+        ctl_write_table(ctl, table, "link", "links");
         return CTL_OK;
 }
 
@@ -213,7 +213,7 @@ CtlExit verb_maps(Ctl *ctl, int argc, char **argv)
         }
         if (!options_given(&ctl->options, OPT_ALL))
                 table_hide(table, "MANAGED");
-        ctl_write_table(ctl, table, "maps");
+        ctl_write_table(ctl, table, "map", "maps");
         return CTL_OK;
 }
 
@@ -281,6 +281,6 @@ CtlExit verb_types(Ctl *ctl, int argc, char **argv)
         if (ctl->json != CTL_JSON_OFF)
                 ctl_write_json(ctl, g_variant_builder_end(&builder));
         else
-                ctl_write_table(ctl, table, "types");
+                ctl_write_table(ctl, table, "type", "types");
         return CTL_OK;
 }

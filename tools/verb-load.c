@@ -290,6 +290,6 @@ CtlExit verb_inspect(Ctl *ctl, int argc, char **argv)
         if (ctl->json != CTL_JSON_OFF)
                 ctl_write_json(ctl, g_variant_builder_end(&builder));
         else
-                ctl_write_table(ctl, table, "programs");
+                ctl_write_table(ctl, table, "program", "programs");
         return CTL_OK;
 }

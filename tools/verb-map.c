@@ -279,7 +279,7 @@ CtlExit verb_map_get(Ctl *ctl, int argc, char **argv)
         if (ctl->json != CTL_JSON_OFF)
                 ctl_write_json(ctl, g_variant_builder_end(&json));
         else
-                ctl_write_table(ctl, table, "entries");
+                ctl_write_table(ctl, table, "entry", "entries");
         return CTL_OK;
 }
 

@@ -9,10 +9,11 @@
         (OPT_BIT(OPT_NAME) | OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_APPLICATION) | OPT_BIT(OPT_MINE) | \
          OPT_BIT(OPT_MANAGED) | OPT_BIT(OPT_ALL))
 
-#define MAP_BYTES                                                                              \
-        "MAP is a kernel id, an object path or a name that only one map has.\n"                \
-        "KEY and VALUE are numbers (5, 0x05, -1) where the map's are of 1, 2, 4 or 8 bytes,\n" \
-        "else bytes: hex:0011aabb, or 0011aabb.\n"
+#define MAP_BYTES                                                                             \
+        "MAP is a kernel id, an object path or a name that only one map has.\n"               \
+        "KEY and VALUE are numbers where the map's are of 1, 2, 4 or 8 bytes (5 or 0x05; -1 " \
+        "only\n"                                                                              \
+        "behind --), else bytes: hex:0011aabb, or 0011aabb.\n"
 
 const Verb verbs[] = {
         {"load", "FILE [PROGRAM[:TYPE]…]", 1, -1,
