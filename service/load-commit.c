@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a worker loaded becomes the service's: checked against the kernel, pinned, written down. */
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "load-op.h"
+
+/* Undoes the pins of a load that doesn't come to be. */
+static void unpin_load(Daemon *daemon, const Load *l)
+{
+        for (guint i = 0; i < l->programs->len; i++)
+                store_unpin(daemon->store, BUS_PROGRAM,
+                            ((Program *)g_ptr_array_index(l->programs, i))->pub.id, 0);
+        for (guint i = 0; i < l->maps->len; i++)
+                store_unpin(daemon->store, BUS_MAP, ((Map *)g_ptr_array_index(l->maps, i))->pub.id,
+                            0);
+}
+
+/*
+ * The worker's words aren't taken for more than names: that these are programs, of the types that
+ * polkit was asked for, the kernel says.
+ */
+static int take_program(Request *request, Load *l, const char *name, const char *section,
+                        const char *type_name, int fd)
+{
+        const LoadOp *op = request->op;
+        const KernType *type = kern_type_find(type_name);
+        const BusProgramWish *wish = load_find_wish(op->args->programs, name);
+        KernProgramInfo info;
+        int r;
+
+        if (!type || !wish || !g_str_equal(wish->type, type->name))
+                return -EBADMSG;
+        r = kern_program_info(fd, &info);
+        if (r < 0)
+                return r;
+        if (info.prog_type != type->prog_type ||
+            registry_program(request->daemon->registry, info.id))
+                return -EBADMSG;
+        r = store_pin(request->daemon->store, BUS_PROGRAM, info.id, 0, fd);
+        if (r < 0)
+                return r;
+        load_add_program(l, type, name, section, &info);
+        return 0;
+}
+
+static int take_map(Request *request, Load *l, const char *name, int fd)
+{
+        KernMapInfo info;
+        int r;
+
+        r = kern_map_info(fd, &info);
+        if (r < 0)
+                return r;
+        /* One that was given: it stays where it is. */
+        if (registry_map(request->daemon->registry, info.id))
+                return 0;
+        r = store_pin(request->daemon->store, BUS_MAP, info.id, 0, fd);
+        if (r < 0)
+                return r;
+        r = load_add_map(l, name, &info);
+        if (r < 0)
+                store_unpin(request->daemon->store, BUS_MAP, info.id, 0);
+        return r;
+}
+
+static int take_results(Request *request, sd_bus_message *reply, Load *l)
+{
+        const char *name, *section, *type;
+        int fd, reused, r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "(sssh)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(reply, "(sssh)", &name, &section, &type, &fd)) > 0) {
+                r = take_program(request, l, name, section, type, fd);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'a', "(shb)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(reply, "(shb)", &name, &fd, &reused)) > 0) {
+                if (reused)
+                        continue;
+                r = take_map(request, l, name, fd);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(reply);
+        if (r < 0)
+                return r;
+        return l->programs->len == ((LoadOp *)request->op)->args->programs->len ? 0 : -EBADMSG;
+}
+
+void load_keep_log(Request *request, sd_bus_message *reply, uint32_t load_id)
+{
+        size_t n = 0;
+        int fd = -1;
+
+        if (worker_fds_take(reply, &fd, 1, &n) < 0 || n == 0)
+                fd = -1;
+        request_keep_log(request, fd);
+        if (fd < 0)
+                return;
+        if (load_id != 0)
+                (void)store_write_log(request->daemon->store, load_id, fd);
+        close(fd);
+}
+
+static bool take_all(Request *request, sd_bus_message *reply, Load *l, GError **reterr)
+{
+        Daemon *daemon = request->daemon;
+        int r;
+
+        r = take_results(request, reply, l);
+        if (r < 0) {
+                g_propagate_error(reterr, error_from_errno(r, "keep what was loaded"));
+                return false;
+        }
+        if (!quota_charge(daemon->quota, request->uid, CHARGE_MAPS, l->maps->len, reterr))
+                return false;
+        /* The registry charges what it gets. */
+        quota_release(daemon->quota, request->uid, CHARGE_MAPS, l->maps->len);
+        load_keep_log(request, reply, l->id);
+        return store_write_load(daemon->store, l, reterr);
+}
+
+bool load_commit(Request *request, sd_bus_message *reply, Load *l, GError **reterr)
+{
+        Daemon *daemon = request->daemon;
+
+        if (take_all(request, reply, l, reterr))
+                return true;
+        unpin_load(daemon, l);
+        store_remove_load(daemon->store, l->id);
+        return false;
+}

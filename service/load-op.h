@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ops.h"
+
+/*
+ * Load() in three files: op-load.c has the steps and asks polkit, load-object.c gets at the bytes
+ * and at what is in them, load-commit.c takes what the worker loaded. This is what they share; it is
+ * the op of the request.
+ */
+
+typedef struct LoadOp {
+        BusLoadArgs *args;
+        int object_fd; /* sealed; owned */
+        int btf_fd;    /* sealed; owned; or -1 */
+        int *sealing;  /* which of the two is being copied */
+        GChecksum *checksum;
+        off_t hashed;
+        guint hash_idle;
+        char *digest;     /* "sha256:…" */
+        GPtrArray *types; /* const KernType: those to ask for, each once */
+        guint next_type;
+        guint next_map;
+        GArray *map_fds; /* int; owned */
+        Quota *quota;
+        uid_t uid;
+        unsigned n_charged;             /* programs held against the limit while this is going on */
+        void (*next)(Request *request); /* load-object.c: what comes after */
+} LoadOp;
+
+/* The wish for the program of that name, or NULL. */
+BusProgramWish *load_find_wish(GArray *programs, const char *name);
+
+/* load-object.c */
+
+/*
+ * Gets object_fd and btf_fd: the descriptors of the arguments if they are sealed, so that their
+ * bytes can't change once they were looked at, else sealed copies. Then calls @next, or answers with
+ * an error.
+ */
+void load_object_seal(Request *request, void (*next)(Request *request));
+
+/* Whether the arguments name each program with its type. */
+bool load_object_is_told(const LoadOp *op);
+
+/*
+ * Has a worker look which programs there are, and completes the wishes: all programs if none is
+ * named, types by section names. Then calls @next, or answers with an error.
+ */
+void load_object_complete(Request *request, void (*next)(Request *request));
+
+/* Answers Inspect(). */
+void load_object_answer(Request *request);
+
+/* load-commit.c */
+
+/*
+ * Takes what the worker's answer has into @load, which is empty but for its id and owner: checks it
+ * against the kernel, pins it, writes the state file. Where that fails, nothing of it stays.
+ */
+bool load_commit(Request *request, sd_bus_message *reply, Load *load, GError **reterr);
+
+/* Keeps the log of an answer that is positioned before it. */
+void load_keep_log(Request *request, sd_bus_message *reply, uint32_t load_id);
