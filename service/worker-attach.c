@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a worker does with hooks, and what the kernel can do with them. */
+
+#include <errno.h>
+
+#include "kern-features.h"
+#include "worker-confine.h"
+#include "worker-methods.h"
+
+int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        int target cleanup(worker_close_fd) = -1;
+        int cgroup cleanup(worker_close_fd) = -1;
+        KernHook hook;
+        size_t n;
+        int fd, r;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_ATTACH);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'h', &fd);
+        if (r < 0)
+                return r;
+        r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &target, 1, &n);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &cgroup, 1, &n);
+        if (r < 0)
+                return r;
+        hook.target_fd = target;
+        hook.cgroup_fd = cgroup;
+
+        r = kern_attach(fd, &hook, &attachment, &diag);
+        if (r < 0)
+                worker_diag_ensure(&diag, r);
+        r = worker_reply_new(m, &diag, &reply);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(reply, attachment.link_fds, attachment.n_links);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(reply, "uuub", attachment.tc_handle, attachment.tc_priority,
+                                  (uint32_t)attachment.xdp_mode, (int)attachment.xdp_dispatched);
+        if (r < 0)
+                return r;
+        return worker_reply_send(reply);
+}
+
+int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        uint32_t prog_id, mode;
+        KernHook hook;
+        int r, dispatched;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_ATTACH);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'u', &prog_id);
+        if (r < 0)
+                return r;
+        r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        attachment.link_fds = calloc(KERN_LINKS_MAX, sizeof(int));
+        if (!attachment.link_fds)
+                return -ENOMEM;
+        r = worker_fds_take(m, attachment.link_fds, KERN_LINKS_MAX, &attachment.n_links);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "uuub", &attachment.tc_handle, &attachment.tc_priority, &mode,
+                                &dispatched);
+        if (r < 0)
+                return r;
+        attachment.xdp_mode = (KernXdpMode)mode;
+        attachment.xdp_dispatched = dispatched;
+
+        r = kern_detach(-1, prog_id, &hook, &attachment, &diag);
+        if (r < 0)
+                worker_diag_ensure(&diag, r);
+        r = worker_reply_new(m, &diag, &reply);
+        if (r < 0)
+                return r;
+        return worker_reply_send(reply);
+}
+
+static int append_feature(const KernFeature *feature, void *userdata)
+{
+        int r = sd_bus_message_append(userdata, "(sb)", feature->name, (int)feature->available);
+
+        return r < 0 ? r : 0;
+}
+
+int worker_method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        int r;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_ATTACH);
+        if (r < 0)
+                return r;
+        r = worker_reply_new(m, NULL, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "(sb)");
+        if (r < 0)
+                return r;
+        r = kern_features_probe(append_feature, reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return worker_reply_send(reply);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kern-object.h"
+#include "worker-protocol.h"
+
+/* The worker's methods (see worker-protocol.h), and what they share. */
+
+int worker_method_seal(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_test_run(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+
+/* Begins an answer; the rest of it is appended by the caller. */
+int worker_reply_new(sd_bus_message *m, const KernDiag *diag, sd_bus_message **ret);
+int worker_reply_send(sd_bus_message *reply);
+
+/* A failure always has a kind, even where bpf/ gave only an errno. */
+void worker_diag_ensure(KernDiag *diag, int r);
+
+/* For __attribute__((cleanup)) */
+static inline void worker_message_unref(sd_bus_message **m)
+{
+        sd_bus_message_unref(*m);
+}
+
+static inline void worker_diag_done(KernDiag *diag)
+{
+        kern_diag_clear(diag);
+}
+
+static inline void worker_object_done(KernObject **object)
+{
+        kern_object_free(*object);
+}
+
+static inline void worker_close_fd(int *fd)
+{
+        if (*fd >= 0)
+                close(*fd);
+}
+
+static inline void worker_free_memory(void *p)
+{
+        free(*(void **)p);
+}
+
+#define cleanup(f) __attribute__((cleanup(f)))
