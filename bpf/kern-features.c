@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,8 +25,12 @@ static void btf_freep(struct btf **btf)
 
 #define KERN_AUTO_BTF __attribute__((cleanup(btf_freep)))
 
+#define CLOSE_LATER_MAX 8
+
 typedef struct Probe {
         struct btf *vmlinux; /* or NULL */
+        int close_later[CLOSE_LATER_MAX];
+        size_t n_close_later;
         int (*found)(const KernFeature *feature, void *userdata);
         void *userdata;
         int r; /* what found() returned first, if not 0 */
@@ -88,9 +93,9 @@ static bool file_number(const char *path)
 }
 
 /* Whether attaching works, where that can be told without a hook of somebody's choice; else -1. */
-static int probe_attach(const KernType *type, int prog_fd)
+static int probe_attach(Probe *probe, const KernType *type, int prog_fd)
 {
-        KERN_AUTO_CLOSE int fd = -1;
+        int fd;
 
         if (type->prog_type == BPF_PROG_TYPE_KPROBE) {
                 bool user = type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET);
@@ -105,14 +110,51 @@ static int probe_attach(const KernType *type, int prog_fd)
         if (prog_fd < 0 || (type->attach_type == BPF_LSM_MAC && kern_lsm_active() == 0))
                 return 0;
         fd = bpf_raw_tracepoint_open(NULL, prog_fd);
-        return fd >= 0;
+        if (fd < 0)
+                return 0;
+        if (probe->n_close_later < CLOSE_LATER_MAX)
+                probe->close_later[probe->n_close_later++] = fd;
+        else
+                close(fd);
+        return 1;
+}
+
+static void *close_all(void *fds)
+{
+        for (int *fd = fds; *fd >= 0; fd++)
+                close(*fd);
+        free(fds);
+        return NULL;
+}
+
+/*
+ * The kernel takes a program off a function only after a grace period of tasks, a tenth of a second
+ * or more, and close() waits for it. Nobody needs to: a thread does. Where the process may have no
+ * threads it waits after all.
+ */
+static void close_later(const Probe *probe)
+{
+        int *fds = calloc(CLOSE_LATER_MAX + 1, sizeof(*fds));
+        pthread_t thread;
+
+        if (!fds) {
+                for (size_t i = 0; i < probe->n_close_later; i++)
+                        close(probe->close_later[i]);
+                return;
+        }
+        memcpy(fds, probe->close_later, probe->n_close_later * sizeof(*fds));
+        fds[probe->n_close_later] = -1;
+        if (probe->n_close_later == 0 || pthread_create(&thread, NULL, close_all, fds) != 0)
+                close_all(fds);
+        else
+                pthread_detach(thread);
 }
 
 static void probe_types(Probe *probe)
 {
         for (const KernType *t = kern_types; t->name; t++) {
                 KERN_AUTO_CLOSE int fd = load_type(t, probe->vmlinux);
-                int attach = probe_attach(t, fd);
+                int attach = probe_attach(probe, t, fd);
 
                 report(probe, "load.", t->name, fd >= 0);
                 if (attach >= 0)
@@ -229,5 +271,6 @@ int kern_features_probe(int (*found)(const KernFeature *feature, void *userdata)
         report(&probe, "", "tracefs",
                access("/sys/kernel/tracing/events", F_OK) == 0 ||
                        access("/sys/kernel/debug/tracing/events", F_OK) == 0);
+        close_later(&probe);
         return probe.r;
 }

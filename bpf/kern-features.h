@@ -7,7 +7,13 @@
 
 /*
  * What this kernel can do, probed by doing it (loading a tiny program, creating a link), never
- * guessed from a version. Runs in the worker; takes some milliseconds.
+ * guessed from a version. Runs in the worker; takes some milliseconds, half of them for the kernel's
+ * BTF. A thread ends what the probes attached, since that waits for the kernel; in a process that may
+ * have no threads (clone) the call takes as long as the wait, some tenths of a second where the
+ * kernel has trampolines.
+ *
+ * Opens /sys/kernel/btf/vmlinux, /sys/bus/event_source/devices/{kprobe,uprobe}/type and
+ * /sys/kernel/security/lsm, and looks whether /sys/kernel{,/debug}/tracing/events are there.
  */
 
 typedef struct KernFeature {

@@ -24,6 +24,7 @@
  *     objects with extern variables (__kconfig, __ksym);
  *   /proc/self/fdinfo/N: of maps to be used, on kernels that give no map information;
  *   /sys/devices/system/cpu/possible: for perf event arrays and per-CPU maps.
+ * kern_object_warm_up() also does memfd_create and write.
  * Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN by program type; CAP_SYS_ADMIN for BTF ids.
  */
 
@@ -99,6 +100,13 @@ int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag);
  */
 int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret,
                      KernDiag *reterr_diag);
+
+/*
+ * Loads an object of our own and unloads it: libbpf then knows what the kernel can do, and the first
+ * load for somebody takes a third of the time. For a worker that waits; 0 or a negative errno, that
+ * nobody needs to care about.
+ */
+int kern_object_warm_up(void);
 
 /* Closes the descriptors that were not taken (set to -1) and frees. NULL is fine. */
 void kern_object_free(KernObject *object);

@@ -28,7 +28,6 @@ static void send_packets(void)
 /* Runs ip(8); whether it could. */
 static bool run_ip(char *const args[])
 {
-        extern char **environ;
         int status;
         pid_t pid;
 

@@ -326,6 +326,17 @@ static void test_no_leaks(void **state)
         assert_int_equal(count_fds(), before);
 }
 
+static void test_warm_up(void **state)
+{
+        size_t before;
+
+        (void)state;
+        assert_int_equal(kern_object_warm_up(), 0);
+        before = count_fds();
+        assert_int_equal(kern_object_warm_up(), 0);
+        assert_int_equal(count_fds(), before);
+}
+
 /* A loader that the damage reaches through libbpf, up to the kernel. */
 static void test_damaged(void **state)
 {
@@ -380,7 +391,8 @@ int main(void)
                 cmocka_unit_test(test_globals),     cmocka_unit_test(test_maps),
                 cmocka_unit_test(test_no_pins),     cmocka_unit_test(test_missing_targets),
                 cmocka_unit_test(test_huge_map),    cmocka_unit_test(test_custom_btf),
-                cmocka_unit_test(test_no_leaks),    cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_no_leaks),    cmocka_unit_test(test_warm_up),
+                cmocka_unit_test(test_damaged),
         };
 
         if (!may_bpf())
