@@ -523,33 +523,6 @@ int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret,
         return 0;
 }
 
-/* What bpf/meson.build compiled from warm-up.bpf.c. */
-__asm__(".section .rodata\n"
-        ".balign 8\n"
-        "kern_warm_up_object:\n"
-        ".incbin \"" KERN_WARM_UP_OBJECT "\"\n"
-        "kern_warm_up_object_end:\n"
-        ".previous\n");
-
-extern const char kern_warm_up_object[], kern_warm_up_object_end[];
-
-int kern_object_warm_up(void)
-{
-        size_t size = (size_t)(kern_warm_up_object_end - kern_warm_up_object);
-        KERN_AUTO_CLOSE int fd = memfd_create("bpfkeeper-warm-up", MFD_CLOEXEC);
-        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
-        KernObject *object = NULL;
-        int r;
-
-        if (fd < 0)
-                return -errno;
-        if (write(fd, kern_warm_up_object, size) != (ssize_t)size)
-                return -EIO;
-        r = kern_object_load(fd, &options, &object, NULL);
-        kern_object_free(object);
-        return r;
-}
-
 int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag)
 {
         __attribute__((cleanup(load_done))) KernLoad load = {.btf_fd = -1};
