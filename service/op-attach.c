@@ -15,6 +15,7 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 
+#include "audit.h"
 #include "errors.h"
 #include "ops.h"
 
@@ -590,6 +591,8 @@ static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
                 return;
         }
         registry_add_link(daemon->registry, g_steal_pointer(&op->link));
+        audit_done(request, BUS_LINK, link->pub.id, "attached %s (%s), program %u, as link %u",
+                   link->pub.program_name, link->pub.type, link->pub.program_id, link->pub.id);
         (void)bus_reply_path(request->m, BUS_LINK, link->pub.id);
         request_done(request);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "errors.h"
 #include "load-op.h"
 
@@ -325,6 +326,16 @@ static void load(Request *request)
 }
 /* 6. What came of it: announced, answered */
 
+static void audit_programs(const Request *request, const Load *l)
+{
+        for (guint i = 0; i < l->programs->len; i++) {
+                const Program *p = g_ptr_array_index(l->programs, i);
+
+                audit_done(request, BUS_PROGRAM, p->pub.id, "loaded %s (%s) as program %u, from %s",
+                           p->pub.name, p->pub.type, p->pub.id, l->digest);
+        }
+}
+
 /* In the order of the request; the worker has that of the object. */
 static void reply_programs(Request *request, const Load *l)
 {
@@ -368,6 +379,7 @@ static void on_loaded(sd_bus_message *reply, GError *error, void *userdata)
         }
         registered = l;
         registry_add_load(daemon->registry, g_steal_pointer(&l));
+        audit_programs(request, registered);
         reply_programs(request, registered);
         request_done(request);
 }

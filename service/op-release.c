@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "errors.h"
 #include "ops.h"
 
@@ -164,11 +165,14 @@ static ReleaseOp *release_op_new(uint32_t id)
 static void on_link_gone(GError *error, void *userdata)
 {
         Request *request = userdata;
+        uint32_t id;
 
         if (error) {
                 request_fail(request, error);
                 return;
         }
+        id = ((ReleaseOp *)request->op)->id;
+        audit_done(request, BUS_LINK, id, "detached link %u", id);
         (void)bus_reply_empty(request->m);
         request_done(request);
 }
@@ -246,6 +250,7 @@ static void unload_program(Request *request, Program *program)
         store_unpin(daemon->store, BUS_PROGRAM, id, 0);
         for (guint i = 0; i < maps->len; i++)
                 store_unpin(daemon->store, BUS_MAP, g_array_index(maps, uint32_t, i), 0);
+        audit_done(request, BUS_PROGRAM, id, "unloaded program %u", id);
         (void)bus_reply_empty(request->m);
         request_done(request);
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "errors.h"
 
 static void on_vanished(void *userdata)
@@ -34,6 +35,7 @@ void request_done(Request *request)
 
 void request_fail(Request *request, GError *error)
 {
+        audit_failed(request, error);
         (void)bus_reply_gerror(request->m, error);
         g_error_free(error);
         request_done(request);
@@ -147,6 +149,11 @@ void request_authorize_others(Request *request, const char *action, const Belong
 bool request_is_cancelled(const Request *request)
 {
         return g_cancellable_is_cancelled(request->cancellable);
+}
+
+const char *request_action(const Request *request)
+{
+        return request->action;
 }
 
 void request_keep_log(Request *request, int fd)

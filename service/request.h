@@ -57,6 +57,9 @@ void request_done(Request *request);
 /* Whether the caller has left; then nobody waits for the answer and what was done is to be undone. */
 bool request_is_cancelled(const Request *request);
 
+/* The polkit action that was asked for last, or NULL. */
+const char *request_action(const Request *request);
+
 /* Keeps @fd (duplicated; or -1: none) as the verifier's log of the caller's last Load(). */
 void request_keep_log(Request *request, int fd);
 int request_last_log(const Request *request);
