@@ -24,8 +24,10 @@ static void exec_agent(int notify_fd, const char *notify, const char *process, p
 
         /* The pipe was made close-on-exec. */
         (void)fcntl(notify_fd, F_SETFD, 0);
-        (void)execlp("pkttyagent", "pkttyagent", "--notify-fd", notify, "--fallback", "--process",
-                     process, (char *)NULL);
+        /* Not --fallback: polkit has just said that there is no other agent, and it doesn't ask
+         * fallback agents of processes that are in no session. */
+        (void)execlp("pkttyagent", "pkttyagent", "--notify-fd", notify, "--process", process,
+                     (char *)NULL);
         _exit(127);
 }
 

@@ -227,19 +227,19 @@ static char *words(GVariant *row, const char *name)
         return g_strjoinv(" ", (char **)list);
 }
 
-/* What this kernel can do with a type: "yes", "load only", "no"; "?" where it wasn't probed. */
+/* What this kernel can do with a type. Attaching can't be tried where it takes a hook, such as an
+ * interface: then nothing speaks against it. */
 static const char *available(GVariant *features, const char *type)
 {
         g_autofree char *load_name = g_strconcat("load.", type, NULL);
         g_autofree char *attach_name = g_strconcat("attach.", type, NULL);
-        gboolean load = FALSE, attach = FALSE;
+        gboolean load = FALSE, attach = TRUE;
 
         if (!features || !g_variant_lookup(features, load_name, "b", &load))
                 return "?";
         if (!load)
                 return "no";
-        if (!g_variant_lookup(features, attach_name, "b", &attach))
-                return "?";
+        (void)g_variant_lookup(features, attach_name, "b", &attach);
         return attach ? "yes" : "load only";
 }
 
