@@ -11,6 +11,18 @@ struct BusApi {
         void *service;
         sd_bus_slot *slots[16];
         size_t n_slots;
+        uint64_t n_messages;
+        /* The stats that were asked of the kernel last, and at which message. */
+        struct {
+                uint64_t message;
+                uint32_t id;
+                BusProgramStats stats;
+        } program;
+        struct {
+                uint64_t message;
+                uint32_t id;
+                BusMapStats stats;
+        } map;
 };
 
 extern const sd_bus_vtable bus_manager_vtable[];
@@ -28,3 +40,10 @@ int bus_append_paths(sd_bus_message *reply, BusKind kind, const uint32_t *ids, s
 
 /* Reads a byte array at the message's position; @ret borrows from the message. */
 int bus_read_bytes(sd_bus_message *m, const void **ret, size_t *ret_size);
+
+/*
+ * The kernel's answer, or zeros where the thing is gone by now, so that reading all properties goes
+ * on. Asked for once a message: with a thousand objects it is what GetManagedObjects() waits for.
+ */
+const BusProgramStats *bus_program_stats(const BusProgram *program);
+const BusMapStats *bus_map_stats(const BusMap *map);

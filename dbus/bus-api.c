@@ -100,6 +100,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         BusApi *api = userdata;
 
         (void)reterr;
+        api->n_messages++;
         if (sd_bus_message_is_method_call(m, NULL, NULL) > 0)
                 api->ops->activity(api->service);
         return 0;
@@ -240,6 +241,32 @@ int bus_append_properties(BusApi *api, sd_bus_message *reply, const sd_bus_vtabl
                         return r;
         }
         return sd_bus_message_close_container(reply);
+}
+
+const BusProgramStats *bus_program_stats(const BusProgram *program)
+{
+        BusApi *api = program->api;
+
+        if (api->program.message == api->n_messages && api->program.id == program->id)
+                return &api->program.stats;
+        api->program.message = api->n_messages;
+        api->program.id = program->id;
+        if (api->ops->program_stats(api->service, program, &api->program.stats) < 0)
+                api->program.stats = (BusProgramStats){ 0 };
+        return &api->program.stats;
+}
+
+const BusMapStats *bus_map_stats(const BusMap *map)
+{
+        BusApi *api = map->api;
+
+        if (api->map.message == api->n_messages && api->map.id == map->id)
+                return &api->map.stats;
+        api->map.message = api->n_messages;
+        api->map.id = map->id;
+        if (api->ops->map_stats(api->service, map, &api->map.stats) < 0)
+                api->map.stats = (BusMapStats){ 0 };
+        return &api->map.stats;
 }
 
 int bus_append_paths(sd_bus_message *reply, BusKind kind, const uint32_t *ids, size_t n)

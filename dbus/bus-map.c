@@ -99,14 +99,12 @@ static int get_programs(sd_bus *bus, const char *path, const char *interface, co
 static int get_stats(sd_bus *bus, const char *path, const char *interface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
 {
-        const BusMap *map = userdata;
-        BusMapStats stats = {0};
+        const BusMapStats *stats = bus_map_stats(userdata);
 
         (void)bus, (void)path, (void)interface, (void)reterr;
-        (void)map->api->ops->map_stats(map->api->service, map, &stats);
         if (g_str_equal(property, "Frozen"))
-                return sd_bus_message_append(reply, "b", (int)stats.frozen);
-        return sd_bus_message_append_basic(reply, 't', &stats.bytes_memlock);
+                return sd_bus_message_append(reply, "b", (int)stats->frozen);
+        return sd_bus_message_append_basic(reply, 't', &stats->bytes_memlock);
 }
 
 #define CONST_PROPERTY(name, signature, member)                          \

@@ -209,19 +209,16 @@ static int get_links(sd_bus *bus, const char *path, const char *interface, const
 static int get_stats(sd_bus *bus, const char *path, const char *interface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
 {
-        const BusProgram *program = userdata;
-        BusProgramStats stats = {0};
+        const BusProgramStats *stats = bus_program_stats(userdata);
 
         (void)bus, (void)path, (void)interface, (void)reterr;
-        /* A program that is gone by now has zeros, so that reading all properties goes on. */
-        (void)program->api->ops->program_stats(program->api->service, program, &stats);
         if (g_str_equal(property, "RunTimeNSec"))
-                return sd_bus_message_append_basic(reply, 't', &stats.run_time_nsec);
+                return sd_bus_message_append_basic(reply, 't', &stats->run_time_nsec);
         if (g_str_equal(property, "RunCount"))
-                return sd_bus_message_append_basic(reply, 't', &stats.run_count);
+                return sd_bus_message_append_basic(reply, 't', &stats->run_count);
         if (g_str_equal(property, "RecursionMisses"))
-                return sd_bus_message_append_basic(reply, 't', &stats.recursion_misses);
-        return sd_bus_message_append_basic(reply, 't', &stats.bytes_memlock);
+                return sd_bus_message_append_basic(reply, 't', &stats->recursion_misses);
+        return sd_bus_message_append_basic(reply, 't', &stats->bytes_memlock);
 }
 
 #define CONST_PROPERTY(name, signature, member)                              \
