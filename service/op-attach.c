@@ -7,20 +7,14 @@
 #include <limits.h>
 #include <net/if.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <linux/magic.h>
-#include <linux/openat2.h>
-
 #include "audit.h"
+#include "descriptor.h"
 #include "errors.h"
 #include "ops.h"
 
 #define ATTACH_TIMEOUT_SEC 20
-#define CGROUP_ROOT "/sys/fs/cgroup"
 
 typedef struct AttachOp {
         BusAttachArgs *args;
@@ -144,32 +138,19 @@ static void set_numbers(AttachOp *op)
 #undef SET
 }
 
-/* Where a descriptor leads, for people to read; it may be gone or outside of our view. */
-static char *path_of(int fd)
-{
-        char link[32], path[PATH_MAX];
-        ssize_t n;
-
-        g_snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        n = readlink(link, path, sizeof(path));
-        return n > 0 ? g_utf8_make_valid(path, n) : g_strdup("");
-}
-
 static GError *use_target(AttachOp *op, int fd)
 {
-        struct stat st;
-
         if (fd < 0)
                 return error_from_errno(-errno, "keep the target's descriptor");
         op->target_fd = fd;
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        if (!descriptor_is_regular(fd))
                 return error_new(NO_SUCH_TARGET,
                                  "The target is no regular file; it must be a binary or "
                                  "a library.");
         op->hook.target_fd = fd;
         op->hook.given |= KERN_PARAM_BIT(KERN_PARAM_TARGET);
         g_free(op->target);
-        op->target = path_of(fd);
+        op->target = descriptor_path(fd);
         return NULL;
 }
 
@@ -205,59 +186,29 @@ static GError *set_target(AttachOp *op, uid_t uid)
         return *a->target ? open_target(op, uid, a->target) : NULL;
 }
 
-/* Below the cgroup file systems and nowhere else, so that no path reaches other parts of the machine. */
-static int open_cgroup(const char *path)
-{
-        struct open_how how = {
-                .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-        };
-        int root, fd;
-
-        if (!g_str_has_prefix(path, CGROUP_ROOT))
-                return -ENOENT;
-        path += strlen(CGROUP_ROOT);
-        if (*path != '\0' && *path != '/')
-                return -ENOENT;
-        path += strspn(path, "/");
-        root = open(CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (root < 0)
-                return -errno;
-        fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-        if (fd < 0)
-                fd = -errno;
-        close(root);
-        return fd;
-}
-
 static GError *set_cgroup(AttachOp *op)
 {
         const BusAttachArgs *a = op->args;
-        struct statfs fs;
-        struct stat st;
 
         if (a->cgroup_fd < 0 && *a->cgroup == '\0')
                 return NULL;
         if (a->cgroup_fd >= 0)
                 op->cgroup_fd = fcntl(a->cgroup_fd, F_DUPFD_CLOEXEC, 3);
         else
-                op->cgroup_fd = open_cgroup(a->cgroup);
+                op->cgroup_fd = descriptor_open_cgroup(a->cgroup);
         if (op->cgroup_fd < 0)
                 return error_new(NO_SUCH_CGROUP,
                                  "There is no cgroup '%s'; give its directory below %s, or a "
                                  "descriptor of it.",
-                                 a->cgroup, CGROUP_ROOT);
-        if (fstatfs(op->cgroup_fd, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC ||
-            fstat(op->cgroup_fd, &st) < 0 || !S_ISDIR(st.st_mode))
+                                 a->cgroup, DESCRIPTOR_CGROUP_ROOT);
+        if (!descriptor_is_cgroup(op->cgroup_fd, &op->cgroup_id))
                 return error_new(NO_SUCH_CGROUP,
                                  "'%s' is no directory of a cgroup version 2 hierarchy.",
                                  a->cgroup);
         op->hook.cgroup_fd = op->cgroup_fd;
         op->hook.given |= KERN_PARAM_BIT(KERN_PARAM_CGROUP);
-        /* The kernel's cgroup id is the inode's number (see bpf_get_current_cgroup_id()). */
-        op->cgroup_id = st.st_ino;
         g_free(op->cgroup);
-        op->cgroup = path_of(op->cgroup_fd);
+        op->cgroup = descriptor_path(op->cgroup_fd);
         return NULL;
 }
 

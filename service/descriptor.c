@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <glib.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+
+/* What is known of the file without asking its file system. */
+static bool look(int fd, struct statx *ret)
+{
+        return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) == 0;
+}
+
+bool descriptor_is_regular(int fd)
+{
+        struct statx st;
+
+        return look(fd, &st) && S_ISREG(st.stx_mode);
+}
+
+/* All mounts of the hierarchy are one file system, wherever they are. */
+static bool is_on_hierarchy(const struct statx *st, const char *mount)
+{
+        struct statx root;
+        struct statfs fs;
+
+        return statfs(mount, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC &&
+               statx(AT_FDCWD, mount, 0, STATX_INO, &root) == 0 &&
+               root.stx_dev_major == st->stx_dev_major && root.stx_dev_minor == st->stx_dev_minor;
+}
+
+bool descriptor_is_cgroup(int fd, uint64_t *ret_id)
+{
+        struct statx st;
+
+        if (!look(fd, &st) || !S_ISDIR(st.stx_mode))
+                return false;
+        if (!is_on_hierarchy(&st, DESCRIPTOR_CGROUP_ROOT) &&
+            !is_on_hierarchy(&st, DESCRIPTOR_CGROUP_ROOT "/unified"))
+                return false;
+        /* The inode's number is the id (see bpf_get_current_cgroup_id()). */
+        *ret_id = st.stx_ino;
+        return true;
+}
+
+int descriptor_open_cgroup(const char *path)
+{
+        struct open_how how = {
+                .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+        };
+        int root, fd;
+
+        if (!g_str_has_prefix(path, DESCRIPTOR_CGROUP_ROOT))
+                return -ENOENT;
+        path += strlen(DESCRIPTOR_CGROUP_ROOT);
+        if (*path != '\0' && *path != '/')
+                return -ENOENT;
+        path += strspn(path, "/");
+        root = open(DESCRIPTOR_CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return -errno;
+        fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+        if (fd < 0)
+                fd = -errno;
+        close(root);
+        return fd;
+}
+
+/*
+ * Only as far as the kernel has it in memory: the file is open, so its own path is. (The cgroup file
+ * system wants to be asked, and always answers.)
+ */
+static bool leads_to(const char *path, const struct statx *st)
+{
+        struct open_how how = {
+                .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+                .resolve = RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS,
+        };
+        struct statx found;
+        bool same;
+        int fd;
+
+        fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+        if (fd < 0)
+                fd = descriptor_open_cgroup(path);
+        if (fd < 0)
+                return false;
+        same = look(fd, &found) && found.stx_ino == st->stx_ino &&
+               found.stx_dev_major == st->stx_dev_major && found.stx_dev_minor == st->stx_dev_minor;
+        close(fd);
+        return same;
+}
+
+char *descriptor_path(int fd)
+{
+        char link[32], path[PATH_MAX];
+        g_autofree char *text = NULL;
+        struct statx st;
+        ssize_t n;
+
+        g_snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        if (n <= 0)
+                return g_strdup("unverified:");
+        path[n] = '\0';
+        text = g_utf8_make_valid(path, n);
+        if (look(fd, &st) && leads_to(path, &st) && g_str_equal(text, path))
+                return g_steal_pointer(&text);
+        return g_strconcat("unverified:", text, NULL);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Looking at descriptors that a caller handed over, without waiting for whoever serves the file: it
+ * may be a file system of the caller's own (FUSE), which answers when it likes.
+ */
+
+/* Whether it is a regular file. */
+bool descriptor_is_regular(int fd);
+
+/* Whether it is a directory of the cgroup version 2 hierarchy, and then its cgroup id. */
+bool descriptor_is_cgroup(int fd, uint64_t *ret_id);
+
+#define DESCRIPTOR_CGROUP_ROOT "/sys/fs/cgroup"
+
+/*
+ * Opens a directory by an absolute path below the cgroup file systems, and nowhere else, so that no
+ * path reaches other parts of the machine; or a negative errno.
+ */
+int descriptor_open_cgroup(const char *path);
+
+/*
+ * Where it leads, for polkit's rules and for people to read. A path says nothing by itself: whoever
+ * has a mount namespace of his own can give any file any path. So it is looked up again, and where
+ * that leads to another file, or can't be told at once, "unverified:" stands before it. Free with
+ * g_free().
+ */
+char *descriptor_path(int fd);
