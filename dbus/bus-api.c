@@ -252,7 +252,7 @@ const BusProgramStats *bus_program_stats(const BusProgram *program)
         api->program.message = api->n_messages;
         api->program.id = program->id;
         if (api->ops->program_stats(api->service, program, &api->program.stats) < 0)
-                api->program.stats = (BusProgramStats){ 0 };
+                api->program.stats = (BusProgramStats){0};
         return &api->program.stats;
 }
 
@@ -265,7 +265,7 @@ const BusMapStats *bus_map_stats(const BusMap *map)
         api->map.message = api->n_messages;
         api->map.id = map->id;
         if (api->ops->map_stats(api->service, map, &api->map.stats) < 0)
-                api->map.stats = (BusMapStats){ 0 };
+                api->map.stats = (BusMapStats){0};
         return &api->map.stats;
 }
 
