@@ -80,9 +80,9 @@ int main(int argc, char **argv)
                         status = run_verb(&ctl, argc - first, argv + first);
                 }
         }
-        /* A full disk behind the redirection is a failure too. */
-        if (fflush(stdout) != 0 && ctl.pager.pid == 0 && status == CTL_OK)
-                status = ctl_fail("Can't write: %m");
+        /* A full disk behind the redirection is a failure too; a pager that was left isn't. */
+        if ((fflush(stdout) != 0 || ferror(stdout)) && ctl.pager.pid == 0 && status == CTL_OK)
+                status = ctl_fail("Can't write to standard output");
         ctl_done(&ctl);
         return (int)status;
 }

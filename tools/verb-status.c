@@ -244,7 +244,7 @@ static CtlExit count(Ctl *ctl, BusKind kind, size_t *ret_all, size_t *ret_manage
         return CTL_OK;
 }
 
-/* The names of the features that the kernel has, or lacks, that have no dot or one of @dotted. */
+/* The names of the general features that the kernel has, or lacks; with @prefix, of the types. */
 static char *feature_names(GVariant *features, bool wanted, const char *prefix)
 {
         GString *out = g_string_new(NULL);
@@ -266,15 +266,24 @@ static char *feature_names(GVariant *features, bool wanted, const char *prefix)
 
 static void append_features(GString *out, GVariant *features)
 {
-        g_autofree char *general = feature_names(features, true, NULL);
-        g_autofree char *lacks = feature_names(features, false, NULL);
-        g_autofree char *loads = feature_names(features, true, "load.");
-        g_autofree char *attaches = feature_names(features, true, "attach.");
+        static const struct {
+                const char *label;
+                bool wanted;
+                const char *prefix;
+        } rows[] = {
+                {"Kernel has", true, NULL},
+                {"Lacks", false, NULL},
+                {"Loads", true, "load."},
+                {"Can't load", false, "load."},
+                /* What it can attach is only known of types that need no interface or the like. */
+                {"Nor attach", false, "attach."},
+        };
 
-        line(out, "Kernel has", general);
-        line(out, "lacks", lacks);
-        line(out, "Loads", loads);
-        line(out, "Attaches", attaches);
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                g_autofree char *names = feature_names(features, rows[i].wanted, rows[i].prefix);
+
+                line(out, rows[i].label, names);
+        }
 }
 
 static void add_count(GVariantBuilder *json, const char *name, size_t n)
