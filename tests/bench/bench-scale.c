@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 
 #define LOADS_MEASURED 50
+#define PAUSE_USEC 20000
 #define RESTARTS 5
 #define READY_SEC_MAX 30
 /* The kernel takes 64 on one tracepoint, and somebody else may want some of these. */
@@ -71,7 +72,10 @@ static unsigned missing(const Ids *before, const Ids *after)
         return n;
 }
 
-/* One more by the bus, and beside it one with libbpf, which doesn't stay. */
+/*
+ * One more by the bus, and beside it one with libbpf, which doesn't stay. Spread over a second, so
+ * that a burst of something else's doesn't hit all of them.
+ */
 static void measure_loads(sd_bus *bus, const Object *object, Samples *keeper, Samples *raw)
 {
         for (unsigned i = 0; i < LOADS_MEASURED; i++) {
@@ -84,6 +88,7 @@ static void measure_loads(sd_bus *bus, const Object *object, Samples *keeper, Sa
                 raw_load(object, &r);
                 samples_add(raw, now() - t);
                 raw_unload(&r);
+                usleep(PAUSE_USEC);
         }
 }
 
