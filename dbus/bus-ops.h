@@ -86,15 +86,13 @@ typedef struct BusTestRunArgs {
 
 /* What List*() looks for. */
 typedef struct BusFilter {
-        bool has_managed, managed;
-        bool has_owner_uid;
-        uint32_t owner_uid;
         const char *type; /* these: NULL if not given; the message's */
         const char *name;
         const char *application;
         const char *interface;
-        bool has_program, has_map;
-        uint32_t program, map;
+        bool managed, has_managed;
+        uint32_t owner_uid, program, map;
+        bool has_owner_uid, has_program, has_map;
 } BusFilter;
 
 typedef struct BusOps {
