@@ -67,11 +67,12 @@ int kern_map_next_key(int fd, const void *key, void *ret_key)
 
 int kern_test_run(int prog_fd, KernTestRun *run)
 {
-        LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = run->data_in,
+        /* The kernel refuses a pointer to nothing, which is what an empty array off the bus is. */
+        LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = run->data_in_size > 0 ? run->data_in : NULL,
                     .data_size_in = (uint32_t)run->data_in_size, .data_out = run->data_out,
                     .data_size_out = run->data_out ? (uint32_t)run->data_out_size : 0,
-                    .ctx_in = run->ctx_in, .ctx_size_in = (uint32_t)run->ctx_in_size,
-                    .ctx_out = run->ctx_out,
+                    .ctx_in = run->ctx_in_size > 0 ? run->ctx_in : NULL,
+                    .ctx_size_in = (uint32_t)run->ctx_in_size, .ctx_out = run->ctx_out,
                     .ctx_size_out = run->ctx_out ? (uint32_t)run->ctx_out_size : 0,
                     .repeat = (int)run->repeat);
         int r;
