@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""bpf(2) without libraries: what the kernel itself says, and what a descriptor lets one do."""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+
+SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}[platform.machine()]
+
+(MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD, OBJ_PIN,
+ OBJ_GET) = range(8)
+PROG_GET_NEXT_ID, MAP_GET_NEXT_ID, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID, GET_INFO_BY_FD = range(11, 16)
+LINK_GET_NEXT_ID = 31
+LINK_GET_FD_BY_ID = 30
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def bpf(command, attributes):
+    buffer = ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128)
+    result = libc.syscall(SYS_BPF, command, buffer, 128)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result, buffer.raw
+
+
+def address(buffer):
+    return ctypes.addressof(buffer)
+
+
+def map_lookup(fd, key, value_size):
+    k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value_size)
+    bpf(MAP_LOOKUP, struct.pack("=IIQQQ", fd, 0, address(k), address(v), 0))
+    return v.raw
+
+
+def map_update(fd, key, value, flags=0):
+    k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+    bpf(MAP_UPDATE, struct.pack("=IIQQQ", fd, 0, address(k), address(v), flags))
+
+
+def map_delete(fd, key):
+    k = ctypes.create_string_buffer(key, len(key))
+    bpf(MAP_DELETE, struct.pack("=IIQQQ", fd, 0, address(k), 0, 0))
+
+
+def map_create(kind, key_size, value_size, entries, name=b"test"):
+    return bpf(MAP_CREATE, struct.pack("=IIIIII I16s", kind, key_size, value_size, entries, 0, 0, 0,
+                                       name))[0]
+
+
+def ids(command):
+    """All ids of programs, maps or links in the kernel."""
+    found, last = [], 0
+    while True:
+        try:
+            last = struct.unpack_from("=II", bpf(command, struct.pack("=II", last, 0))[1])[1]
+        except OSError as e:
+            if e.errno == errno.ENOENT:
+                return found
+            raise
+        found.append(last)
+
+
+def open_id(command, number):
+    return bpf(command, struct.pack("=III", number, 0, 0))[0]
+
+
+def info(fd, size=256):
+    buffer = ctypes.create_string_buffer(size)
+    bpf(GET_INFO_BY_FD, struct.pack("=IIQ", fd, size, address(buffer)))
+    return buffer.raw
+
+
+def exists(kind, number):
+    """Whether the kernel has a program, map or link with that id."""
+    command = {"program": PROG_GET_FD_BY_ID, "map": MAP_GET_FD_BY_ID, "link": LINK_GET_FD_BY_ID}[kind]
+    try:
+        os.close(open_id(command, number))
+    except OSError as e:
+        if e.errno == errno.ENOENT:
+            return False
+        raise
+    return True
+
+
+def _names(next_id, by_id, offset):
+    names = {}
+    for number in ids(next_id):
+        try:
+            fd = open_id(by_id, number)
+        except OSError:
+            continue
+        try:
+            names[number] = info(fd)[offset:offset + 16].split(b"\0")[0].decode()
+        finally:
+            os.close(fd)
+    return names
+
+
+def program_names():
+    """Every program's name in the kernel, by id."""
+    return _names(PROG_GET_NEXT_ID, PROG_GET_FD_BY_ID, 64)
+
+
+def map_names():
+    return _names(MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, 24)
+
+
+def obj_get(path):
+    name = ctypes.create_string_buffer(path.encode())
+    return bpf(OBJ_GET, struct.pack("=QII", address(name), 0, 0))[0]
+
+
+def obj_pin(fd, path):
+    name = ctypes.create_string_buffer(path.encode())
+    bpf(OBJ_PIN, struct.pack("=QII", address(name), fd, 0))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon and its workers as processes, and what they leave on disk."""
+
+import os
+import signal
+import subprocess
+
+from support import bus as bus_module
+from support.wait import until
+
+DAEMON = "/usr/libexec/bpfkeeperd"
+RUN = "/run/bpfkeeper"
+PINS = "/sys/fs/bpf/bpfkeeper"
+
+
+def status(pid):
+    """/proc/PID/status as a dictionary; empty where there is no such process."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+            return {k: v.strip() for k, _, v in (line.partition(":") for line in f)}
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+
+
+def is_alive(pid):
+    return status(pid).get("State", "Z")[0] not in "ZX"
+
+
+def children(pid):
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            s = status(name)
+            if s.get("PPid") == str(pid) and s.get("State", "Z")[0] not in "ZX":
+                found.append(int(name))
+    return found
+
+
+def kill(pid, sig=signal.SIGKILL):
+    try:
+        os.kill(pid, sig)
+    except ProcessLookupError:
+        pass
+
+
+class Daemon:
+    """Whatever process has the service's name."""
+
+    def __init__(self, bus):
+        self.bus = bus
+
+    def pid(self):
+        """Starts it if need be."""
+        def ask():
+            self.bus.call(bus_module.ROOT, "org.freedesktop.DBus.Peer", "Ping")
+            return self.bus.pid()
+        return until(ask, "the service is on the bus")
+
+    def running(self):
+        return self.bus.pid()
+
+    def workers(self):
+        return children(self.pid())
+
+    def busy_workers(self):
+        """Those that took a role: the spare one has no seccomp filter yet."""
+        return [w for w in self.workers() if status(w).get("Seccomp") == "2"]
+
+    def end(self, sig=signal.SIGTERM):
+        """Ends the running daemon, if any, and waits until it is gone. Returns its pid."""
+        pid = self.running()
+        if pid:
+            kill(pid, sig)
+            until(lambda: not is_alive(pid), f"process {pid} ends")
+        return pid
+
+    def restart(self, sig=signal.SIGTERM):
+        """Ends it and has it started again; the new one's pid."""
+        before = self.end(sig)
+        after = self.pid()
+        assert after != before
+        return after
+
+    def start_by_hand(self, *arguments):
+        """Runs it as a child of ours; whoever calls ends it. Returns the Popen."""
+        self.end()
+        process = subprocess.Popen([DAEMON, *arguments], stdin=subprocess.DEVNULL)
+        until(lambda: self.bus.pid() == process.pid or process.poll() is not None,
+              "the daemon is on the bus")
+        assert process.poll() is None, f"the daemon ended with {process.returncode}"
+        return process
+
+
+def listing():
+    """Everything that is kept on disk: state files and pins, but for what is always there."""
+    found = set()
+    for top in (RUN, PINS):
+        for directory, _, files in os.walk(top):
+            found.update(os.path.join(directory, f) for f in files)
+    return found - {RUN + "/lock", RUN + "/features", RUN + "/next-id"}
+
+
+def read_state():
+    """The state files' contents by path."""
+    contents = {}
+    for path in listing():
+        if path.startswith(RUN):
+            try:
+                with open(path, "rb") as f:
+                    contents[path] = f.read()
+            except FileNotFoundError:
+                pass
+    return contents
