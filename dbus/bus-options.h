@@ -18,7 +18,7 @@ typedef struct BusOption {
         int (*read)(sd_bus_message *m, const char *type, size_t offset, void *dest,
                     sd_bus_error *reterr);
         size_t offset;     /* of the member that it fills, for the readers below */
-        size_t has_offset; /* bool to set, or 0 */
+        size_t has_offset; /* of the bool to set; 0: none, so it is never the first member */
 } BusOption;
 
 /* Reads the array at the message's position. The table's last row has a NULL name. */

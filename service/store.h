@@ -17,7 +17,7 @@
  * The files are key files with a Version. A file is written under a temporary name and renamed: the
  * rename is what makes a load or a link exist. Pins come before it and go after it, so that a pin
  * without a file is a leftover that may be removed, and a file without its pin tells of something
- * that is gone. Hooks without kernel links (xdp, tc) are written down before they are attached and
+ * that is gone. Hooks without kernel links (tc) are written down before they are attached and
  * while they are detached (State), so that what was left half done can be found and undone.
  */
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,16 +20,12 @@
 
 #define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))
 
-/*
- * Capabilities by role; the list ends with -1. CAP_SYS_ADMIN is for attaching only: libxdp opens the
- * programs of others by their ids, and that is what the kernel asks for it. It is never there where a
- * caller's object file is parsed.
- */
-static const int capabilities[_WORKER_ROLE_MAX][5] = {
-        [WORKER_ROLE_NONE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
+/* Capabilities by role; the list ends with -1. CAP_SYS_ADMIN is nobody's. */
+static const int capabilities[_WORKER_ROLE_MAX][4] = {
+        [WORKER_ROLE_NONE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
         [WORKER_ROLE_INSPECT] = {-1},
         [WORKER_ROLE_LOAD] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
-        [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
+        [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
 };
 
 static int keep_capabilities(WorkerRole role)
@@ -60,40 +57,33 @@ int worker_confine_start(void)
 }
 
 #define READ_TREE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define WRITE_TREE                                                                 \
-        (READ_TREE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | \
-         LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE |            \
-         LANDLOCK_ACCESS_FS_REMOVE_DIR)
 #define ALL_OF_ABI_1 (LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1)
 
-/* Files that libbpf and libxdp read; what isn't there is left out. */
+/* Files that libbpf reads, and nothing is ever written; what isn't there is left out. */
 static const struct {
         const char *path;
         bool is_dir;
-        bool attach_only;
-        uint64_t access;
 } paths[] = {
-        {"/sys/kernel/btf", true, false, READ_TREE},     /* CO-RE, fentry */
-        {"/sys/kernel/tracing", true, false, READ_TREE}, /* tracepoint ids */
-        {"/sys/kernel/debug/tracing", true, false, READ_TREE},
-        {"/sys/devices/system/cpu", true, false, READ_TREE},       /* per-CPU maps */
-        {"/sys/bus/event_source/devices", true, false, READ_TREE}, /* kprobe and uprobe PMUs */
-        {"/sys/devices/kprobe", true, false, READ_TREE}, /* which that one's links lead to */
-        {"/sys/devices/uprobe", true, false, READ_TREE},
-        {"/proc/self", true, false, READ_TREE},
-        {"/proc/kallsyms", false, false, LANDLOCK_ACCESS_FS_READ_FILE},  /* ksym externs */
-        {"/proc/config.gz", false, false, LANDLOCK_ACCESS_FS_READ_FILE}, /* kconfig externs */
-        {"/proc/version_signature", false, false, LANDLOCK_ACCESS_FS_READ_FILE},
-        {"/proc/sys/kernel", true, false, READ_TREE},
-        {"/sys/fs/bpf", true, true, WRITE_TREE},    /* libxdp's dispatcher pins */
-        {LIBXDP_OBJECT_DIR, true, true, READ_TREE}, /* the dispatcher itself */
-        {"/sys/class/net", true, true, READ_TREE},
-        {"/sys/devices/virtual/net", true, true, READ_TREE},
+        {"/sys/kernel/btf", true},     /* CO-RE, fentry */
+        {"/sys/kernel/tracing", true}, /* tracepoint ids */
+        {"/sys/kernel/debug/tracing", true},
+        {"/sys/kernel/security/lsm", false},     /* whether BPF is among them */
+        {"/sys/devices/system/cpu", true},       /* per-CPU maps */
+        {"/sys/bus/event_source/devices", true}, /* kprobe and uprobe PMUs, and where */
+        {"/sys/devices/kprobe", true},           /* that one's links lead to */
+        {"/sys/devices/uprobe", true},
+        {"/proc/self", true},
+        {"/proc/kallsyms", false},  /* ksym externs */
+        {"/proc/config.gz", false}, /* kconfig externs */
+        {"/proc/version_signature", false},
+        {"/proc/sys/kernel", true},
 };
 
-static int allow(int ruleset, const char *path, bool is_dir, uint64_t access)
+static int allow(int ruleset, const char *path, bool is_dir)
 {
-        struct landlock_path_beneath_attr rule = {.allowed_access = access};
+        struct landlock_path_beneath_attr rule = {
+                .allowed_access = is_dir ? READ_TREE : LANDLOCK_ACCESS_FS_READ_FILE,
+        };
         int r = 0;
 
         rule.parent_fd = open(path, O_PATH | O_CLOEXEC | (is_dir ? O_DIRECTORY : 0));
@@ -115,16 +105,14 @@ static int allow_all(int ruleset, WorkerRole role)
         if (role == WORKER_ROLE_INSPECT)
                 return 0;
         for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-                if (paths[i].attach_only && role != WORKER_ROLE_ATTACH)
-                        continue;
-                r = allow(ruleset, paths[i].path, paths[i].is_dir, paths[i].access);
+                r = allow(ruleset, paths[i].path, paths[i].is_dir);
                 if (r < 0)
                         return r;
         }
         if (uname(&uts) < 0)
                 return -errno;
         snprintf(config, sizeof(config), "/boot/config-%s", uts.release);
-        return allow(ruleset, config, false, LANDLOCK_ACCESS_FS_READ_FILE);
+        return allow(ruleset, config, false);
 }
 
 static int restrict_files(WorkerRole role)
@@ -228,13 +216,6 @@ static const int load_calls[] = {
         SCMP_SYS(prctl),
 };
 
-/* Attaching: what libxdp does beyond that, in the bpffs and by netlink. */
-static const int attach_calls[] = {
-        SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(unlink),   SCMP_SYS(unlinkat),
-        SCMP_SYS(rmdir), SCMP_SYS(rename),  SCMP_SYS(renameat), SCMP_SYS(renameat2),
-        SCMP_SYS(flock), SCMP_SYS(bind),
-};
-
 static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
@@ -261,9 +242,18 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
         r = allow_calls(filter, load_calls, ARRAY_SIZE(load_calls));
         if (r < 0 || role == WORKER_ROLE_LOAD)
                 return r;
-        r = allow_calls(filter, attach_calls, ARRAY_SIZE(attach_calls));
+        /* Probing closes links in a thread; clone3(2) can't be looked into, and glibc does without. */
+        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
         if (r < 0)
                 return r;
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                             SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+        if (r < 0)
+                return r;
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
+        if (r < 0)
+                return r;
+        /* tc */
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                                 SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
 }

@@ -53,7 +53,7 @@ typedef void (*WorkerDone)(sd_bus_message *reply, GError *error, void *userdata)
 /*
  * Calls @method in a worker of @role that belongs to @uid, when there is one free. When @cancellable
  * is cancelled or @timeout_sec have passed since the worker took the call, the worker is killed:
- * nothing of what it did stays but what the kernel keeps by itself (tc and xdp attachments).
+ * nothing of what it did stays but what the kernel keeps by itself (tc).
  */
 void worker_pool_call(WorkerPool *pool, WorkerRole role, uid_t uid, const char *method,
                       unsigned timeout_sec, WorkerFill fill, WorkerDone done, void *userdata,

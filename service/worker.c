@@ -114,6 +114,9 @@ int main(void)
                 fprintf(stderr, "bpfkeeper-worker can't give up privileges: %s\n", strerror(-r));
                 return EXIT_FAILURE;
         }
+        /* What libbpf finds out once a process is found out before anybody waits for it. Where that
+         * fails, the first load does it. */
+        (void)kern_object_warm_up();
         r = start(&bus);
         if (r < 0) {
                 fprintf(stderr, "bpfkeeper-worker can't talk to bpfkeeperd: %s\n", strerror(-r));
