@@ -327,18 +327,21 @@ static void authorize(Request *request, const Program *program)
 static void prepare(Request *request)
 {
         AttachOp *op = request->op;
-        Program *program = registry_any_program(request->daemon->registry, op->program_id);
+        const Program *program = registry_any_program(request->daemon->registry, op->program_id);
         GError *error;
 
-        if (!program)
-                error = no_such_object(BUS_PROGRAM, op->program_id);
-        else if (!program->load)
-                error = error_new(NOT_MANAGED,
-                                  "Program %u was not loaded by this service, so it can't "
-                                  "attach it.",
-                                  op->program_id);
-        else
-                error = make_hook(op, request->uid, program);
+        if (!program) {
+                request_fail(request, no_such_object(BUS_PROGRAM, op->program_id));
+                return;
+        }
+        if (!program->load) {
+                request_fail(request, error_new(NOT_MANAGED,
+                                                "Program %u was not loaded by this service, so it "
+                                                "can't attach it.",
+                                                op->program_id));
+                return;
+        }
+        error = make_hook(op, request->uid, program);
         if (error) {
                 request_fail(request, error);
                 return;

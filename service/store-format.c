@@ -269,7 +269,8 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         h.cookie = g_key_file_get_uint64(file, HOOK, "Cookie", NULL);
 
         program.pub.id = get_u32(file, LINK, "Program");
-        program.pub.name = program_name = get_string(file, LINK, "ProgramName");
+        program_name = get_string(file, LINK, "ProgramName");
+        program.pub.name = program_name;
         link = link_new(id, get_u32(file, LINK, "OwnerUid"), &program, &h);
         link->state = state;
         link->pub.attach_time = g_key_file_get_uint64(file, LINK, "AttachTime", NULL);

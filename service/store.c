@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/sendfile.h>
@@ -473,15 +472,25 @@ Link *store_read_link(Store *s, uint32_t id, GError **reterr)
         return file ? store_parse_link(file, id, reterr) : NULL;
 }
 
+static bool parse_number(const char *s, guint64 min, guint64 *ret)
+{
+        return g_ascii_string_to_unsigned(s, 10, min, G_MAXUINT32, ret, NULL);
+}
+
 /* "42" or, for links, "42_0" */
 static bool parse_pin(BusKind kind, const char *name, uint32_t *ret_id, unsigned *ret_part)
 {
-        char end;
+        g_auto(GStrv) parts = g_strsplit(name, "_", 2);
+        guint64 id, part = 0;
 
-        *ret_part = 0;
-        if (kind == BUS_LINK)
-                return sscanf(name, "%u_%u%c", ret_id, ret_part, &end) == 2;
-        return sscanf(name, "%u%c", ret_id, &end) == 1;
+        if (!parts[0] || !parse_number(parts[0], 1, &id) ||
+            (kind == BUS_LINK) != (parts[1] != NULL))
+                return false;
+        if (parts[1] && !parse_number(parts[1], 0, &part))
+                return false;
+        *ret_id = (uint32_t)id;
+        *ret_part = (unsigned)part;
+        return true;
 }
 
 void store_sweep_pins(Store *s, StoreKeepPin keep, void *userdata)
