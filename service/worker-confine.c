@@ -20,12 +20,15 @@
 
 #define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))
 
-/* Capabilities by role; the list ends with -1. CAP_SYS_ADMIN is nobody's. */
-static const int capabilities[_WORKER_ROLE_MAX][4] = {
-        [WORKER_ROLE_NONE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
+/*
+ * Capabilities by role; the list ends with -1. CAP_SYS_ADMIN is for attaching only: the kernel asks
+ * for it where perf_event_open(2) makes a uprobe. It is never there where an object file is parsed.
+ */
+static const int capabilities[_WORKER_ROLE_MAX][5] = {
+        [WORKER_ROLE_NONE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
         [WORKER_ROLE_INSPECT] = {-1},
         [WORKER_ROLE_LOAD] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
-        [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
+        [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
 };
 
 static int keep_capabilities(WorkerRole role)
