@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Each program type on a hook, with something that makes it run.
+
+A Hook has the object and program to load, the options to attach it with, cause(), which makes the
+program run, and the properties that the link must have. Types that need something made first (an
+interface, a cgroup) have it made by the test case.
+"""
+
+import contextlib
+import itertools
+import os
+import socket
+import subprocess
+import time
+
+from support import objects
+
+TARGET = objects.PROGRAMS + "/target"
+numbers = itertools.count()
+
+
+class Hook:
+    def __init__(self, kind, obj, program, cause, index=0, load=None, expect=None, **options):
+        self.kind, self.object, self.program, self.cause = kind, obj, program, cause
+        self.index, self.load, self.options, self.expect = index, load or {}, options, expect or {}
+
+
+def fork():
+    subprocess.run(["/bin/true"], check=True)
+
+
+def open_file():
+    with open("/proc/self/status", encoding="ascii") as f:
+        f.read()
+
+
+def run_target(lines=1):
+    subprocess.run([TARGET], input="\n" * lines, text=True, check=True, stdout=subprocess.PIPE)
+
+
+def spin():
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end:
+        pass
+
+
+def make_directory():
+    """Whether it was allowed to."""
+    path = f"/tmp/lsm-{next(numbers)}"
+    try:
+        os.mkdir(path)
+    except PermissionError:
+        return False
+    os.rmdir(path)
+    return True
+
+
+class Cgroup:
+    """A cgroup of its own, and a process in it that sends and receives on the loopback interface."""
+
+    SCRIPT = ("import socket; r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+              "r.bind(('127.0.0.1', 0)); s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+              "s.sendto(b'x', r.getsockname()); r.settimeout(1); r.recv(1)")
+
+    def __init__(self, root="/sys/fs/cgroup"):
+        self.path = f"{root}/test{next(numbers)}-{os.getpid()}"
+        os.mkdir(self.path)
+
+    def run(self):
+        enter = f"echo $$ >{self.path}/cgroup.procs && exec \"$0\" \"$@\""
+        subprocess.run(["/bin/sh", "-c", enter, "/usr/bin/python3", "-c", self.SCRIPT], check=True)
+
+    def remove(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(self.path)
+
+
+def hooks(case):
+    """One of each type, and of the directions of those that have any; made for a test case."""
+    veth = case.veth()
+    cgroup = Cgroup()
+    case.addCleanup(cgroup.remove)
+    interface = {"Interface": veth.name, "InterfaceIndex": veth.index}
+    group = {"Cgroup": cgroup.path, "CgroupId": os.stat(cgroup.path).st_ino}
+    me = os.getpid().to_bytes(4, "little" if socket.htons(1) != 1 else "big")
+    return [
+        Hook("xdp", "shared_map", "shared_xdp", veth.receive, interface=veth.name,
+             expect={**interface, "Mode": "native"}),
+        Hook("tc", "tc", "tc_count", veth.receive, interface=veth.name, direction="ingress",
+             expect={**interface, "Direction": "ingress", "Priority": 50}),
+        Hook("tc", "tc", "tc_count", veth.send, interface=veth.name, direction="egress", priority=7,
+             expect={**interface, "Direction": "egress", "Priority": 7}),
+        Hook("tcx", "tcx", "tcx_ingress", veth.receive, interface=("u", veth.index),
+             expect={**interface, "Direction": "ingress"}),
+        Hook("tcx", "tcx", "tcx_egress", veth.send, index=1, interface=veth.name,
+             direction="egress", expect={**interface, "Direction": "egress"}),
+        Hook("cgroup_skb", "cgroup_skb", "cgroup_ingress", cgroup.run, cgroup=cgroup.path,
+             expect={**group, "Direction": "ingress"}),
+        Hook("cgroup_skb", "cgroup_skb", "cgroup_egress", cgroup.run, index=1, cgroup=cgroup.path,
+             expect={**group, "Direction": "egress"}),
+        Hook("tracepoint", "tracepoint", "tracepoint_fork", fork,
+             expect={"Tracepoint": "sched:sched_process_fork"}),
+        Hook("tracepoint", "tracepoint", "tracepoint_anywhere", fork, index=3, cookie=3,
+             tracepoint="sched:sched_process_exit",
+             expect={"Tracepoint": "sched:sched_process_exit", "Cookie": 3}),
+        Hook("raw_tracepoint", "raw_tracepoint", "raw_tracepoint_fork", fork,
+             expect={"Tracepoint": "sched_process_fork"}),
+        Hook("tp_btf", "tp_btf", "tp_btf_fork", fork, expect={"Tracepoint": "sched_process_fork"}),
+        Hook("kprobe", "kprobe", "kprobe_open", open_file, expect={"Function": "do_sys_openat2"}),
+        Hook("kretprobe", "kprobe", "kretprobe_open", open_file, index=1,
+             expect={"Function": "do_sys_openat2"}),
+        Hook("uprobe", "uprobe", "uprobe_anywhere", run_target, index=2, cookie=2, target=TARGET,
+             function="target_add", expect={"Target": TARGET, "Function": "target_add", "Cookie": 2}),
+        Hook("uretprobe", "uprobe", "uretprobe_anywhere", run_target, index=1, target=TARGET,
+             function="target_twice", expect={"Target": TARGET, "Function": "target_twice"}),
+        Hook("fentry", "fentry", "fentry_open", open_file, expect={"Function": "vfs_open"}),
+        Hook("fexit", "fentry", "fexit_open", open_file, index=1, expect={"Function": "vfs_open"}),
+        Hook("perf_event", "perf_event", "perf_event_sample", spin, event="cpu-clock",
+             frequency=1000, expect={"Event": "cpu-clock", "Cpu": -1}),
+        Hook("lsm", "lsm", "lsm_mkdir", make_directory, load={"globals": {"denied_pid": me}},
+             expect={"Function": "inode_mkdir"}),
+    ]
