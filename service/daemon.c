@@ -17,7 +17,7 @@
 
 #define RUN_DIR "/run/bpfkeeper"
 #define PIN_DIR "/sys/fs/bpf/bpfkeeper"
-/* How long the processes of an earlier daemon may take to end. */
+/* How long an earlier daemon that is leaving may take. */
 #define LOCK_TIMEOUT_SEC 30
 #define PROBE_TIMEOUT_SEC 20
 /* How long requests may go on after the service was told to stop. */
@@ -388,8 +388,8 @@ static bool start(Daemon *daemon, GError **reterr)
         daemon->registry = registry_new(daemon->quota);
         daemon->peers = peer_table_new(daemon->bus);
         daemon->authz = authz_new();
-        daemon->workers =
-                worker_pool_new(LIBEXECDIR "/bpfkeeper-worker", store_lock_fd(daemon->store));
+        daemon->workers = worker_pool_new(LIBEXECDIR "/bpfkeeper-worker",
+                                          store_workers_lock_fd(daemon->store));
         daemon->program_types = make_program_types();
         /* Before the state is read: an interface that goes in between is seen by one or the other. */
         daemon->netwatch = netwatch_new(interface_gone, interfaces_unknown, daemon);

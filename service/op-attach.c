@@ -507,7 +507,7 @@ static void undo(Request *request, GError *error)
         Undo *u = g_new(Undo, 1);
 
         *u = (Undo){request, error};
-        link_detach(request->daemon, g_steal_pointer(&op->link), false, on_undone, u);
+        link_detach(request->daemon, g_steal_pointer(&op->link), false, request->uid, on_undone, u);
 }
 
 static void on_attached(sd_bus_message *reply, GError *error, void *userdata)

@@ -111,7 +111,8 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
         detaching_end(d, NULL);
 }
 
-void link_detach(Daemon *daemon, Link *link, bool registered, DetachDone done, void *userdata)
+void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachDone done,
+                 void *userdata)
 {
         Detaching *d = g_new0(Detaching, 1);
         g_autoptr(GError) error = NULL;
@@ -137,7 +138,7 @@ void link_detach(Daemon *daemon, Link *link, bool registered, DetachDone done, v
                         d->attachment.link_fds[d->attachment.n_links++] = fd;
         }
         unpin(daemon, link);
-        worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, 0, "Detach", DETACH_TIMEOUT_SEC,
+        worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, uid, "Detach", DETACH_TIMEOUT_SEC,
                          fill_detach, on_detached, d, NULL);
 }
 
@@ -191,7 +192,7 @@ static void detach_allowed(Request *request)
                              error_new(HOOK_BUSY, "Link %u is being detached already.", id));
                 return;
         }
-        link_detach(request->daemon, link, true, on_link_gone, request);
+        link_detach(request->daemon, link, true, request->uid, on_link_gone, request);
 }
 
 static void run_detach(Request *request)
@@ -294,7 +295,7 @@ static void unload_rest(Request *request)
                                        link->pub.id, id));
                 return;
         }
-        link_detach(request->daemon, link, true, on_one_detached, request);
+        link_detach(request->daemon, link, true, request->uid, on_one_detached, request);
 }
 
 static void unload_allowed(Request *request)

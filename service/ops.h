@@ -34,11 +34,12 @@ void op_map_open_fd(void *service, sd_bus_message *m, uint32_t id, const char *m
 /*
  * Detaches a link that is registered or was read from a state file (then @registered is false and
  * the link is freed at the end): marks its file, removes its pins, lets a worker detach it, removes
- * the file and the object. @done gets NULL, or an error where it is still attached. Called from the
+ * the file and the object. The worker is one of @uid, whose detaching this is. @done gets NULL, or an error where it is still attached. Called from the
  * main loop. A link that is being detached already: @done when that is over.
  */
 typedef void (*DetachDone)(GError *error, void *userdata);
-void link_detach(Daemon *daemon, Link *link, bool registered, DetachDone done, void *userdata);
+void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachDone done,
+                 void *userdata);
 
 /* Forgets a link whose hook is gone (an interface that was removed). */
 void link_forget(Daemon *daemon, Link *link);

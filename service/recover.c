@@ -114,7 +114,7 @@ static void recover_link(Daemon *daemon, uint32_t id)
                 return;
         }
         /* Half attached, half detached, or gone: all of it goes. */
-        link_detach(daemon, link, false, on_undone, NULL);
+        link_detach(daemon, link, false, 0, on_undone, NULL);
 }
 
 /* Loads of which only maps are left, and nobody uses these. */

@@ -19,10 +19,12 @@
 
 /* Ids are reserved so many at a time: a file written for each would be one too many. */
 #define ID_BLOCK 1000
+/* How long the workers of an earlier daemon may take to end, killed as they are. */
+#define WORKERS_TIMEOUT_SEC 10
 
 struct Store {
         char *pin_dir;
-        int run_fd, loads_fd, links_fd, logs_fd, lock_fd;
+        int run_fd, loads_fd, links_fd, logs_fd, lock_fd, workers_lock_fd;
         uint32_t next_id, reserved_id;
 };
 
@@ -90,31 +92,51 @@ static bool make_pin_dirs(Store *s, GError **reterr)
         return true;
 }
 
-/*
- * Workers inherit the lock, so who has it alone is alone: nothing of an earlier daemon goes on
- * attaching while this one looks what is there.
- */
-static bool take_lock(Store *s, unsigned timeout_sec, GError **reterr)
+/* Opens a lock file, as a descriptor that is out of a worker's way, and waits for the lock. */
+static int take_lock(Store *s, const char *name, unsigned timeout_sec, int *ret)
 {
         int fd;
 
-        fd = openat(s->run_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0) {
-                g_propagate_error(reterr, error_from_errno(-errno, "open the lock file"));
-                return false;
-        }
-        s->lock_fd = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+        fd = openat(s->run_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        *ret = fcntl(fd, F_DUPFD_CLOEXEC, 16);
         close(fd);
-        for (unsigned i = 0;; i++) {
-                if (s->lock_fd >= 0 && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
-                        return true;
-                if (s->lock_fd < 0 || errno != EWOULDBLOCK || i >= timeout_sec * 200)
-                        break;
+        if (*ret < 0)
+                return -errno;
+        for (unsigned i = 0; flock(*ret, LOCK_EX | LOCK_NB) < 0; i++) {
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                if (i >= timeout_sec * 200)
+                        return -ETIMEDOUT;
                 g_usleep(5000);
         }
-        g_propagate_error(reterr,
-                          error_from_errno(-errno, "get the lock; is another bpfkeeperd running"));
-        return false;
+        return 0;
+}
+
+/*
+ * One lock for the daemon, and one that its workers inherit: who has both is alone, and nothing of
+ * an earlier daemon goes on attaching while this one looks what is there. A worker that doesn't go
+ * is killed already and stuck in its last system call; it must not keep the service away for ever.
+ */
+static bool take_locks(Store *s, unsigned timeout_sec, GError **reterr)
+{
+        int r;
+
+        r = take_lock(s, "lock", timeout_sec, &s->lock_fd);
+        if (r == -ETIMEDOUT) {
+                g_propagate_error(reterr, error_new(FAILED, "Another bpfkeeperd is running."));
+                return false;
+        }
+        if (r >= 0)
+                r = take_lock(s, "workers.lock", WORKERS_TIMEOUT_SEC, &s->workers_lock_fd);
+        if (r == -ETIMEDOUT)
+                g_warning("A worker of an earlier service doesn't end; going on without it.");
+        else if (r < 0) {
+                g_propagate_error(reterr, error_from_errno(r, "take the lock"));
+                return false;
+        }
+        return true;
 }
 
 /* Whatever has a temporary name was not finished. */
@@ -162,7 +184,8 @@ Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec,
         int r = 0;
 
         s->pin_dir = g_strdup(pin_dir);
-        s->run_fd = s->loads_fd = s->links_fd = s->logs_fd = s->lock_fd = -1;
+        s->run_fd = s->loads_fd = s->links_fd = s->logs_fd = -1;
+        s->lock_fd = s->workers_lock_fd = -1;
         s->run_fd = r = open_dir(AT_FDCWD, run_dir, 0755);
         if (r >= 0)
                 s->loads_fd = r = open_dir(s->run_fd, "loads", 0755);
@@ -174,7 +197,7 @@ Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec,
                 g_propagate_error(reterr, error_from_errno(r, "make the state directories"));
                 return NULL;
         }
-        if (!take_lock(s, timeout_sec, reterr) || !make_pin_dirs(s, reterr))
+        if (!take_locks(s, timeout_sec, reterr) || !make_pin_dirs(s, reterr))
                 return NULL;
         sweep_temporary(s->run_fd);
         sweep_temporary(s->loads_fd);
@@ -199,13 +222,14 @@ void store_free(Store *s)
         close_if(s->links_fd);
         close_if(s->logs_fd);
         close_if(s->lock_fd);
+        close_if(s->workers_lock_fd);
         g_free(s->pin_dir);
         g_free(s);
 }
 
-int store_lock_fd(const Store *s)
+int store_workers_lock_fd(const Store *s)
 {
-        return s->lock_fd;
+        return s->workers_lock_fd;
 }
 
 static int write_all(int fd, const char *data, size_t size)

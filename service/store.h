@@ -11,7 +11,8 @@
  *     /run/bpfkeeper/logs/ID       the verifier's log of a load, mode 0600
  *     /run/bpfkeeper/next-id       ids below this one may have been given out
  *     /run/bpfkeeper/features      what the kernel can do, as probed
- *     /run/bpfkeeper/lock          held (flock) by the daemon and all its workers
+ *     /run/bpfkeeper/lock          held (flock) by the daemon
+ *     /run/bpfkeeper/workers.lock  held by the daemon and all its workers
  *     /sys/fs/bpf/bpfkeeper/program/ID, map/ID, link/ID_N     the pins
  *
  * The files are key files with a Version. A file is written under a temporary name and renamed: the
@@ -25,13 +26,14 @@
 
 typedef struct Store Store;
 
-/* Makes what is missing and waits, at most @timeout_sec, until no process of an earlier daemon is
- * left. The lock's descriptor is not below 16. */
+/* Makes what is missing; waits, at most @timeout_sec, for an earlier daemon to end, and then for its
+ * workers. */
 Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec, GError **reterr);
 void store_free(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
 
-int store_lock_fd(const Store *store);
+/* The lock for workers to inherit; not below 16; the store's. */
+int store_workers_lock_fd(const Store *store);
 
 /* An id for a load or a link, not given out before since the machine was booted. */
 bool store_next_id(Store *store, uint32_t *ret, GError **reterr);

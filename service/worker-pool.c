@@ -11,9 +11,9 @@
 #include "bus-source.h"
 #include "errors.h"
 
-/* Two cores are busy with this many verifiers; more would only take turns. */
-#define WORKERS_MAX 8
-#define WORKERS_PER_UID 2
+/* Four users can keep theirs busy, loading and attaching, before anybody has to wait. */
+#define WORKERS_MAX 16
+#define WORKERS_PER_UID 2 /* of each role */
 /* How long a worker waits for its owner's next call. */
 #define LINGER_SEC 5
 /* A worker that doesn't come up in this time never will. */
@@ -537,8 +537,7 @@ void worker_pool_call(WorkerPool *pool, WorkerRole role, uid_t uid, const char *
 
         c->pool = pool;
         c->role = role;
-        /* Attaching workers are everybody's. */
-        c->uid = role == WORKER_ROLE_ATTACH ? 0 : uid;
+        c->uid = uid;
         c->method = method;
         c->timeout_sec = timeout_sec;
         c->fill = fill;

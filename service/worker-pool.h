@@ -14,8 +14,7 @@
  * again for the same role and owner only. What one caller's bytes did to a worker no other caller's
  * request meets; see WorkerRole for what a role may.
  *
- * Inspecting workers serve one call. Loading workers belong to a uid. Attaching workers parse no
- * object and serve everybody.
+ * Inspecting workers serve one call; the others belong to a uid.
  */
 
 typedef struct WorkerPool WorkerPool;

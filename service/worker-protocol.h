@@ -30,7 +30,7 @@ typedef enum WorkerRole {
         WORKER_ROLE_NONE,
         WORKER_ROLE_INSPECT, /* parses bytes for anybody: no capability, no file, no bpf(2) */
         WORKER_ROLE_LOAD,    /* parses the bytes of one uid and loads them */
-        WORKER_ROLE_ATTACH,  /* sees no caller's bytes but a uprobe target's symbols */
+        WORKER_ROLE_ATTACH,  /* attaches for one uid; reads the symbols of its uprobe targets */
         _WORKER_ROLE_MAX,
 } WorkerRole;
 
