@@ -72,6 +72,13 @@ static int check_count(guint n, const char *what, sd_bus_error *reterr)
                               WISHES_MAX, what);
 }
 
+/* GVariant and others take a dictionary with a key twice for broken, and libbpf would take either. */
+static int named_twice(const char *what, const char *name, sd_bus_error *reterr)
+{
+        return bus_error_setf(reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT, "%s '%s' is given twice.",
+                              what, name);
+}
+
 static int read_programs(sd_bus_message *m, GArray *programs, sd_bus_error *reterr)
 {
         const char *name, *type;
@@ -127,6 +134,9 @@ static int read_globals(sd_bus_message *m, const char *type, size_t offset, void
                 r = sd_bus_message_exit_container(m);
                 if (r < 0)
                         return r;
+                for (guint i = 0; i < args->globals->len; i++)
+                        if (g_str_equal(g_array_index(args->globals, BusGlobal, i).name, name))
+                                return named_twice("Global", name, reterr);
                 global.name = g_strdup(name);
                 global.data = g_memdup2(data, global.size);
                 g_array_append_val(args->globals, global);
@@ -157,6 +167,9 @@ static int read_maps(sd_bus_message *m, const char *type, size_t offset, void *d
                         return bus_error_setf(
                                 reterr, BPFKEEPER_ERROR_NO_SUCH_MAP,
                                 "Map '%s' is to be %s, which isn't the path of a map.", name, path);
+                for (guint i = 0; i < args->maps->len; i++)
+                        if (g_str_equal(g_array_index(args->maps, BusMapWish, i).name, name))
+                                return named_twice("Map", name, reterr);
                 wish.name = g_strdup(name);
                 g_array_append_val(args->maps, wish);
                 r = check_count(args->maps->len, "maps", reterr);
@@ -173,7 +186,7 @@ static int read_metadata(sd_bus_message *m, const char *type, size_t offset, voi
 {
         g_autoptr(GStrvBuilder) pairs = g_strv_builder_new();
         BusLoadArgs *args = dest;
-        const char *key, *value;
+        const char *key, *value, *keys[METADATA_ENTRIES_MAX];
         size_t n = 0, size = 0;
         int r;
 
@@ -186,10 +199,14 @@ static int read_metadata(sd_bus_message *m, const char *type, size_t offset, voi
                 if (!*key)
                         return bus_error_setf(reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT,
                                               "A key of the metadata is empty.");
-                if (++n > METADATA_ENTRIES_MAX || size > METADATA_SIZE_MAX)
+                if (n == METADATA_ENTRIES_MAX || size > METADATA_SIZE_MAX)
                         return bus_error_setf(reterr, BPFKEEPER_ERROR_LIMIT_EXCEEDED,
                                               "Metadata may have %u entries and %u bytes in all.",
                                               METADATA_ENTRIES_MAX, METADATA_SIZE_MAX);
+                for (size_t i = 0; i < n; i++)
+                        if (g_str_equal(keys[i], key))
+                                return named_twice("Metadata", key, reterr);
+                keys[n++] = key;
                 g_strv_builder_add_many(pairs, key, value, NULL);
         }
         if (r < 0)
