@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <string.h>
+
+#include "bus-ops.h"
+
+/*
+ * A service with three objects, which answers at once and writes down what it was asked: one word for
+ * the operation and then its arguments. Program 42 uses map 7 and is attached as link 1.
+ */
+
+typedef struct Fake {
+        GString *asked;
+        unsigned n_activities;
+        unsigned n_stats; /* how often stats were asked for */
+        BusProgram program;
+        BusMap map;
+        BusLink link;
+        char *metadata[5];
+} Fake;
+
+G_GNUC_UNUSED static Fake fake;
+
+static inline GArray *fake_ids(uint32_t id)
+{
+        GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+        g_array_append_val(ids, id);
+        return ids;
+}
+
+static inline void fake_new(void)
+{
+        fake = (Fake){
+                .asked = g_string_new(NULL),
+                .metadata = {(char *)"key", (char *)"value", (char *)"\xc3\xa4", (char *)"", NULL},
+        };
+        fake.program = (BusProgram){
+                .id = 42,
+                .name = (char *)"count",
+                .type = (char *)"xdp",
+                .kernel_type = (char *)"xdp",
+                .section = (char *)"xdp",
+                .tag = (char *)"0123456789abcdef",
+                .managed = 1,
+                .owner_uid = 1000,
+                .application = (char *)"app",
+                .metadata = fake.metadata,
+                .source_digest = (char *)"sha256:0",
+                .load_time = 1234567890123456,
+                .gpl_compatible = 1,
+                .bytes_xlated = 100,
+                .bytes_jited = 200,
+                .verified_instructions = 300,
+                .btf_id = 5,
+                .maps = fake_ids(7),
+                .links = fake_ids(1),
+        };
+        fake.map = (BusMap){
+                .id = 7,
+                .name = (char *)"hits",
+                .type = (char *)"array",
+                .key_size = 4,
+                .value_size = 8,
+                .max_entries = 16,
+                .flags = 1,
+                .managed = 1,
+                .owner_uid = 1000,
+                .application = (char *)"app",
+                .btf_id = 5,
+                .possible_cpus = 1,
+                .programs = fake_ids(42),
+        };
+        fake.link = (BusLink){
+                .id = 1,
+                .type = (char *)"xdp",
+                .program_id = 42,
+                .program_name = (char *)"count",
+                .owner_uid = 1000,
+                .attach_time = 99,
+                .kernel_link_ids = fake_ids(77),
+                .interface = (char *)"eth0",
+                .interface_index = 2,
+                .direction = (char *)"",
+                .priority = 50,
+                .mode = (char *)"skb",
+                .tracepoint = (char *)"",
+                .function = (char *)"",
+                .target = (char *)"",
+                .cgroup = (char *)"",
+                .event = (char *)"",
+                .cpu = -1,
+                .cookie = UINT64_MAX,
+        };
+}
+
+static inline void fake_free(void)
+{
+        g_string_free(fake.asked, TRUE);
+        g_array_unref(fake.program.maps);
+        g_array_unref(fake.program.links);
+        g_array_unref(fake.map.programs);
+        g_array_unref(fake.link.kernel_link_ids);
+}
+
+G_GNUC_PRINTF(1, 2) static inline void fake_note(const char *format, ...)
+{
+        va_list ap;
+
+        va_start(ap, format);
+        g_string_append_vprintf(fake.asked, format, ap);
+        va_end(ap);
+}
+
+static inline void fake_note_bytes(const void *data, size_t size)
+{
+        fake_note("<");
+        for (size_t i = 0; i < MIN(size, 8); i++)
+                fake_note("%02x", ((const uint8_t *)data)[i]);
+        fake_note(size > 8 ? "…%zu>" : ">", size);
+}
+
+static BusProgram *fake_program(void *service, uint32_t id)
+{
+        return service == &fake && id == 42 ? &fake.program : NULL;
+}
+
+static BusMap *fake_map(void *service, uint32_t id)
+{
+        return service == &fake && id == 7 ? &fake.map : NULL;
+}
+
+static BusLink *fake_link(void *service, uint32_t id)
+{
+        return service == &fake && id == 1 ? &fake.link : NULL;
+}
+
+static int fake_program_stats(void *service, const BusProgram *program, BusProgramStats *ret)
+{
+        (void)service, (void)program;
+        fake.n_stats++;
+        *ret = (BusProgramStats){.run_time_nsec = 10,
+                                 .run_count = 20 + fake.n_stats,
+                                 .recursion_misses = 30,
+                                 .bytes_memlock = 4096};
+        return 0;
+}
+
+/* The map is gone from the kernel, which nobody has noticed yet. */
+static int fake_map_stats(void *service, const BusMap *map, BusMapStats *ret)
+{
+        (void)service, (void)map, (void)ret;
+        return -ENOENT;
+}
+
+static GArray *fake_all_ids(void *service, BusKind kind)
+{
+        static const uint32_t ids[] = {[BUS_PROGRAM] = 42, [BUS_MAP] = 7, [BUS_LINK] = 1};
+
+        (void)service;
+        return fake_ids(ids[kind]);
+}
+
+static const BusProgramType *fake_program_types(void *service)
+{
+        static const char *const sections[] = {"xdp", "xdp.frags", NULL}, *const none[] = {NULL};
+        static const BusProgramType types[] = {
+                {"xdp", "Packets", sections, sections, none, "libxdp", ""},
+                {"tc", "More packets", none, none, none, "kernel", "Linux 6.6"},
+                {},
+        };
+
+        (void)service;
+        return types;
+}
+
+static const BusFeature *fake_features(void *service)
+{
+        static const BusFeature features[] = {{"btf", true}, {"freplace", false}, {}};
+
+        (void)service;
+        return features;
+}
+
+static void fake_activity(void *service)
+{
+        (void)service;
+        fake.n_activities++;
+}
+
+static void fake_load(void *service, sd_bus_message *m, BusLoadArgs *args)
+{
+        static const uint32_t ids[] = {42, 43};
+
+        (void)service;
+        fake_note("load fd:%s name:%s programs:", args->object_fd >= 0 ? "yes" : "no", args->name);
+        for (guint i = 0; i < args->programs->len; i++) {
+                const BusProgramWish *w = &g_array_index(args->programs, BusProgramWish, i);
+
+                fake_note("(%s %s)", w->name, w->type);
+        }
+        fake_note(" globals:");
+        for (guint i = 0; i < args->globals->len; i++) {
+                const BusGlobal *g = &g_array_index(args->globals, BusGlobal, i);
+
+                fake_note("%s", g->name);
+                fake_note_bytes(g->data, g->size);
+        }
+        fake_note(" maps:");
+        for (guint i = 0; i < args->maps->len; i++) {
+                const BusMapWish *w = &g_array_index(args->maps, BusMapWish, i);
+
+                fake_note("(%s %u)", w->name, w->id);
+        }
+        fake_note(" metadata:");
+        for (char **p = args->metadata; p && *p; p += 2)
+                fake_note("(%s %s)", p[0], p[1]);
+        fake_note(" btf:%s log:%u", args->btf_fd >= 0 ? "yes" : "no", args->log_level);
+        bus_load_args_free(args);
+        (void)bus_reply_paths(m, BUS_PROGRAM, ids, 2);
+}
+
+static void fake_inspect(void *service, sd_bus_message *m, int fd)
+{
+        (void)service;
+        fake_note("inspect fd:%s", fd >= 0 ? "yes" : "no");
+        (void)sd_bus_reply_method_return(m, "a(sss)", 1, "f", "xdp", "xdp");
+}
+
+static void fake_last_log(void *service, sd_bus_message *m)
+{
+        (void)service;
+        fake_note("last_log");
+        (void)bus_reply_fd(m, STDERR_FILENO);
+}
+
+static void fake_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *a)
+{
+        (void)service;
+        fake_note("attach %u", id);
+        if (*a->interface)
+                fake_note(" interface:%s", a->interface);
+        if (a->interface_index)
+                fake_note(" ifindex:%u", a->interface_index);
+        if (*a->direction)
+                fake_note(" direction:%s", a->direction);
+        if (a->has_priority)
+                fake_note(" priority:%u", a->priority);
+        if (*a->mode)
+                fake_note(" mode:%s", a->mode);
+        if (*a->tracepoint)
+                fake_note(" tracepoint:%s", a->tracepoint);
+        if (*a->function)
+                fake_note(" function:%s", a->function);
+        if (a->has_offset)
+                fake_note(" offset:%" PRIu64, a->offset);
+        if (a->target_fd >= 0)
+                fake_note(" target_fd");
+        if (*a->target)
+                fake_note(" target:%s", a->target);
+        if (a->has_pid)
+                fake_note(" pid:%d", a->pid);
+        if (a->cgroup_fd >= 0)
+                fake_note(" cgroup_fd");
+        if (*a->cgroup)
+                fake_note(" cgroup:%s", a->cgroup);
+        if (*a->event)
+                fake_note(" event:%s", a->event);
+        if (a->has_frequency)
+                fake_note(" frequency:%" PRIu64, a->frequency);
+        if (a->has_period)
+                fake_note(" period:%" PRIu64, a->period);
+        if (a->has_cpu)
+                fake_note(" cpu:%d", a->cpu);
+        if (a->has_cookie)
+                fake_note(" cookie:%" PRIu64, a->cookie);
+        bus_attach_args_free(a);
+        (void)bus_reply_path(m, BUS_LINK, 1);
+}
+
+#define FAKE_BY_ID(name)                                                       \
+        static void fake_##name(void *service, sd_bus_message *m, uint32_t id) \
+        {                                                                      \
+                (void)service;                                                 \
+                fake_note(#name " %u", id);                                    \
+                (void)bus_reply_empty(m);                                      \
+        }
+
+#define FAKE_FD_BY_ID(name)                                                    \
+        static void fake_##name(void *service, sd_bus_message *m, uint32_t id) \
+        {                                                                      \
+                (void)service;                                                 \
+                fake_note(#name " %u", id);                                    \
+                (void)bus_reply_fd(m, STDERR_FILENO);                          \
+        }
+
+FAKE_BY_ID(unload)
+FAKE_BY_ID(detach)
+FAKE_FD_BY_ID(program_open_fd)
+FAKE_FD_BY_ID(program_log)
+
+static void fake_test_run(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args)
+{
+        (void)service;
+        fake_note("test_run %u data:", id);
+        fake_note_bytes(args->data, args->data_size);
+        fake_note(" context:");
+        fake_note_bytes(args->context, args->context_size);
+        fake_note(" repeat:%u room:%u", args->repeat, args->data_out_size);
+        (void)sd_bus_reply_method_return(m, "uaya{sv}", 2, 1, 255, 0);
+}
+
+static void fake_map_lookup(void *service, sd_bus_message *m, uint32_t id, const void *key,
+                            size_t size)
+{
+        (void)service;
+        fake_note("lookup %u ", id);
+        fake_note_bytes(key, size);
+        (void)bus_reply_bytes(m, "\1\2\3", 3);
+}
+
+static void fake_map_update(void *service, sd_bus_message *m, uint32_t id, const void *key,
+                            size_t size, const void *value, size_t value_size)
+{
+        (void)service;
+        fake_note("update %u ", id);
+        fake_note_bytes(key, size);
+        fake_note_bytes(value, value_size);
+        (void)bus_reply_empty(m);
+}
+
+static void fake_map_delete(void *service, sd_bus_message *m, uint32_t id, const void *key,
+                            size_t size)
+{
+        (void)service;
+        fake_note("delete %u ", id);
+        fake_note_bytes(key, size);
+        (void)bus_reply_empty(m);
+}
+
+static void fake_map_entries(void *service, sd_bus_message *m, uint32_t id, const void *after,
+                             size_t size, uint32_t limit)
+{
+        (void)service;
+        fake_note("entries %u ", id);
+        fake_note_bytes(after, size);
+        fake_note(" limit:%u", limit);
+        (void)sd_bus_reply_method_return(m, "a(ayay)", 1, 1, 1, 1, 2);
+}
+
+static void fake_map_open_fd(void *service, sd_bus_message *m, uint32_t id, const char *mode)
+{
+        (void)service;
+        fake_note("map_open_fd %u %s", id, mode);
+        (void)bus_reply_fd(m, STDERR_FILENO);
+}
+
+G_GNUC_UNUSED static const BusOps fake_ops = {
+        .program = fake_program,
+        .map = fake_map,
+        .link = fake_link,
+        .program_stats = fake_program_stats,
+        .map_stats = fake_map_stats,
+        .ids = fake_all_ids,
+        .program_types = fake_program_types,
+        .features = fake_features,
+        .activity = fake_activity,
+        .load = fake_load,
+        .inspect = fake_inspect,
+        .last_log = fake_last_log,
+        .attach = fake_attach,
+        .unload = fake_unload,
+        .program_open_fd = fake_program_open_fd,
+        .program_log = fake_program_log,
+        .test_run = fake_test_run,
+        .detach = fake_detach,
+        .map_lookup = fake_map_lookup,
+        .map_update = fake_map_update,
+        .map_delete = fake_map_delete,
+        .map_entries = fake_map_entries,
+        .map_open_fd = fake_map_open_fd,
+};
