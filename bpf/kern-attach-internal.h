@@ -37,12 +37,6 @@ KernAttachFunc kern_attach_func(const KernType *type);
 /* Hands @link_fd over to the attachment, also where it fails. */
 int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag);
 
-/*
- * The file offset of a function in an ELF binary or library: @symbol is looked for in .symtab and
- * .dynsym, "NAME@VERSION" and "NAME@@VERSION" among the versions of that name.
- */
-int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag);
-
 /* Whether BPF is among the active LSMs: 1, 0, or a negative errno where the kernel doesn't say. */
 int kern_lsm_active(void);
 

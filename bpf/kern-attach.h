@@ -85,6 +85,13 @@ int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_pat
  */
 int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag);
 
+/*
+ * The file offset of a function in an ELF binary or library: @symbol is looked for in .symtab and
+ * .dynsym, "NAME@VERSION" and "NAME@@VERSION" among the versions of that name. Parses the file, needs no
+ * privilege: better done where there is none, and kern_attach() given the offset.
+ */
+int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag);
+
 #define KERN_LINKS_MAX 1024
 
 /*

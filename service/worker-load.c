@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a worker does with the bytes of a caller's object, and with what it made of them. */
+/* What a worker does with a caller's bytes, and with the programs that it made of them. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "kern-attach.h"
 #include "kern-info.h"
 #include "worker-confine.h"
 #include "worker-methods.h"
@@ -120,6 +121,33 @@ int worker_method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reter
                         return r;
         }
         r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return worker_reply_send(reply);
+}
+
+int worker_method_resolve(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        uint64_t offset = 0;
+        const char *symbol;
+        int fd, r;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_INSPECT);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, WORKER_RESOLVE_IN, &fd, &symbol);
+        if (r < 0)
+                return r;
+        r = kern_symbol_resolve(fd, symbol, &offset, &diag);
+        if (r < 0)
+                worker_diag_ensure(&diag, r);
+        r = worker_reply_new(m, &diag, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(reply, 't', &offset);
         if (r < 0)
                 return r;
         return worker_reply_send(reply);

@@ -30,7 +30,7 @@ typedef enum WorkerRole {
         WORKER_ROLE_NONE,
         WORKER_ROLE_INSPECT, /* parses bytes for anybody: no capability, no file, no bpf(2) */
         WORKER_ROLE_LOAD,    /* parses the bytes of one uid and loads them */
-        WORKER_ROLE_ATTACH,  /* attaches for one uid; reads the symbols of its uprobe targets */
+        WORKER_ROLE_ATTACH,  /* attaches for one uid; parses nothing */
         _WORKER_ROLE_MAX,
 } WorkerRole;
 
@@ -41,6 +41,10 @@ typedef enum WorkerRole {
 /* Inspect(h) → (us)a(sss): function, section, type. Role inspect. */
 #define WORKER_INSPECT_IN "h"
 #define WORKER_INSPECT_OUT "usa(sss)"
+
+/* Resolve(target, symbol) → (us)t: the symbol's offset in the file. Role inspect. */
+#define WORKER_RESOLVE_IN "hs"
+#define WORKER_RESOLVE_OUT "ust"
 
 /*
  * Load(object, programs, globals, maps, btf, log level) → programs (name, section, type, fd), maps

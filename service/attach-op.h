@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <net/if.h>
+
+#include "ops.h"
+
+/*
+ * Attach() in two files: op-attach.c has the steps and asks polkit, attach-hook.c makes the hook. This
+ * is what they share; it is the op of the request.
+ */
+
+typedef struct AttachOp {
+        BusAttachArgs *args;
+        uint32_t program_id;
+        KernHook hook;  /* as asked for; polkit, the state file and the link have this one */
+        KernHook probe; /* as the worker gets it: a symbol of the target is an offset in it */
+        int target_fd, cgroup_fd; /* owned; the hook borrows them */
+        char *target, *cgroup;    /* for people */
+        char interface[IF_NAMESIZE];
+        uint64_t cgroup_id;
+        Link *link;                     /* being attached; owned until it is registered */
+        void (*next)(Request *request); /* attach-hook.c: what comes after */
+} AttachOp;
+
+/*
+ * The hook that the options and the section name of @program describe, checked as far as can be
+ * told without attaching. NULL, or what is wrong.
+ */
+GError *attach_hook_make(AttachOp *op, uid_t uid, const Program *program);
+
+/*
+ * Has a worker that can do nothing else look up the function in the target, which is a file of the
+ * caller's choice, and calls @next with op->probe filled, or answers with an error. Hooks without a
+ * target need no worker.
+ */
+void attach_hook_resolve(Request *request, void (*next)(Request *request));
