@@ -67,14 +67,15 @@ int kern_map_next_key(int fd, const void *key, void *ret_key)
 
 int kern_test_run(int prog_fd, KernTestRun *run)
 {
-        /* The kernel refuses a pointer to nothing, which is what an empty array off the bus is. */
+        /* The kernel refuses a pointer to nothing, which is what an empty array off the bus is; and
+         * for some types it refuses to be told how often, even if that is once. */
         LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = run->data_in_size > 0 ? run->data_in : NULL,
                     .data_size_in = (uint32_t)run->data_in_size, .data_out = run->data_out,
                     .data_size_out = run->data_out ? (uint32_t)run->data_out_size : 0,
                     .ctx_in = run->ctx_in_size > 0 ? run->ctx_in : NULL,
                     .ctx_size_in = (uint32_t)run->ctx_in_size, .ctx_out = run->ctx_out,
                     .ctx_size_out = run->ctx_out ? (uint32_t)run->ctx_out_size : 0,
-                    .repeat = (int)run->repeat);
+                    .repeat = run->repeat > 1 ? (int)run->repeat : 0);
         int r;
 
         if (run->data_in_size > UINT32_MAX || run->data_out_size > UINT32_MAX ||
