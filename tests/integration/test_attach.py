@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from support import bpf, objects
+from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
 from support.hooks import TARGET, Cgroup, fork, hooks, make_directory, run_target
@@ -190,10 +191,9 @@ class Wrong(Case):
         with self.refused("InvalidArgument"):
             self.bus.attach(xdp, **{"interface": "lo"}, mode="fast")
         fds = []
-        from support.bus import ATTACH_OPTIONS, PROGRAM as P, options_variant
         twice = options_variant(ATTACH_OPTIONS, [("interface", "lo"), ("interface", "lo")], fds)
         with self.refused("InvalidArgument"):
-            self.bus.call(xdp, P, "Attach", "(a{sv})", twice)
+            self.bus.call(xdp, PROGRAM, "Attach", "(a{sv})", twice)
 
     def test_interface(self):
         xdp, tc = self.load("shared_map")

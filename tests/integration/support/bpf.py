@@ -14,6 +14,7 @@ SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}[platform.machine()]
 PROG_GET_NEXT_ID, MAP_GET_NEXT_ID, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID, GET_INFO_BY_FD = range(11, 16)
 LINK_GET_NEXT_ID = 31
 LINK_GET_FD_BY_ID = 30
+ENABLE_STATS = 32
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -118,3 +119,8 @@ def obj_get(path):
 def obj_pin(fd, path):
     name = ctypes.create_string_buffer(path.encode())
     bpf(OBJ_PIN, struct.pack("=QII", address(name), fd, 0))
+
+
+def enable_stats():
+    """The kernel counts runs as long as the descriptor is open."""
+    return bpf(ENABLE_STATS, struct.pack("=I", 0))[0]

@@ -97,7 +97,8 @@ def listing():
     for top in (RUN, PINS):
         for directory, _, files in os.walk(top):
             found.update(os.path.join(directory, f) for f in files)
-    return found - {RUN + "/lock", RUN + "/features", RUN + "/next-id"}
+    always = ("lock", "workers.lock", "features", "next-id")
+    return found - {f"{RUN}/{name}" for name in always}
 
 
 def read_state():

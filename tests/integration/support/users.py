@@ -116,6 +116,14 @@ class User(bus.Api):
     def read_ringbuf(self, fd, size):
         return self.ask("read_ringbuf", size, fds=[fd])
 
+    def start_agent(self, pid=None, dismiss=True):
+        """Has an authentication agent for a process of the user's, or this one."""
+        self.ask("start_agent", pid or self.pid, dismiss)
+
+    def agent(self):
+        """What the agent was asked: a list of (action, message, details), and how many ended."""
+        return self.ask("agent_state")
+
     def leave(self):
         """Leaves the bus, as one who crashed does; the process stays for as long as it likes."""
         self.process.kill()
@@ -144,8 +152,9 @@ class Agent:
         return (self.bus.name, os.getpid()), []
 
     def call(self, fds, destination, path, interface, method, parameters, flags, timeout):
-        reply, out = self.bus.raw_call(destination, path, interface, method,
-                                       unpack_variant(parameters), fds, flags, timeout)
+        # Not the blocking call, below which an agent of ours would not hear its own
+        reply, out = self.bus.raw_start(destination, path, interface, method,
+                                        unpack_variant(parameters), fds, flags, timeout).wait()
         return pack_variant(reply), out
 
     def start(self, fds, destination, path, interface, method, parameters, flags, timeout):
@@ -175,6 +184,16 @@ class Agent:
     def read_ringbuf(self, fds, size):
         from support import ringbuf
         return ringbuf.read(fds[0], size), []
+
+    def start_agent(self, fds, pid, dismiss):
+        from support import agent
+        self.agent = agent.Agent(self.bus, pid, dismiss)
+        return None, []
+
+    def agent_state(self, fds):
+        while self.bus.context.iteration(False):
+            pass
+        return (self.agent.begun, self.agent.cancelled), []
 
     def serve(self):
         while True:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A polkit authentication agent that never authenticates anybody, in a user's own process."""
+
+import os
+
+from support.bus import Gio, GLib
+
+PATH = "/org/bpfkeeper1/test/Agent"
+XML = """
+<node><interface name="org.freedesktop.PolicyKit1.AuthenticationAgent">
+  <method name="BeginAuthentication">
+    <arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="s" direction="in"/>
+    <arg type="a{ss}" direction="in"/><arg type="s" direction="in"/>
+    <arg type="a(sa{sv})" direction="in"/>
+  </method>
+  <method name="CancelAuthentication"><arg type="s" direction="in"/></method>
+</interface></node>
+"""
+
+
+class Agent:
+    """Dismisses each dialog, or leaves it open. begun: (action, message, details) of each."""
+
+    def __init__(self, bus, pid, dismiss):
+        self.bus, self.dismiss = bus, dismiss
+        self.begun, self.cancelled, self.open = [], 0, []
+        interface = Gio.DBusNodeInfo.new_for_xml(XML).interfaces[0]
+        bus.connection.register_object(PATH, interface, self.called, None, None)
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            start_time = int(f.read().rpartition(")")[2].split()[19])
+        subject = ("unix-process", {"pid": GLib.Variant("u", pid),
+                                    "start-time": GLib.Variant("t", start_time),
+                                    "uid": GLib.Variant("i", os.getuid())})
+        bus.call("/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority",
+                 "RegisterAuthenticationAgent", "((sa{sv})ss)", subject, "C", PATH,
+                 destination="org.freedesktop.PolicyKit1")
+
+    def called(self, connection, sender, path, interface, method, parameters, invocation):
+        if method == "BeginAuthentication":
+            action, message, _, details, _, _ = parameters.unpack()
+            self.begun.append((action, message, details))
+            if self.dismiss:
+                invocation.return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "No")
+            else:
+                self.open.append(invocation)
+        else:
+            self.cancelled += 1
+            while self.open:
+                self.open.pop().return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "-")
+            invocation.return_value(None)
