@@ -167,6 +167,22 @@ static char *read_file(int dir_fd, const char *name, size_t *ret_size, GError **
         return data;
 }
 
+static GArray *list_ids(int dir_fd);
+
+/* The id after all that there are files of: should next-id be damaged, none of them is overwritten. */
+static uint32_t unused_id(const Store *s)
+{
+        uint32_t last = 0;
+
+        for (int i = 0; i < 2; i++) {
+                g_autoptr(GArray) ids = list_ids(i ? s->links_fd : s->loads_fd);
+
+                if (ids->len > 0)
+                        last = MAX(last, g_array_index(ids, uint32_t, ids->len - 1));
+        }
+        return last + 1;
+}
+
 static void read_next_id(Store *s)
 {
         size_t size;
@@ -175,7 +191,7 @@ static void read_next_id(Store *s)
 
         if (text)
                 (void)g_ascii_string_to_unsigned(g_strstrip(text), 10, 1, G_MAXUINT32, &id, NULL);
-        s->next_id = s->reserved_id = (uint32_t)id;
+        s->next_id = s->reserved_id = MAX((uint32_t)id, unused_id(s));
 }
 
 Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec, GError **reterr)
@@ -433,6 +449,14 @@ static int compare_ids(gconstpointer a, gconstpointer b)
         return (x > y) - (x < y);
 }
 
+/* As it is printed and no other way: "042" isn't the name of 42. */
+static bool parse_number(const char *s, guint64 min, guint64 *ret)
+{
+        if (s[0] == '0' && s[1] != '\0')
+                return false;
+        return g_ascii_string_to_unsigned(s, 10, min, G_MAXUINT32, ret, NULL);
+}
+
 static GArray *list_ids(int dir_fd)
 {
         GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -448,7 +472,7 @@ static GArray *list_ids(int dir_fd)
                 guint64 n;
                 uint32_t id;
 
-                if (!g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXUINT32, &n, NULL))
+                if (!parse_number(entry->d_name, 1, &n))
                         continue;
                 id = (uint32_t)n;
                 g_array_append_val(ids, id);
@@ -494,11 +518,6 @@ Link *store_read_link(Store *s, uint32_t id, GError **reterr)
         g_autoptr(GKeyFile) file = read_key_file(s->links_fd, id, reterr);
 
         return file ? store_parse_link(file, id, reterr) : NULL;
-}
-
-static bool parse_number(const char *s, guint64 min, guint64 *ret)
-{
-        return g_ascii_string_to_unsigned(s, 10, min, G_MAXUINT32, ret, NULL);
 }
 
 /* "42" or, for links, "42_0" */
