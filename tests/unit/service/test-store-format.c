@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test-service.h"
+
+#include "errors.h"
+#include "store-format.h"
+
+/* Text that has gone wrong in other people's key files. */
+static const char *const hostile[] = {
+        "",
+        " ",
+        "  leading and trailing  ",
+        "two\nlines",
+        "\n[Load]\nOwnerUid=0\n",
+        "\r\n\t",
+        "semi;colon;;",
+        ";",
+        "back\\slash\\n\\s",
+        "\\",
+        "\\;",
+        "#comment",
+        "a=b",
+        "[group]",
+        "\x01\x02\x1f\x7f",
+        "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x9d",
+        "%s%n",
+        "$(reboot) `reboot`",
+        "\xe2\x80\xae reversed",
+};
+
+/* By way of text, as it is on disk. */
+static GKeyFile *through_text(GKeyFile *file)
+{
+        g_autofree char *text = NULL;
+        GKeyFile *back = g_key_file_new();
+        size_t size;
+
+        text = g_key_file_to_data(file, &size, NULL);
+        assert_true(g_key_file_load_from_data(back, text, size, G_KEY_FILE_NONE, NULL));
+        g_key_file_unref(file);
+        return back;
+}
+
+static StoredLoad *load_through_text(const Load *load)
+{
+        g_autoptr(GKeyFile) file = through_text(store_format_load(load));
+        g_autoptr(GError) error = NULL;
+        StoredLoad *stored = store_parse_load(file, load->id, &error);
+
+        assert_null(error);
+        assert_non_null(stored);
+        return stored;
+}
+
+static void loads_come_back(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < G_N_ELEMENTS(hostile); i++) {
+                char *s = (char *)hostile[i];
+                char *metadata[] = {(char *)"key", s, (char *)"other", (char *)"x", NULL};
+                g_autoptr(Load) load = load_new(UINT32_MAX, (uid_t)-2, s, metadata, s);
+                g_autoptr(StoredLoad) stored = NULL;
+                KernProgramInfo program = sample_program_info(4000000000, 0, NULL);
+                KernMapInfo map = sample_map_info(1);
+
+                load_add_program(load, kern_type_find("raw_tracepoint"), "name", s, &program);
+                program.id = 1;
+                load_add_program(load, kern_type_find("xdp"), s, "xdp", &program);
+                assert_int_equal(load_add_map(load, s, &map), 0);
+                stored = load_through_text(load);
+                assert_int_equal(stored->load->id, UINT32_MAX);
+                assert_int_equal(stored->load->owner, (uid_t)-2);
+                assert_string_equal(stored->load->application, s);
+                assert_string_equal(stored->load->digest, s);
+                assert_true(g_strv_equal((const char *const *)stored->load->metadata,
+                                         (const char *const *)metadata));
+                assert_int_equal(stored->programs->len, 2);
+                assert_int_equal(g_array_index(stored->programs, StoredProgram, 0).id, 4000000000);
+                assert_string_equal(g_array_index(stored->programs, StoredProgram, 0).section, s);
+                assert_string_equal(g_array_index(stored->programs, StoredProgram, 0).type->name,
+                                    "raw_tracepoint");
+                assert_string_equal(g_array_index(stored->programs, StoredProgram, 1).name, s);
+                assert_int_equal(stored->maps->len, 1);
+                assert_int_equal(g_array_index(stored->maps, StoredMap, 0).id, 1);
+                assert_string_equal(g_array_index(stored->maps, StoredMap, 0).name, s);
+        }
+}
+
+/* Hostile keys too, which a caller chooses as freely as the values. */
+static void metadata_keys_come_back(void **state)
+{
+        g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+        g_autoptr(StoredLoad) stored = NULL;
+        g_autoptr(Load) load = NULL;
+        g_auto(GStrv) metadata = NULL;
+
+        (void)state;
+        for (size_t i = 1; i < G_N_ELEMENTS(hostile); i++)
+                g_strv_builder_add_many(builder, hostile[i], hostile[i - 1], NULL);
+        metadata = g_strv_builder_end(builder);
+        load = load_new(1, 0, "", metadata, "");
+        stored = load_through_text(load);
+        assert_true(g_strv_equal((const char *const *)stored->load->metadata,
+                                 (const char *const *)metadata));
+}
+
+static void an_empty_load_comes_back(void **state)
+{
+        g_autoptr(Load) load = load_new(1, 0, "", NULL, "");
+        g_autoptr(StoredLoad) stored = load_through_text(load);
+
+        (void)state;
+        assert_null(stored->load->metadata);
+        assert_int_equal(stored->programs->len, 0);
+        assert_int_equal(stored->maps->len, 0);
+}
+
+/* Something of its own in every field that the type's text could hold. */
+static Link *full_link(const KernType *type, const char *text, LinkState state)
+{
+        Program program = {.pub = {.id = 4000000001, .name = (char *)text}};
+        KernHook hook = {
+                .type = type,
+                .given = 0x7fff,
+                .ifindex = 4000000002,
+                .direction = KERN_DIRECTION_EGRESS,
+                .priority = 65535,
+                .mode = KERN_XDP_MODE_HW,
+                .offset = UINT64_MAX,
+                .target_fd = 3,
+                .pid = INT32_MIN,
+                .cgroup_fd = 4,
+                .frequency = UINT64_MAX - 1,
+                .period = UINT64_MAX - 2,
+                .cpu = INT32_MAX,
+                .cookie = UINT64_MAX - 3,
+        };
+        Link *link;
+
+        g_strlcpy(hook.tracepoint, text, sizeof(hook.tracepoint));
+        g_strlcpy(hook.function, text, sizeof(hook.function));
+        g_strlcpy(hook.event, text, sizeof(hook.event));
+        link = link_new(77, 4000000003, &program, &hook);
+        link->state = state;
+        link->pub.attach_time = UINT64_MAX - 4;
+        link->pub.cgroup_id = UINT64_MAX - 5;
+        g_free(link->pub.interface);
+        link->pub.interface = g_strdup(text);
+        g_free(link->pub.target);
+        link->pub.target = g_strdup(text);
+        g_free(link->pub.cgroup);
+        link->pub.cgroup = g_strdup(text);
+        link->attachment = (KernAttachment){
+                .n_links = KERN_LINKS_MAX,
+                .tc_handle = UINT32_MAX,
+                .tc_priority = 4000000004,
+                .xdp_mode = KERN_XDP_MODE_SKB,
+                .xdp_dispatched = true,
+        };
+        link_set_mode(link);
+        return link;
+}
+
+static void assert_links_equal(const Link *a, const Link *b)
+{
+        assert_int_equal(a->state, b->state);
+        assert_int_equal(a->pub.id, b->pub.id);
+        assert_string_equal(a->pub.type, b->pub.type);
+        assert_int_equal(a->pub.program_id, b->pub.program_id);
+        assert_string_equal(a->pub.program_name, b->pub.program_name);
+        assert_int_equal(a->pub.owner_uid, b->pub.owner_uid);
+        assert_true(a->pub.attach_time == b->pub.attach_time);
+        assert_string_equal(a->pub.interface, b->pub.interface);
+        assert_int_equal(a->pub.interface_index, b->pub.interface_index);
+        assert_string_equal(a->pub.direction, b->pub.direction);
+        assert_int_equal(a->pub.priority, b->pub.priority);
+        assert_string_equal(a->pub.mode, b->pub.mode);
+        assert_string_equal(a->pub.tracepoint, b->pub.tracepoint);
+        assert_string_equal(a->pub.function, b->pub.function);
+        assert_true(a->pub.offset == b->pub.offset);
+        assert_string_equal(a->pub.target, b->pub.target);
+        assert_int_equal(a->pub.pid, b->pub.pid);
+        assert_string_equal(a->pub.cgroup, b->pub.cgroup);
+        assert_true(a->pub.cgroup_id == b->pub.cgroup_id);
+        assert_string_equal(a->pub.event, b->pub.event);
+        assert_int_equal(a->pub.cpu, b->pub.cpu);
+        assert_true(a->pub.cookie == b->pub.cookie);
+        assert_ptr_equal(a->hook.type, b->hook.type);
+        assert_int_equal(a->hook.given, b->hook.given);
+        assert_int_equal(a->hook.ifindex, b->hook.ifindex);
+        assert_int_equal(a->hook.direction, b->hook.direction);
+        assert_int_equal(a->hook.priority, b->hook.priority);
+        assert_int_equal(a->hook.mode, b->hook.mode);
+        assert_string_equal(a->hook.tracepoint, b->hook.tracepoint);
+        assert_string_equal(a->hook.function, b->hook.function);
+        assert_string_equal(a->hook.event, b->hook.event);
+        assert_true(a->hook.frequency == b->hook.frequency);
+        assert_true(a->hook.period == b->hook.period);
+        assert_true(a->hook.cookie == b->hook.cookie);
+        assert_int_equal(b->hook.target_fd, -1);
+        assert_int_equal(b->hook.cgroup_fd, -1);
+        assert_int_equal(a->attachment.n_links, b->attachment.n_links);
+        assert_null(b->attachment.link_fds);
+        assert_int_equal(a->attachment.tc_handle, b->attachment.tc_handle);
+        assert_int_equal(a->attachment.tc_priority, b->attachment.tc_priority);
+        assert_int_equal(a->attachment.xdp_mode, b->attachment.xdp_mode);
+        assert_int_equal(a->attachment.xdp_dispatched, b->attachment.xdp_dispatched);
+}
+
+static void links_come_back(void **state)
+{
+        static const LinkState states[] = {LINK_ATTACHING, LINK_ATTACHED, LINK_DETACHING};
+        size_t n = 0;
+
+        (void)state;
+        for (const KernType *type = kern_types; type->name; type++)
+                for (size_t i = 0; i < G_N_ELEMENTS(hostile); i++) {
+                        g_autoptr(Link) link = full_link(type, hostile[i], states[n++ % 3]);
+                        g_autoptr(GKeyFile) file = through_text(store_format_link(link));
+                        g_autoptr(GError) error = NULL;
+                        g_autoptr(Link) back = store_parse_link(file, 77, &error);
+
+                        assert_null(error);
+                        assert_non_null(back);
+                        assert_links_equal(link, back);
+                }
+}
+
+/* Of a later version, or of none: not understood, which is not the same as empty. */
+static void other_versions_are_refused(void **state)
+{
+        static const char *const versions[] = {
+                "",
+                "Version=\n",
+                "Version=0\n",
+                "Version=2\n",
+                "Version=-1\n",
+                "Version=one\n",
+                "Version=1x\n",
+                "Version=4294967297\n",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < G_N_ELEMENTS(versions); i++) {
+                g_autoptr(GKeyFile) file = g_key_file_new();
+                g_autofree char *text = NULL;
+                g_autoptr(GError) load_error = NULL, link_error = NULL;
+
+                text = g_strdup_printf("[Load]\n%s[Link]\n%sType=xdp\nState=attached\n",
+                                       versions[i], versions[i]);
+                assert_true(
+                        g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, NULL));
+                assert_null(store_parse_load(file, 1, &load_error));
+                assert_non_null(strstr(load_error->message, "version"));
+                assert_null(store_parse_link(file, 1, &link_error));
+                assert_non_null(strstr(link_error->message, "version"));
+        }
+}
+
+static GKeyFile *key_file(const char *text)
+{
+        GKeyFile *file = g_key_file_new();
+
+        assert_true(g_key_file_load_from_data(file, text, strlen(text), G_KEY_FILE_NONE, NULL));
+        return file;
+}
+
+static void damaged_loads(void **state)
+{
+        g_autoptr(GError) error = NULL;
+
+        (void)state;
+        {
+                g_autoptr(GKeyFile) file =
+                        key_file("[Load]\nVersion=1\n[Program 1]\nType=spaceship\n");
+
+                assert_null(store_parse_load(file, 1, &error));
+                assert_non_null(strstr(error->message, "'spaceship'"));
+                g_clear_error(&error);
+        }
+        {
+                /* Groups that are none of ours are let be, numbers that are none are 0. */
+                g_autoptr(GKeyFile) file = key_file(
+                        "[Load]\nVersion=1\nOwnerUid=99999999999\nMetadata=odd;\n[Program]\n"
+                        "[Program 0]\n[Program x]\n[Program 4294967296]\n[Program -1]\n[Map 1x]\n"
+                        "[Map 3]\n[Else]\n");
+                g_autoptr(StoredLoad) stored = store_parse_load(file, 1, &error);
+
+                assert_non_null(stored);
+                /* Not somebody's who has nothing to do with it, and not one that reads past the end */
+                assert_null(stored->load->metadata);
+                assert_int_equal(stored->programs->len, 0);
+                assert_int_equal(stored->maps->len, 1);
+                assert_string_equal(g_array_index(stored->maps, StoredMap, 0).name, "");
+        }
+}
+
+static void damaged_links(void **state)
+{
+        static const char *const refused[] = {
+                "[Link]\nVersion=1\nType=xdp\n",
+                "[Link]\nVersion=1\nState=detached\nType=xdp\n",
+                "[Link]\nVersion=1\nState=attached\n",
+                "[Link]\nVersion=1\nState=attached\nType=\n",
+                "[Link]\nVersion=1\nState=attached\nType=XDP\n",
+                "[Else]\nVersion=1\n",
+        };
+        g_autoptr(GKeyFile) file = NULL;
+        g_autoptr(Link) link = NULL;
+
+        (void)state;
+        for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+                g_autoptr(GKeyFile) bad = key_file(refused[i]);
+                g_autoptr(GError) error = NULL;
+
+                assert_null(store_parse_link(bad, 1, &error));
+                assert_non_null(error);
+        }
+        /* Numbers that are out of their range. */
+        file = key_file("[Link]\nVersion=1\nState=attached\nType=xdp\nKernelLinks=4000000000\n"
+                        "XdpMode=4000000000\nProgram=-5\n[Hook]\nDirection=99\nMode=99\n"
+                        "Pid=99999999999\nCpu=x\nOffset=-1\n");
+        link = store_parse_link(file, 1, NULL);
+        assert_non_null(link);
+        assert_in_range(link->attachment.n_links, 0, KERN_LINKS_MAX);
+        assert_non_null(link->pub.direction);
+        assert_non_null(link->pub.mode);
+}
+
+/* Bytes of a good file changed here and there, and bytes of no file at all. */
+static void noise(void **state)
+{
+        g_autoptr(GRand) rand = g_rand_new_with_seed(20260101);
+        g_autoptr(Link) link = full_link(kern_type_find("uprobe"), "some;text", LINK_ATTACHED);
+        g_autoptr(Load) load =
+                load_new(1, 2, "a", (char *[]){(char *)"k", (char *)"v;w", NULL}, "d");
+        g_autoptr(GKeyFile) link_file = store_format_link(link), load_file = NULL;
+        g_autofree char *link_text = g_key_file_to_data(link_file, NULL, NULL), *load_text = NULL;
+
+        (void)state;
+        sample_add_program(load, 5, 0, NULL);
+        sample_add_map(load, 6);
+        load_file = store_format_load(load);
+        load_text = g_key_file_to_data(load_file, NULL, NULL);
+        for (int i = 0; i < 20000; i++) {
+                g_autoptr(GKeyFile) file = g_key_file_new();
+                g_autofree char *text = g_strdup(i % 2 ? load_text : link_text);
+                size_t size = strlen(text);
+                g_autoptr(Link) l = NULL;
+                g_autoptr(StoredLoad) s = NULL;
+
+                if (i % 10 == 9)
+                        for (size_t j = 0; j < size; j++)
+                                text[j] = (char)g_rand_int(rand);
+                else
+                        for (int j = g_rand_int_range(rand, 1, 6); j > 0; j--)
+                                text[g_rand_int_range(rand, 0, (gint32)size)] =
+                                        (char)g_rand_int(rand);
+                if (i % 3 == 0)
+                        size = (size_t)g_rand_int_range(rand, 0, (gint32)size);
+                if (!g_key_file_load_from_data(file, text, size, G_KEY_FILE_NONE, NULL))
+                        continue;
+                l = store_parse_link(file, 1, NULL);
+                s = store_parse_load(file, 1, NULL);
+                if (l) {
+                        g_autoptr(GKeyFile) again = store_format_link(l);
+
+                        assert_non_null(again);
+                }
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(loads_come_back),
+                cmocka_unit_test(metadata_keys_come_back),
+                cmocka_unit_test(an_empty_load_comes_back),
+                cmocka_unit_test(links_come_back),
+                cmocka_unit_test(other_versions_are_refused),
+                cmocka_unit_test(damaged_loads),
+                cmocka_unit_test(damaged_links),
+                cmocka_unit_test(noise),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

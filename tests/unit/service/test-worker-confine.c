@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What a worker can still do in each role. A child enters the role and tries, since there is no way
+ * back; it says how each attempt ended.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker-confine.h"
+
+/* Each returns 0 where it was possible, or a negative errno. */
+
+static int result(long r)
+{
+        return r < 0 ? -errno : 0;
+}
+
+static int open_file(const char *path, int flags)
+{
+        int fd = open(path, flags | O_CLOEXEC, 0600);
+
+        if (fd < 0)
+                return -errno;
+        close(fd);
+        return 0;
+}
+
+static int try_passwd(void)
+{
+        return open_file("/etc/passwd", O_RDONLY);
+}
+
+static int try_shadow(void)
+{
+        return open_file("/etc/shadow", O_RDONLY);
+}
+
+static int try_write_file(void)
+{
+        return open_file("/tmp/bpfkeeper-confined", O_WRONLY | O_CREAT);
+}
+
+static int try_write_proc(void)
+{
+        return open_file("/proc/sys/kernel/core_pattern", O_WRONLY);
+}
+
+static int try_other_process(void)
+{
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/maps", getppid());
+        return open_file(path, O_RDONLY);
+}
+
+static int try_btf(void)
+{
+        return open_file("/sys/kernel/btf/vmlinux", O_RDONLY);
+}
+
+static int try_own_maps(void)
+{
+        return open_file("/proc/self/maps", O_RDONLY);
+}
+
+static int try_socket(int domain, int type)
+{
+        return result(socket(domain, type | SOCK_CLOEXEC, 0));
+}
+
+static int try_unix(void)
+{
+        return try_socket(AF_UNIX, SOCK_STREAM);
+}
+
+static int try_inet(void)
+{
+        return try_socket(AF_INET, SOCK_STREAM);
+}
+
+static int try_packet(void)
+{
+        return try_socket(AF_PACKET, SOCK_RAW);
+}
+
+static int try_netlink(void)
+{
+        return try_socket(AF_NETLINK, SOCK_RAW);
+}
+
+static int try_exec(void)
+{
+        return result(execl("/bin/true", "true", NULL));
+}
+
+static int try_execveat(void)
+{
+        return result(syscall(SYS_execveat, AT_FDCWD, "/bin/true", NULL, NULL, 0));
+}
+
+static int try_fork(void)
+{
+        long pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+        if (pid == 0)
+                _exit(0);
+        return result(pid);
+}
+
+static int try_ptrace(void)
+{
+        return result(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+}
+
+static int try_kill(void)
+{
+        return result(kill(getppid(), 0));
+}
+
+static int try_mount(void)
+{
+        return result(mount("none", "/mnt", "tmpfs", 0, NULL));
+}
+
+static int try_unshare(void)
+{
+        return result(unshare(CLONE_NEWUSER));
+}
+
+static int try_chroot(void)
+{
+        return result(chroot("/"));
+}
+
+static int try_setuid(void)
+{
+        return result(setuid(0));
+}
+
+static int try_module(void)
+{
+        return result(syscall(SYS_init_module, NULL, 0, ""));
+}
+
+static int try_reboot(void)
+{
+        /* Wrong magic: EINVAL where it is allowed, and nothing happens. */
+        return result(syscall(SYS_reboot, 0, 0, 0, NULL));
+}
+
+static int try_memory_of_others(void)
+{
+        return result(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0));
+}
+
+static int try_io_uring(void)
+{
+        return result(syscall(SYS_io_uring_setup, 1, NULL));
+}
+
+static int try_userfaultfd(void)
+{
+        return result(syscall(SYS_userfaultfd, 0));
+}
+
+static int try_bpf(void)
+{
+        union bpf_attr attr = {
+                .map_type = BPF_MAP_TYPE_ARRAY,
+                .key_size = 4,
+                .value_size = 8,
+                .max_entries = 1,
+        };
+
+        return result(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)));
+}
+
+static int try_perf(void)
+{
+        struct perf_event_attr attr = {
+                .type = PERF_TYPE_SOFTWARE,
+                .size = sizeof(attr),
+                .config = PERF_COUNT_SW_DUMMY,
+        };
+
+        return result(syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+}
+
+static int try_memfd(void)
+{
+        return result(memfd_create("x", MFD_CLOEXEC));
+}
+
+static int try_memory(void)
+{
+        void *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        return p == MAP_FAILED ? -errno : 0;
+}
+
+static int try_capability_back(void)
+{
+        return result(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0));
+}
+
+enum { INSPECT = 1, LOAD = 2, ATTACH = 4, NOBODY = 0, ALL = 7 };
+
+static const struct Attempt {
+        const char *what;
+        int (*attempt)(void);
+        unsigned allowed;  /* roles that may */
+        unsigned landlock; /* roles in which only Landlock forbids it */
+} attempts[] = {
+        {"use memory", try_memory, ALL, 0},
+        {"make a memfd", try_memfd, ALL, 0},
+        {"open /etc/passwd", try_passwd, NOBODY, LOAD | ATTACH},
+        {"open /etc/shadow", try_shadow, NOBODY, LOAD | ATTACH},
+        {"write a file", try_write_file, NOBODY, LOAD | ATTACH},
+        {"write to /proc/sys", try_write_proc, NOBODY, LOAD | ATTACH},
+        {"look at another process", try_other_process, NOBODY, LOAD | ATTACH},
+        {"open the kernel's BTF", try_btf, LOAD | ATTACH, 0},
+        {"open /proc/self", try_own_maps, LOAD | ATTACH, 0},
+        {"make a Unix socket", try_unix, NOBODY, 0},
+        {"make an Internet socket", try_inet, NOBODY, 0},
+        {"make a packet socket", try_packet, NOBODY, 0},
+        {"make a netlink socket", try_netlink, ATTACH, 0},
+        {"execute a program", try_exec, NOBODY, 0},
+        {"execute a program at", try_execveat, NOBODY, 0},
+        {"fork", try_fork, NOBODY, 0},
+        {"ptrace", try_ptrace, NOBODY, 0},
+        {"kill", try_kill, NOBODY, 0},
+        {"mount", try_mount, NOBODY, 0},
+        {"unshare", try_unshare, NOBODY, 0},
+        {"chroot", try_chroot, NOBODY, 0},
+        {"set its uid", try_setuid, NOBODY, 0},
+        {"load a module", try_module, NOBODY, 0},
+        {"reboot", try_reboot, NOBODY, 0},
+        {"read another process's memory", try_memory_of_others, NOBODY, 0},
+        {"use io_uring", try_io_uring, NOBODY, 0},
+        {"use userfaultfd", try_userfaultfd, NOBODY, 0},
+        {"raise a capability", try_capability_back, NOBODY, 0},
+        {"bpf", try_bpf, LOAD | ATTACH, 0},
+        {"open a perf event", try_perf, LOAD | ATTACH, 0},
+};
+
+#define N_ATTEMPTS (sizeof(attempts) / sizeof(attempts[0]))
+
+typedef struct Report {
+        int start, enter, enter_again, enter_other;
+        int attempts[N_ATTEMPTS];
+} Report;
+
+static bool has_landlock(void)
+{
+        return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+static void try_all(WorkerRole role, int fd)
+{
+        WorkerRole other = role == WORKER_ROLE_ATTACH ? WORKER_ROLE_LOAD : WORKER_ROLE_ATTACH;
+        Report report = {0};
+
+        report.start = worker_confine_start();
+        report.enter = worker_confine_enter(role);
+        report.enter_again = worker_confine_enter(role);
+        report.enter_other = worker_confine_enter(other);
+        for (size_t i = 0; i < N_ATTEMPTS && report.enter == 0; i++)
+                report.attempts[i] = attempts[i].attempt();
+        if (write(fd, &report, sizeof(report)) != sizeof(report))
+                _exit(1);
+        _exit(0);
+}
+
+static void run(WorkerRole role, unsigned bit)
+{
+        Report report;
+        int pipes[2], status;
+        unsigned wrong = 0;
+        pid_t pid;
+
+        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                try_all(role, pipes[1]);
+        close(pipes[1]);
+        /* An exec that succeeds is one that says nothing. */
+        assert_int_equal(read(pipes[0], &report, sizeof(report)), sizeof(report));
+        close(pipes[0]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        assert_int_equal(report.start, 0);
+        assert_int_equal(report.enter, 0);
+        assert_int_equal(report.enter_again, 0);
+        assert_int_equal(report.enter_other, -EPERM);
+        for (size_t i = 0; i < N_ATTEMPTS; i++) {
+                const struct Attempt *a = &attempts[i];
+                bool was_possible = report.attempts[i] == 0;
+
+                /* Where a kernel hasn't got it, that is no proof of anything. */
+                if (report.attempts[i] == -ENOENT && (a->allowed & bit))
+                        continue;
+                if ((a->landlock & bit) && !has_landlock()) {
+                        print_message("not checked without Landlock: %s\n", a->what);
+                        continue;
+                }
+                if (was_possible != !!(a->allowed & bit) ||
+                    (!was_possible && report.attempts[i] != -EPERM &&
+                     report.attempts[i] != -EACCES)) {
+                        print_error("%s: %s\n", a->what, strerror(-report.attempts[i]));
+                        wrong++;
+                }
+        }
+        assert_int_equal(wrong, 0);
+}
+
+static void inspecting(void **state)
+{
+        (void)state;
+        run(WORKER_ROLE_INSPECT, INSPECT);
+}
+
+static void loading(void **state)
+{
+        (void)state;
+        run(WORKER_ROLE_LOAD, LOAD);
+}
+
+static void attaching(void **state)
+{
+        (void)state;
+        run(WORKER_ROLE_ATTACH, ATTACH);
+}
+
+/* It leaves no core file behind, and ends with whoever started it. */
+static void every_worker(void **state)
+{
+        int pipes[2], values[3] = {-1, -1, -1};
+        pid_t pid;
+
+        (void)state;
+        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0) {
+                struct rlimit core;
+
+                if (worker_confine_start() == 0 && getrlimit(RLIMIT_CORE, &core) == 0) {
+                        values[0] = (int)core.rlim_cur;
+                        values[1] = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+                        (void)prctl(PR_GET_PDEATHSIG, &values[2]);
+                }
+                _exit(write(pipes[1], values, sizeof(values)) != sizeof(values));
+        }
+        assert_int_equal(read(pipes[0], values, sizeof(values)), sizeof(values));
+        close(pipes[0]);
+        close(pipes[1]);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(values[0], 0);
+        assert_int_equal(values[1], 1);
+        assert_int_equal(values[2], SIGKILL);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(every_worker),
+                cmocka_unit_test(inspecting),
+                cmocka_unit_test(loading),
+                cmocka_unit_test(attaching),
+        };
+
+        if (geteuid() != 0) {
+                fprintf(stderr, "skipped: giving up privileges takes some\n");
+                return 77;
+        }
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
