@@ -111,6 +111,14 @@ int kern_open_pin(const char *path);
 int kern_map_value_size(const KernMapInfo *info, size_t *ret);
 bool kern_map_is_per_cpu(enum bpf_map_type type);
 bool kern_map_has_elements(enum bpf_map_type type); /* false for ring buffers and the like */
+
+/*
+ * Whether keys, and values that are written, are plain bytes. Where they aren't, the kernel takes
+ * them for descriptors of the process that makes the call: another process must not make it for
+ * somebody (it would give away its own). false for types that aren't known to be plain.
+ */
+bool kern_map_takes_plain_keys(enum bpf_map_type type);
+bool kern_map_takes_plain_values(enum bpf_map_type type);
 int kern_map_lookup(int fd, const void *key, void *ret_value); /* -ENOENT */
 int kern_map_update(int fd, const void *key, const void *value, uint64_t flags);
 int kern_map_delete(int fd, const void *key);                  /* -ENOENT */

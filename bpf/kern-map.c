@@ -29,6 +29,49 @@ bool kern_map_has_elements(enum bpf_map_type type)
         }
 }
 
+bool kern_map_takes_plain_values(enum bpf_map_type type)
+{
+        switch (type) {
+        case BPF_MAP_TYPE_HASH:
+        case BPF_MAP_TYPE_ARRAY:
+        case BPF_MAP_TYPE_PERCPU_HASH:
+        case BPF_MAP_TYPE_PERCPU_ARRAY:
+        case BPF_MAP_TYPE_LRU_HASH:
+        case BPF_MAP_TYPE_LRU_PERCPU_HASH:
+        case BPF_MAP_TYPE_LPM_TRIE:
+        case BPF_MAP_TYPE_CGROUP_STORAGE:
+        case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
+        case BPF_MAP_TYPE_QUEUE:
+        case BPF_MAP_TYPE_STACK:
+                return true;
+        default:
+                return false;
+        }
+}
+
+bool kern_map_takes_plain_keys(enum bpf_map_type type)
+{
+        switch (type) {
+        /* The values of these are descriptors going in and ids coming out. */
+        case BPF_MAP_TYPE_PROG_ARRAY:
+        case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+        case BPF_MAP_TYPE_CGROUP_ARRAY:
+        case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+        case BPF_MAP_TYPE_HASH_OF_MAPS:
+        case BPF_MAP_TYPE_DEVMAP:
+        case BPF_MAP_TYPE_DEVMAP_HASH:
+        case BPF_MAP_TYPE_CPUMAP:
+        case BPF_MAP_TYPE_XSKMAP:
+        case BPF_MAP_TYPE_SOCKMAP:
+        case BPF_MAP_TYPE_SOCKHASH:
+        case BPF_MAP_TYPE_REUSEPORT_SOCKARRAY:
+        case BPF_MAP_TYPE_STACK_TRACE:
+                return true;
+        default:
+                return kern_map_takes_plain_values(type);
+        }
+}
+
 int kern_map_value_size(const KernMapInfo *info, size_t *ret)
 {
         size_t size = info->value_size;

@@ -47,3 +47,6 @@ int bus_read_bytes(sd_bus_message *m, const void **ret, size_t *ret_size);
  */
 const BusProgramStats *bus_program_stats(const BusProgram *program);
 const BusMapStats *bus_map_stats(const BusMap *map);
+
+/* Reads the arguments of Load(); the caller owns what it gets. */
+int bus_load_args_read(sd_bus_message *m, BusLoadArgs **ret, sd_bus_error *reterr);

@@ -2,8 +2,27 @@
 #include <stddef.h>
 
 #include "bus-api-internal.h"
+#include "bus-error.h"
 
 /* org.bpfkeeper1.Map: documented in org.bpfkeeper1.Map.xml */
+
+/* What no map takes isn't kept until it is refused. */
+#define BYTES_MAX (1024 * 1024)
+
+static int read_bounded(sd_bus_message *m, const char *what, const void **ret, size_t *ret_size,
+                        sd_bus_error *reterr)
+{
+        int r;
+
+        r = bus_read_bytes(m, ret, ret_size);
+        if (r < 0)
+                return r;
+        if (*ret_size > BYTES_MAX)
+                return bus_error_setf(reterr, BPFKEEPER_ERROR_LIMIT_EXCEEDED,
+                                      "The %s has %zu bytes; it may have %u.", what, *ret_size,
+                                      BYTES_MAX);
+        return 0;
+}
 
 static int method_lookup(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
@@ -12,8 +31,7 @@ static int method_lookup(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         size_t size;
         int r;
 
-        (void)reterr;
-        r = bus_read_bytes(m, &key, &size);
+        r = read_bounded(m, "key", &key, &size, reterr);
         if (r < 0)
                 return r;
         map->api->ops->map_lookup(map->api->service, m, map->id, key, size);
@@ -27,11 +45,10 @@ static int method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         size_t size, value_size;
         int r;
 
-        (void)reterr;
-        r = bus_read_bytes(m, &key, &size);
+        r = read_bounded(m, "key", &key, &size, reterr);
         if (r < 0)
                 return r;
-        r = bus_read_bytes(m, &value, &value_size);
+        r = read_bounded(m, "value", &value, &value_size, reterr);
         if (r < 0)
                 return r;
         map->api->ops->map_update(map->api->service, m, map->id, key, size, value, value_size);
@@ -45,8 +62,7 @@ static int method_delete(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         size_t size;
         int r;
 
-        (void)reterr;
-        r = bus_read_bytes(m, &key, &size);
+        r = read_bounded(m, "key", &key, &size, reterr);
         if (r < 0)
                 return r;
         map->api->ops->map_delete(map->api->service, m, map->id, key, size);
@@ -61,8 +77,7 @@ static int method_get_entries(sd_bus_message *m, void *userdata, sd_bus_error *r
         size_t size;
         int r;
 
-        (void)reterr;
-        r = bus_read_bytes(m, &after, &size);
+        r = read_bounded(m, "key", &after, &size, reterr);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &limit);

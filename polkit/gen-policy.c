@@ -106,6 +106,9 @@ int main(void)
         print_action("org.bpfkeeper1.use-others",
                      "Attach, run or get at eBPF programs of other users",
                      "use the eBPF program $(name), id $(id), of user $(owner)");
+        print_action("org.bpfkeeper1.open-program",
+                     "Get descriptors of eBPF programs, which can be attached anywhere",
+                     "open the eBPF program $(name), id $(id), to attach it anywhere");
         print_action("org.bpfkeeper1.map.read", "Read eBPF maps of other users",
                      "read the eBPF map $(name), id $(id), of user $(owner)");
         print_action("org.bpfkeeper1.map.write", "Write to eBPF maps of other users",

@@ -48,6 +48,11 @@ static GError *set_interface(AttachOp *op)
                 return error_new(NO_SUCH_INTERFACE,
                                  "There is no network interface with the index %u.",
                                  op->hook.ifindex);
+        /* The kernel takes nearly any bytes for a name, the bus and the state files don't. */
+        if (!g_utf8_validate(op->interface, -1, NULL))
+                return error_new(INVALID_ARGUMENT,
+                                 "The name of network interface %u isn't UTF-8; rename it.",
+                                 op->hook.ifindex);
         return NULL;
 }
 
@@ -98,6 +103,11 @@ static GError *use_target(AttachOp *op, int fd)
         if (fd < 0)
                 return error_from_errno(-errno, "keep the target's descriptor");
         op->target_fd = fd;
+        if (!descriptor_is_readable(fd))
+                return error_new(
+                        NO_SUCH_TARGET,
+                        "The target's descriptor isn't open for reading; a probe goes only "
+                        "into what its user can read.");
         if (!descriptor_is_regular(fd))
                 return error_new(NO_SUCH_TARGET,
                                  "The target is no regular file; it must be a binary or "

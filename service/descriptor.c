@@ -20,6 +20,13 @@ static bool look(int fd, struct statx *ret)
         return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) == 0;
 }
 
+bool descriptor_is_readable(int fd)
+{
+        int flags = fcntl(fd, F_GETFL);
+
+        return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_WRONLY;
+}
+
 bool descriptor_is_regular(int fd)
 {
         struct statx st;

@@ -3,10 +3,15 @@
 /* What a worker loaded becomes the service's: checked against the kernel, pinned, written down. */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "errors.h"
 #include "load-op.h"
+
+/* Workers send the last MiB, and a line that says so. */
+#define LOG_SIZE_MAX (1024 * 1024 + 4096)
 
 /* Undoes the pins of a load that doesn't come to be. */
 static void unpin_load(Daemon *daemon, const Load *l)
@@ -19,9 +24,12 @@ static void unpin_load(Daemon *daemon, const Load *l)
                             0);
 }
 
+/* A clock is read twice, here and by the kernel. */
+#define CLOCK_SLACK_USEC (100 * 1000)
+
 /*
  * The worker's words aren't taken for more than names: that these are programs, of the types that
- * polkit was asked for, the kernel says.
+ * polkit was asked for, and loaded for this request, the kernel says.
  */
 static int take_program(Request *request, Load *l, const char *name, const char *section,
                         const char *type_name, int fd)
@@ -38,13 +46,22 @@ static int take_program(Request *request, Load *l, const char *name, const char 
         if (r < 0)
                 return r;
         if (info.prog_type != type->prog_type ||
-            registry_program(request->daemon->registry, info.id))
+            registry_program(request->daemon->registry, info.id) ||
+            info.load_time_usec + CLOCK_SLACK_USEC < op->load_start)
                 return -EBADMSG;
         r = store_pin(request->daemon->store, BUS_PROGRAM, info.id, 0, fd);
         if (r < 0)
                 return r;
         load_add_program(l, type, name, section, &info);
         return 0;
+}
+
+static bool was_given(const LoadOp *op, uint32_t map_id)
+{
+        for (guint i = 0; i < op->args->maps->len; i++)
+                if (g_array_index(op->args->maps, BusMapWish, i).id == map_id)
+                        return true;
+        return false;
 }
 
 static int take_map(Request *request, Load *l, const char *name, int fd)
@@ -55,8 +72,8 @@ static int take_map(Request *request, Load *l, const char *name, int fd)
         r = kern_map_info(fd, &info);
         if (r < 0)
                 return r;
-        /* One that was given: it stays where it is. */
-        if (registry_map(request->daemon->registry, info.id))
+        /* One that was given stays whose it is, whatever the worker calls it. */
+        if (registry_map(request->daemon->registry, info.id) || was_given(request->op, info.id))
                 return 0;
         r = store_pin(request->daemon->store, BUS_MAP, info.id, 0, fd);
         if (r < 0)
@@ -103,19 +120,53 @@ static int take_results(Request *request, sd_bus_message *reply, Load *l)
         return l->programs->len == ((LoadOp *)request->op)->args->programs->len ? 0 : -EBADMSG;
 }
 
-void load_keep_log(Request *request, sd_bus_message *reply, uint32_t load_id)
+/* A sealed memfd, and no larger than a worker makes it: it is copied and handed out. */
+static bool is_log(int fd, unsigned *ret_kib)
 {
+        const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+        int has = fcntl(fd, F_GET_SEALS);
+        struct stat st;
+
+        if (has < 0 || (has & seals) != seals || fstat(fd, &st) < 0 || st.st_size > LOG_SIZE_MAX)
+                return false;
+        *ret_kib = (unsigned)((st.st_size + 1023) / 1024);
+        return true;
+}
+
+void load_keep_log(Request *request, sd_bus_message *reply, Load *l)
+{
+        Daemon *daemon = request->daemon;
+        unsigned kib = 0;
         size_t n = 0;
         int fd = -1;
 
         if (worker_fds_take(reply, &fd, 1, &n) < 0 || n == 0)
                 fd = -1;
+        if (fd >= 0 && !is_log(fd, &kib)) {
+                close(fd);
+                fd = -1;
+        }
         request_keep_log(request, fd);
         if (fd < 0)
                 return;
-        if (load_id != 0)
-                (void)store_write_log(request->daemon->store, load_id, fd);
+        /* Who has enough logs has this one on his connection only. */
+        if (l && quota_charge(daemon->quota, request->uid, CHARGE_LOGS, kib, NULL)) {
+                quota_release(daemon->quota, request->uid, CHARGE_LOGS, kib);
+                if (store_write_log(daemon->store, l->id, fd) == 0)
+                        l->log_kib = kib;
+        }
         close(fd);
+}
+
+/* Asks whether the user may have so many; the registry charges what it gets. */
+static bool check_quota(Request *request, Charge charge, unsigned n, GError **reterr)
+{
+        Quota *quota = request->daemon->quota;
+
+        if (!quota_charge(quota, request->uid, charge, n, reterr))
+                return false;
+        quota_release(quota, request->uid, charge, n);
+        return true;
 }
 
 static bool take_all(Request *request, sd_bus_message *reply, Load *l, GError **reterr)
@@ -128,11 +179,10 @@ static bool take_all(Request *request, sd_bus_message *reply, Load *l, GError **
                 g_propagate_error(reterr, error_from_errno(r, "keep what was loaded"));
                 return false;
         }
-        if (!quota_charge(daemon->quota, request->uid, CHARGE_MAPS, l->maps->len, reterr))
+        if (!check_quota(request, CHARGE_MAPS, l->maps->len, reterr) ||
+            !check_quota(request, CHARGE_METADATA, load_metadata_size(l->metadata), reterr))
                 return false;
-        /* The registry charges what it gets. */
-        quota_release(daemon->quota, request->uid, CHARGE_MAPS, l->maps->len);
-        load_keep_log(request, reply, l->id);
+        load_keep_log(request, reply, l);
         return store_write_load(daemon->store, l, reterr);
 }
 

@@ -21,7 +21,8 @@ typedef struct LoadOp {
         GPtrArray *types; /* const KernType: those to ask for, each once */
         guint next_type;
         guint next_map;
-        GArray *map_fds; /* int; owned */
+        uint64_t load_start; /* CLOCK_REALTIME, µs: when the worker was asked to load */
+        GArray *map_fds;     /* int; owned */
         Quota *quota;
         uid_t uid;
         unsigned n_charged;             /* programs held against the limit while this is going on */
@@ -60,5 +61,8 @@ void load_object_answer(Request *request);
  */
 bool load_commit(Request *request, sd_bus_message *reply, Load *load, GError **reterr);
 
-/* Keeps the log of an answer that is positioned before it. */
-void load_keep_log(Request *request, sd_bus_message *reply, uint32_t load_id);
+/*
+ * Keeps the log of an answer that is positioned before it: on the caller's connection, and with @load,
+ * unless that is NULL.
+ */
+void load_keep_log(Request *request, sd_bus_message *reply, Load *load);

@@ -4,6 +4,7 @@
 
 #include <locale.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <glib.h>
 
@@ -11,6 +12,17 @@
 
 /* Long enough for somebody who types commands, short enough to be gone when nobody does. */
 #define IDLE_SEC_DEFAULT 30
+
+/* Every request may hold some descriptors, and the usual soft limit is made for select(2). */
+static void raise_descriptor_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 int main(int argc, char **argv)
 {
@@ -36,5 +48,6 @@ int main(int argc, char **argv)
                 g_print("bpfkeeperd %s\n", PROJECT_VERSION);
                 return EXIT_SUCCESS;
         }
+        raise_descriptor_limit();
         return daemon_run((unsigned)idle_sec);
 }

@@ -180,7 +180,10 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, &op->target_fd, op->target_fd >= 0 ? 1 : 0);
         if (r < 0)
                 return r;
-        return worker_fds_append(m, &op->cgroup_fd, op->cgroup_fd >= 0 ? 1 : 0);
+        r = worker_fds_append(m, &op->cgroup_fd, op->cgroup_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append_basic(m, 'u', &op->link->attachment.tc_handle);
 }
 
 static void on_attached(sd_bus_message *reply, GError *error, void *userdata);
@@ -217,6 +220,9 @@ static void attach(Request *request)
         g_free(op->link->pub.cgroup);
         op->link->pub.cgroup = g_strdup(op->cgroup);
         op->link->pub.cgroup_id = op->cgroup_id;
+        /* Ours are never used twice, so a filter with that handle is this link's and no other's. */
+        op->link->attachment.tc_handle = id;
+        op->link->attachment.tc_priority = op->hook.priority;
         /* Written down first: should we die, the next one finds what may be attached. */
         if (!store_write_link(daemon->store, op->link, &error)) {
                 request_fail(request, error);
@@ -339,6 +345,5 @@ static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
         registry_add_link(daemon->registry, g_steal_pointer(&op->link));
         audit_done(request, BUS_LINK, link->pub.id, "attached %s (%s), program %u, as link %u",
                    link->pub.program_name, link->pub.type, link->pub.program_id, link->pub.id);
-        (void)bus_reply_path(request->m, BUS_LINK, link->pub.id);
-        request_done(request);
+        request_finish(request, bus_reply_path(request->m, BUS_LINK, link->pub.id));
 }

@@ -321,6 +321,7 @@ static void load(Request *request)
                 }
                 g_array_append_val(op->map_fds, fd);
         }
+        op->load_start = (uint64_t)g_get_real_time();
         worker_pool_call(request->daemon->workers, WORKER_ROLE_LOAD, request->uid, "Load",
                          LOAD_TIMEOUT_SEC, fill_load, on_loaded, request, request->cancellable);
 }
@@ -337,7 +338,7 @@ static void audit_programs(const Request *request, const Load *l)
 }
 
 /* In the order of the request; the worker has that of the object. */
-static void reply_programs(Request *request, const Load *l)
+static int reply_programs(Request *request, const Load *l)
 {
         const GArray *wishes = ((LoadOp *)request->op)->args->programs;
         g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -349,7 +350,7 @@ static void reply_programs(Request *request, const Load *l)
                         if (g_str_equal(p->pub.name, g_array_index(wishes, BusProgramWish, i).name))
                                 g_array_append_val(ids, p->pub.id);
                 }
-        (void)bus_reply_paths(request->m, BUS_PROGRAM, (uint32_t *)ids->data, ids->len);
+        return bus_reply_paths(request->m, BUS_PROGRAM, (uint32_t *)ids->data, ids->len);
 }
 
 static void on_loaded(sd_bus_message *reply, GError *error, void *userdata)
@@ -364,11 +365,16 @@ static void on_loaded(sd_bus_message *reply, GError *error, void *userdata)
         if (error) {
                 /* The log of a refusal comes with it, behind no programs and no maps. */
                 if (reply && sd_bus_message_skip(reply, "a(sssh)a(shb)") >= 0)
-                        load_keep_log(request, reply, 0);
+                        load_keep_log(request, reply, NULL);
                 request_fail(request, error);
                 return;
         }
-        if (!store_next_id(daemon->store, &id, &error)) {
+        /* Nobody is waiting: what the worker loaded goes with its answer. */
+        if (request_is_cancelled(request))
+                error = error_new(CANCELLED, "The caller left the bus.");
+        else
+                store_next_id(daemon->store, &id, &error);
+        if (error) {
                 request_fail(request, error);
                 return;
         }
@@ -380,8 +386,7 @@ static void on_loaded(sd_bus_message *reply, GError *error, void *userdata)
         registered = l;
         registry_add_load(daemon->registry, g_steal_pointer(&l));
         audit_programs(request, registered);
-        reply_programs(request, registered);
-        request_done(request);
+        request_finish(request, reply_programs(request, registered));
 }
 
 /* GetLog() of the manager */
@@ -394,8 +399,7 @@ static void run_last_log(Request *request)
                              error_new(NO_LOG, "There is no log of a Load() on this connection."));
                 return;
         }
-        (void)bus_reply_fd(request->m, fd);
-        request_done(request);
+        request_finish(request, bus_reply_fd(request->m, fd));
 }
 
 void op_last_log(void *service, sd_bus_message *m)

@@ -12,6 +12,8 @@
 #define ENTRIES_MAX 4096
 /* An answer of this size goes out before the limit is reached. */
 #define ENTRIES_SIZE_MAX (4 * 1024 * 1024)
+/* The bus takes no message of more than 32 MiB, and closes the connection of who sends one. */
+#define VALUE_SIZE_MAX (1024 * 1024)
 
 typedef struct MapOp {
         uint32_t id;
@@ -96,12 +98,28 @@ static MapOp *map_op_new(uint32_t id, KernAccess access, void (*go)(Request *, c
         return op;
 }
 
+static GError *check_elements(const MapOp *op, const Map *map)
+{
+        if (!kern_map_has_elements(map->map_type) || !kern_map_takes_plain_keys(map->map_type))
+                return error_new(
+                        NOT_SUPPORTED,
+                        "A map of type %s can't be used through the service; use OpenFd().",
+                        map->pub.type);
+        if (map->value_size > VALUE_SIZE_MAX)
+                return error_new(
+                        LIMIT_EXCEEDED,
+                        "Values of map %u (%s) have %zu bytes; through the service they may "
+                        "have %u. Use OpenFd().",
+                        op->id, map->pub.name, map->value_size, VALUE_SIZE_MAX);
+        return NULL;
+}
+
 static GError *check_key(const MapOp *op, const Map *map)
 {
-        if (!kern_map_has_elements(map->map_type))
-                return error_new(NOT_SUPPORTED,
-                                 "A map of type %s has no elements to look up; use OpenFd().",
-                                 map->pub.type);
+        GError *error = check_elements(op, map);
+
+        if (error)
+                return error;
         if (op->key_size != map->pub.key_size)
                 return error_new(INVALID_ARGUMENT,
                                  "The key has %zu bytes; keys of map %u (%s) have %u.",
@@ -137,6 +155,7 @@ static GError *element_error(const MapOp *op, const Map *map, int r)
                                  "The index is past the end of map %u (%s), which has %u "
                                  "entries.",
                                  op->id, map->pub.name, map->pub.max_entries);
+        case -ENOSPC: /* socket maps give cookies, and only where there is room for one */
         case -EINVAL:
         case -EOPNOTSUPP:
         case -524: /* the kernel's ENOTSUPP */
@@ -153,8 +172,7 @@ static void finish(Request *request, const Map *map, int r)
                 request_fail(request, element_error(request->op, map, r));
                 return;
         }
-        (void)bus_reply_empty(request->m);
-        request_done(request);
+        request_finish(request, bus_reply_empty(request->m));
 }
 
 static void go_lookup(Request *request, const Map *map, int fd)
@@ -174,8 +192,7 @@ static void go_lookup(Request *request, const Map *map, int fd)
                 request_fail(request, element_error(op, map, r));
                 return;
         }
-        (void)bus_reply_bytes(request->m, value, map->value_size);
-        request_done(request);
+        request_finish(request, bus_reply_bytes(request->m, value, map->value_size));
 }
 
 void op_map_lookup(void *service, sd_bus_message *m, uint32_t id, const void *key, size_t size)
@@ -192,6 +209,12 @@ static void go_update(Request *request, const Map *map, int fd)
         const MapOp *op = request->op;
         GError *error = check_key(op, map);
 
+        if (!error && !kern_map_takes_plain_values(map->map_type))
+                error = error_new(
+                        NOT_SUPPORTED,
+                        "Values of a map of type %s are descriptors of who writes them; use "
+                        "OpenFd().",
+                        map->pub.type);
         if (!error && op->value_size != map->value_size)
                 error = error_new(INVALID_ARGUMENT,
                                   "The value has %zu bytes; values of map %u (%s) have %zu%s.",
@@ -284,7 +307,8 @@ static void go_entries(Request *request, const Map *map, int fd)
         GError *error = NULL;
         int r;
 
-        if (op->key_size > 0 || !kern_map_has_elements(map->map_type))
+        error = check_elements(op, map);
+        if (!error && op->key_size > 0)
                 error = check_key(op, map);
         if (error) {
                 request_fail(request, error);
@@ -320,8 +344,7 @@ void op_map_entries(void *service, sd_bus_message *m, uint32_t id, const void *a
 static void go_open_fd(Request *request, const Map *map, int fd)
 {
         (void)map;
-        (void)bus_reply_fd(request->m, fd);
-        request_done(request);
+        request_finish(request, bus_reply_fd(request->m, fd));
 }
 
 void op_map_open_fd(void *service, sd_bus_message *m, uint32_t id, const char *mode)

@@ -13,6 +13,7 @@
 typedef struct ProgramOp {
         uint32_t id;
         void (*go)(Request *request, const Program *program);
+        bool opening;       /* what is given away can be attached anywhere */
         BusTestRunArgs run; /* borrows from the message */
         int fd;             /* owned */
 } ProgramOp;
@@ -32,7 +33,7 @@ int program_open(Daemon *daemon, const Program *program)
                              : kern_program_open_id(program->pub.id);
 }
 
-static void allowed(Request *request)
+static void go(Request *request)
 {
         ProgramOp *op = request->op;
         const Program *program = registry_any_program(request->daemon->registry, op->id);
@@ -42,6 +43,25 @@ static void allowed(Request *request)
                 return;
         }
         op->go(request, program);
+}
+
+/*
+ * Who has a program's descriptor needs no privilege to attach it to most kinds of hooks: the kernel
+ * takes having it for being allowed to. So that is a question of its own, for owners too.
+ */
+static void authorize_opening(Request *request)
+{
+        ProgramOp *op = request->op;
+        const Program *program = registry_any_program(request->daemon->registry, op->id);
+
+        if (!op->opening || !program) {
+                go(request);
+                return;
+        }
+        request_authorize_others(request, "org.bpfkeeper1.open-program",
+                                 &(Belonging){op->id, program->pub.name, program->pub.type,
+                                              program->pub.owner_uid},
+                                 go);
 }
 
 static void run(Request *request)
@@ -54,37 +74,41 @@ static void run(Request *request)
                 return;
         }
         if (program->load && program->pub.owner_uid == request->uid) {
-                allowed(request);
+                authorize_opening(request);
                 return;
         }
         request_authorize_others(request, "org.bpfkeeper1.use-others",
                                  &(Belonging){op->id, program->pub.name, program->pub.type,
                                               program->pub.owner_uid},
-                                 allowed);
+                                 authorize_opening);
 }
 
-static void start(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args,
-                  void (*go)(Request *, const Program *))
+static ProgramOp *program_op_new(uint32_t id, void (*go_on)(Request *, const Program *))
 {
         ProgramOp *op = g_new0(ProgramOp, 1);
 
         op->id = id;
-        op->go = go;
+        op->go = go_on;
         op->fd = -1;
-        if (args)
-                op->run = *args;
+        return op;
+}
+
+static void start(void *service, sd_bus_message *m, ProgramOp *op)
+{
         request_start(service, m, op, program_op_free, run);
 }
 
 static void answer_fd(Request *request, int fd, GError *error)
 {
+        int r;
+
         if (fd < 0) {
                 request_fail(request, error);
                 return;
         }
-        (void)bus_reply_fd(request->m, fd);
+        r = bus_reply_fd(request->m, fd);
         close(fd);
-        request_done(request);
+        request_finish(request, r);
 }
 
 static void go_open_fd(Request *request, const Program *program)
@@ -96,7 +120,10 @@ static void go_open_fd(Request *request, const Program *program)
 
 void op_program_open_fd(void *service, sd_bus_message *m, uint32_t id)
 {
-        start(service, m, id, NULL, go_open_fd);
+        ProgramOp *op = program_op_new(id, go_open_fd);
+
+        op->opening = true;
+        start(service, m, op);
 }
 
 static void go_log(Request *request, const Program *program)
@@ -113,7 +140,7 @@ static void go_log(Request *request, const Program *program)
 
 void op_program_log(void *service, sd_bus_message *m, uint32_t id)
 {
-        start(service, m, id, NULL, go_log);
+        start(service, m, program_op_new(id, go_log));
 }
 
 /* TestRun() */
@@ -215,5 +242,8 @@ static void go_test_run(Request *request, const Program *program)
 
 void op_test_run(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args)
 {
-        start(service, m, id, args, go_test_run);
+        ProgramOp *op = program_op_new(id, go_test_run);
+
+        op->run = *args;
+        start(service, m, op);
 }

@@ -174,8 +174,7 @@ static void on_link_gone(GError *error, void *userdata)
         }
         id = ((ReleaseOp *)request->op)->id;
         audit_done(request, BUS_LINK, id, "detached link %u", id);
-        (void)bus_reply_empty(request->m);
-        request_done(request);
+        request_finish(request, bus_reply_empty(request->m));
 }
 
 static void detach_allowed(Request *request)
@@ -252,8 +251,7 @@ static void unload_program(Request *request, Program *program)
         for (guint i = 0; i < maps->len; i++)
                 store_unpin(daemon->store, BUS_MAP, g_array_index(maps, uint32_t, i), 0);
         audit_done(request, BUS_PROGRAM, id, "unloaded program %u", id);
-        (void)bus_reply_empty(request->m);
-        request_done(request);
+        request_finish(request, bus_reply_empty(request->m));
 }
 
 static void on_one_detached(GError *error, void *userdata)

@@ -3,14 +3,20 @@
 
 #include "errors.h"
 
+/*
+ * What users can have besides root, so that all of it still goes into one answer of
+ * GetManagedObjects(): the bus takes 32 MiB and closes the connection of who sends more.
+ */
 static const struct {
         unsigned max;
         const char *what;
 } charges[_CHARGE_MAX] = {
         [CHARGE_REQUESTS] = {64, "requests at a time"},
-        [CHARGE_PROGRAMS] = {1024, "programs"},
-        [CHARGE_MAPS] = {4096, "maps"},
-        [CHARGE_LINKS] = {4096, "links"},
+        [CHARGE_PROGRAMS] = {256, "programs"},
+        [CHARGE_MAPS] = {1024, "maps"},
+        [CHARGE_LINKS] = {1024, "links"},
+        [CHARGE_METADATA] = {64 * 1024, "bytes of metadata"},
+        [CHARGE_LOGS] = {16 * 1024, "KiB of logs"},
 };
 
 typedef struct Account {

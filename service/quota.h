@@ -16,6 +16,8 @@ typedef enum Charge {
         CHARGE_PROGRAMS,
         CHARGE_MAPS,
         CHARGE_LINKS,
+        CHARGE_METADATA, /* bytes */
+        CHARGE_LOGS,     /* KiB of verifier's logs that are kept */
         _CHARGE_MAX,
 } Charge;
 

@@ -56,6 +56,15 @@ Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadat
         return load;
 }
 
+unsigned load_metadata_size(char *const *metadata)
+{
+        size_t size = 0;
+
+        for (; metadata && *metadata; metadata++)
+                size += strlen(*metadata) + 1;
+        return (unsigned)size;
+}
+
 void load_free(Load *load)
 {
         if (!load)
@@ -306,6 +315,9 @@ void registry_add_load(Registry *r, Load *load)
         g_hash_table_insert(r->loads, KEY(load->id), load);
         quota_charge_existing(r->quota, load->owner, CHARGE_PROGRAMS, load->programs->len);
         quota_charge_existing(r->quota, load->owner, CHARGE_MAPS, load->maps->len);
+        quota_charge_existing(r->quota, load->owner, CHARGE_LOGS, load->log_kib);
+        quota_charge_existing(r->quota, load->owner, CHARGE_METADATA,
+                              load_metadata_size(load->metadata));
         for (guint i = 0; i < load->maps->len; i++) {
                 Map *m = g_ptr_array_index(load->maps, i);
 
@@ -387,6 +399,8 @@ static void prune_load(Registry *r, Load *load, GArray *maps_gone, GArray *chang
                 return;
         }
         note(gone, load->id);
+        quota_release(r->quota, load->owner, CHARGE_LOGS, load->log_kib);
+        quota_release(r->quota, load->owner, CHARGE_METADATA, load_metadata_size(load->metadata));
         g_hash_table_remove(r->loads, KEY(load->id));
 }
 

@@ -54,6 +54,7 @@ struct Load {
         char *application;
         char **metadata;
         char *digest;
+        unsigned log_kib;    /* what is kept of the verifier's log */
         GPtrArray *programs; /* Program; the registry's */
         GPtrArray *maps;     /* Map; the registry's */
 };
@@ -92,6 +93,8 @@ void load_add_program(Load *load, const KernType *type, const char *name, const 
                       const KernProgramInfo *info);
 /* 0, or a negative errno where the kernel's description makes no sense. */
 int load_add_map(Load *load, const char *name, const KernMapInfo *info);
+/* What its metadata is charged with, in bytes. */
+unsigned load_metadata_size(char *const *metadata);
 void load_free(Load *load);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Load, load_free)
 

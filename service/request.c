@@ -41,6 +41,14 @@ void request_fail(Request *request, GError *error)
         request_done(request);
 }
 
+void request_finish(Request *request, int r)
+{
+        if (r < 0)
+                request_fail(request, error_from_errno(r, "answer"));
+        else
+                request_done(request);
+}
+
 static void on_peer(Peer *peer, void *userdata)
 {
         Request *request = userdata;

@@ -51,6 +51,12 @@ void request_authorize_others(Request *request, const char *action, const Belong
 /* Answers with an error, which it takes, and ends the request. */
 void request_fail(Request *request, GError *error);
 
+/*
+ * Ends a request that was answered by a function that returned @r; where that failed, the caller gets
+ * an error instead, so that it isn't left waiting.
+ */
+void request_finish(Request *request, int r);
+
 /* Ends a request that was answered. */
 void request_done(Request *request);
 

@@ -50,6 +50,7 @@ GKeyFile *store_format_load(const Load *load)
         set_u32(file, "Load", "OwnerUid", load->owner);
         g_key_file_set_string(file, "Load", "Application", load->application);
         g_key_file_set_string(file, "Load", "SourceDigest", load->digest);
+        set_u32(file, "Load", "LogKiB", load->log_kib);
         for (char **m = load->metadata; m && *m; m++)
                 g_ptr_array_add(metadata, *m);
         if (metadata->len > 0)
@@ -62,6 +63,9 @@ GKeyFile *store_format_load(const Load *load)
                 g_key_file_set_string(file, group, "Name", p->pub.name);
                 g_key_file_set_string(file, group, "Section", p->pub.section);
                 g_key_file_set_string(file, group, "Type", p->type->name);
+                /* The kernel counts from its start; what that is in real time comes out a
+                 * little different each time it is asked. */
+                g_key_file_set_uint64(file, group, "LoadTime", p->pub.load_time);
         }
         for (guint i = 0; i < load->maps->len; i++) {
                 const Map *m = g_ptr_array_index(load->maps, i);
@@ -122,6 +126,7 @@ static bool parse_program(GKeyFile *file, const char *group, uint32_t id, Stored
         }
         p.name = get_string(file, group, "Name");
         p.section = get_string(file, group, "Section");
+        p.load_time = g_key_file_get_uint64(file, group, "LoadTime", NULL);
         g_array_append_val(stored->programs, p);
         return true;
 }
@@ -146,6 +151,7 @@ StoredLoad *store_parse_load(GKeyFile *file, uint32_t id, GError **reterr)
                 g_clear_pointer(&metadata, g_strfreev);
         stored->load =
                 load_new(id, get_u32(file, "Load", "OwnerUid"), application, metadata, digest);
+        stored->load->log_kib = get_u32(file, "Load", "LogKiB");
         groups = g_key_file_get_groups(file, NULL);
         for (char **g = groups; *g; g++) {
                 uint32_t part;

@@ -233,8 +233,14 @@ class Descriptors(Case):
         until(lambda: not bpf.exists("map", number(self.packets)), "the kernel gives up the map")
 
     def test_program_descriptor(self):
+        # Who has it can attach it anywhere, so that its owner is asked for too.
+        with self.refused("AuthorizationRequired"):
+            self.alice.open_program(self.program)
+        self.allow("alice", "open-program")
         fd = self.keep(self.alice.open_program(self.program))
         self.assertEqual(struct.unpack_from("=II", bpf.info(fd))[1], number(self.program))
+        # Others' take one permission more.
+        self.allow("bob", "open-program")
         with self.refused("AuthorizationRequired"):
             self.bob.open_program(self.program)
 
