@@ -5,13 +5,22 @@
 #include <unistd.h>
 
 /*
- * A peer stays known until it leaves the bus: one match and a few hundred bytes each. Of more than
- * this many, those that have nothing going on are forgotten; they are asked for again when needed.
+ * A peer stays known until it leaves the bus: a few hundred bytes each. Of more than this many,
+ * those that have nothing going on are forgotten; they are asked for again when needed.
  */
 #define PEERS_MAX 256
 
+/*
+ * All names that go, and one match for all peers: the bus allows a connection only so many, and a
+ * match for each peer would let callers use them up.
+ */
+#define MATCH                                                                       \
+        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
+        "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''"
+
 struct PeerTable {
         sd_bus *bus;
+        sd_bus_slot *match;
         GHashTable *peers; /* name → Peer */
 };
 
@@ -22,7 +31,6 @@ typedef struct Waiter {
 
 static void peer_free(Peer *peer)
 {
-        sd_bus_slot_unref(peer->match);
         sd_bus_slot_unref(peer->query);
         g_queue_clear_full(&peer->waiting, g_free);
         g_hash_table_unref(peer->watchers);
@@ -32,20 +40,11 @@ static void peer_free(Peer *peer)
         g_free(peer);
 }
 
-PeerTable *peer_table_new(sd_bus *bus)
-{
-        PeerTable *table = g_new0(PeerTable, 1);
-
-        table->bus = sd_bus_ref(bus);
-        table->peers =
-                g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)peer_free);
-        return table;
-}
-
 void peer_table_free(PeerTable *table)
 {
         if (!table)
                 return;
+        sd_bus_slot_unref(table->match);
         g_hash_table_unref(table->peers);
         sd_bus_unref(table->bus);
         g_free(table);
@@ -80,13 +79,48 @@ static void vanish(Peer *peer)
 
 static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
-        Peer *peer = userdata;
+        PeerTable *table = userdata;
         const char *name, *old, *new;
+        Peer *peer;
 
         (void)reterr;
-        if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && *new == '\0')
+        if (sd_bus_message_read(m, "sss", &name, &old, &new) < 0 || *new != '\0')
+                return 0;
+        peer = g_hash_table_lookup(table->peers, name);
+        if (peer)
                 vanish(peer);
         return 0;
+}
+
+/* Without it no end would be seen: better none of us than one that keeps what it should give up. */
+static int on_match_installed(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        PeerTable *table = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+
+        (void)reterr;
+        if (error) {
+                g_warning("The bus doesn't tell who leaves it: %s", error->message);
+                sd_bus_close(table->bus);
+        }
+        return 0;
+}
+
+PeerTable *peer_table_new(sd_bus *bus)
+{
+        PeerTable *table = g_new0(PeerTable, 1);
+        int r;
+
+        table->bus = sd_bus_ref(bus);
+        table->peers =
+                g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)peer_free);
+        r = sd_bus_add_match_async(bus, &table->match, MATCH, on_name_owner_changed,
+                                   on_match_installed, table);
+        if (r < 0) {
+                g_warning("Can't watch who leaves the bus: %s", g_strerror(-r));
+                sd_bus_close(bus);
+        }
+        return table;
 }
 
 static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
@@ -122,20 +156,12 @@ static void forget_idle(PeerTable *table)
         }
 }
 
+/*
+ * The bus answers in order, and was told of the match first: once the uid is there, no end is missed.
+ * Of who has left already the bus knows no uid.
+ */
 static int ask_bus(PeerTable *table, Peer *peer)
 {
-        g_autofree char *match = NULL;
-        int r;
-
-        match = g_strdup_printf("type='signal',sender='org.freedesktop.DBus',"
-                                "path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-                                "member='NameOwnerChanged',arg0='%s'",
-                                peer->name);
-        /* The bus answers in order: once the uid is there, so is the match, and no end is missed. */
-        r = sd_bus_add_match_async(table->bus, &peer->match, match, on_name_owner_changed, NULL,
-                                   peer);
-        if (r < 0)
-                return r;
         return sd_bus_call_method_async(table->bus, &peer->query, "org.freedesktop.DBus",
                                         "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                         "GetConnectionUnixUser", on_credentials, peer, "s",

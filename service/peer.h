@@ -23,10 +23,11 @@ typedef struct Peer {
         PeerTable *table;
         GQueue waiting;
         GHashTable *watchers;
-        sd_bus_slot *match, *query;
+        sd_bus_slot *query;
         gint64 last_use;
 } Peer;
 
+/* Before anybody can call: from then on ends are watched. Where the bus refuses, it is closed. */
 PeerTable *peer_table_new(sd_bus *bus);
 void peer_table_free(PeerTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PeerTable, peer_table_free)
