@@ -25,8 +25,10 @@ bool bus_path_parse(const char *path, BusKind kind, uint32_t *ret)
 
         if (strncmp(path, kinds[kind].prefix, n) != 0)
                 return false;
-        /* One spelling an object: a second one would be a second path for the same thing. */
-        if (path[n] == '0' || !g_ascii_string_to_unsigned(path + n, 10, 1, G_MAXUINT32, &id, NULL))
+        /* One spelling an object: a second one would be a second path for the same thing. GLib takes
+         * vertical tabs before a number, so its look at the first character isn't enough. */
+        if (path[n] < '1' || path[n] > '9' ||
+            !g_ascii_string_to_unsigned(path + n, 10, 1, G_MAXUINT32, &id, NULL))
                 return false;
         *ret = (uint32_t)id;
         return true;

@@ -50,6 +50,7 @@ static void hostile_paths_are_none(void **state)
                 "/org/bpfkeeper1/program/_ 1",
                 "/org/bpfkeeper1/program/_1 ",
                 "/org/bpfkeeper1/program/_1\n",
+                "/org/bpfkeeper1/program/_\v\v1",
                 "/org/bpfkeeper1/program/_0x10",
                 "/org/bpfkeeper1/program/_1e1",
                 "/org/bpfkeeper1/program/_4294967296",
