@@ -153,8 +153,9 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
 {
         KERN_AUTO_CAPTURE KernCapture capture;
         struct bpf_tc_hook storage, *tc = fill_tc_hook(hook, &storage);
-        /* no handle: the kernel gives one, so that several programs can have one priority */
-        LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .priority = hook->priority);
+        /* each has a handle of its own, so that several programs can have one priority */
+        LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .handle = hook->tc_handle,
+                    .priority = hook->priority);
         char buffer[IF_NAMESIZE], last[256];
         const char *name = interface_name(hook->ifindex, buffer);
         int r;

@@ -66,6 +66,9 @@ typedef struct KernHook {
         uint64_t period;
         int32_t cpu;
         uint64_t cookie;
+        /* tc: the handle that the filter gets, 0: any that is free. Who has chosen it can find the
+         * filter again without having been told that it was made. */
+        uint32_t tc_handle;
 } KernHook;
 
 #define KERN_HOOK_INIT \

@@ -5,6 +5,13 @@
 
 #include "ops.h"
 
+/* What was found while recovering. */
+typedef struct Recovery {
+        Daemon *daemon;
+        bool unreadable_load;
+        GHashTable *unreadable_links; /* ids */
+} Recovery;
+
 /* A stored program that the kernel still has under its pin, as what it was. */
 static bool recover_program(Daemon *daemon, Load *load, const StoredProgram *stored)
 {
@@ -18,6 +25,8 @@ static bool recover_program(Daemon *daemon, Load *load, const StoredProgram *sto
         close(fd);
         if (r < 0 || info.id != stored->id || info.prog_type != stored->type->prog_type)
                 return false;
+        if (stored->load_time != 0)
+                info.load_time_usec = stored->load_time;
         load_add_program(load, stored->type, stored->name, stored->section, &info);
         return true;
 }
@@ -36,8 +45,9 @@ static bool recover_map(Daemon *daemon, Load *load, const StoredMap *stored)
 }
 
 /* Loads come in the order of their ids: a map is there before the programs of others that use it. */
-static void recover_load(Daemon *daemon, uint32_t id)
+static void recover_load(Recovery *recovery, uint32_t id)
 {
+        Daemon *daemon = recovery->daemon;
         g_autoptr(StoredLoad) stored = NULL;
         g_autoptr(GError) error = NULL;
         bool complete = true;
@@ -46,6 +56,7 @@ static void recover_load(Daemon *daemon, uint32_t id)
         stored = store_read_load(daemon->store, id, &error);
         if (!stored) {
                 g_warning("The state file of load %u is left alone: %s", id, error->message);
+                recovery->unreadable_load = true;
                 return;
         }
         load = stored->load;
@@ -98,13 +109,15 @@ static void on_undone(GError *error, void *userdata)
         }
 }
 
-static void recover_link(Daemon *daemon, uint32_t id)
+static void recover_link(Recovery *recovery, uint32_t id)
 {
+        Daemon *daemon = recovery->daemon;
         g_autoptr(GError) error = NULL;
         Link *link = store_read_link(daemon->store, id, &error);
 
         if (!link) {
                 g_warning("The state file of link %u is left alone: %s", id, error->message);
+                g_hash_table_add(recovery->unreadable_links, GUINT_TO_POINTER(id));
                 return;
         }
         if (link->state == LINK_ATTACHED &&
@@ -135,17 +148,21 @@ static void drop_unused_loads(Daemon *daemon)
         }
 }
 
+/* What may belong to a file that can't be read, one of a later version, is left alone as well. */
 static bool keep_pin(BusKind kind, uint32_t id, unsigned part, void *userdata)
 {
-        Daemon *daemon = userdata;
+        const Recovery *recovery = userdata;
+        Daemon *daemon = recovery->daemon;
         const Link *link;
 
         switch (kind) {
         case BUS_PROGRAM:
-                return registry_program(daemon->registry, id) != NULL;
+                return recovery->unreadable_load || registry_program(daemon->registry, id);
         case BUS_MAP:
-                return registry_map(daemon->registry, id) != NULL;
+                return recovery->unreadable_load || registry_map(daemon->registry, id);
         default:
+                if (g_hash_table_contains(recovery->unreadable_links, GUINT_TO_POINTER(id)))
+                        return true;
                 link = registry_link(daemon->registry, id);
                 return link && part < link->attachment.n_links;
         }
@@ -155,11 +172,13 @@ void recover(Daemon *daemon)
 {
         g_autoptr(GArray) loads = store_load_ids(daemon->store);
         g_autoptr(GArray) links = store_link_ids(daemon->store);
+        g_autoptr(GHashTable) unreadable_links = g_hash_table_new(NULL, NULL);
+        Recovery recovery = {.daemon = daemon, .unreadable_links = unreadable_links};
 
         for (guint i = 0; i < loads->len; i++)
-                recover_load(daemon, g_array_index(loads, uint32_t, i));
+                recover_load(&recovery, g_array_index(loads, uint32_t, i));
         for (guint i = 0; i < links->len; i++)
-                recover_link(daemon, g_array_index(links, uint32_t, i));
+                recover_link(&recovery, g_array_index(links, uint32_t, i));
         drop_unused_loads(daemon);
-        store_sweep_pins(daemon->store, keep_pin, daemon);
+        store_sweep_pins(daemon->store, keep_pin, &recovery);
 }

@@ -66,6 +66,7 @@ GArray *store_link_ids(Store *store);
 /* Parts as the file has them; whether the kernel still does is the caller's to find out. */
 typedef struct StoredProgram {
         uint32_t id;
+        uint64_t load_time; /* 0: the file doesn't say */
         char *name, *section;
         const KernType *type;
 } StoredProgram;

@@ -35,6 +35,9 @@ int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         r = worker_fds_take(m, &cgroup, 1, &n);
         if (r < 0)
                 return r;
+        r = sd_bus_message_read_basic(m, 'u', &hook.tc_handle);
+        if (r < 0)
+                return r;
         hook.target_fd = target;
         hook.cgroup_fd = cgroup;
 

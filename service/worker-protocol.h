@@ -60,8 +60,8 @@ typedef enum WorkerRole {
 /* A KernHook without its descriptors. */
 #define WORKER_HOOK "(suuuuusstisttit)"
 
-/* Attach(program, hook, target, cgroup) → links, tc handle and priority, xdp mode, dispatched. */
-#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahah"
+/* Attach(program, hook, target, cgroup, tc handle) → links, tc handle and priority, xdp mode, dispatched. */
+#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahu"
 #define WORKER_ATTACH_OUT "usahuuub"
 
 /* Detach(program id, hook, links, tc handle and priority, xdp mode, dispatched) → nothing more. */

@@ -32,7 +32,7 @@ static const struct {
 
         [OPT_INTERFACE] = {"interface", 0, "NAME", "Network interface, by name or index"},
         [OPT_DIRECTION] = {"direction", 0, "DIRECTION", "ingress or egress"},
-        [OPT_PRIORITY] = {"priority", 0, "N", "0 to 65535, lower runs first (default 50)"},
+        [OPT_PRIORITY] = {"priority", 0, "N", "1 to 65535, lower runs first (default 50)"},
         [OPT_MODE] = {"mode", 0, "MODE", "Where XDP runs: native, skb or hw"},
         [OPT_TRACEPOINT] = {"tracepoint", 0, "NAME", "GROUP:NAME, or NAME for raw tracepoints"},
         [OPT_FUNCTION] = {"function", 0, "NAME",
