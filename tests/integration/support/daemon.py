@@ -68,10 +68,13 @@ class Daemon:
 
     def end(self, sig=signal.SIGTERM):
         """Ends the running daemon, if any, and waits until it is gone. Returns its pid."""
+        owner = self.bus.owner()
         pid = self.running()
         if pid:
             kill(pid, sig)
             until(lambda: not is_alive(pid), f"process {pid} ends")
+            # What is sent before the bus has noticed gets no answer
+            until(lambda: self.bus.owner() != owner, "the bus sees it gone")
         return pid
 
     def restart(self, sig=signal.SIGTERM):
@@ -99,6 +102,12 @@ def listing():
             found.update(os.path.join(directory, f) for f in files)
     always = ("lock", "workers.lock", "features", "next-id")
     return found - {f"{RUN}/{name}" for name in always}
+
+
+def wipe():
+    """Removes everything that is kept. The daemon must not run."""
+    for path in listing():
+        os.unlink(path)
 
 
 def read_state():

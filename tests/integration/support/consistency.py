@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whether what is on the bus, on disk, under pins and in the kernel is the same."""
+
+import configparser
+import os
+import subprocess
+
+from support import bpf, daemon
+from support.wait import until
+
+
+def parse(path):
+    """A state file, as its sections."""
+    parser = configparser.RawConfigParser(strict=False, interpolation=None, delimiters="=",
+                                          comment_prefixes="#")
+    parser.optionxform = str
+    parser.read(path, encoding="utf-8")
+    return {name: dict(parser.items(name)) for name in parser.sections()}
+
+
+def rewrite(path, **values):
+    """Changes values in a state file."""
+    with open(path, encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    for key, value in values.items():
+        places = [i for i, line in enumerate(lines) if line.startswith(key + "=")]
+        assert places, f"no {key} in {path}"
+        for i in places:
+            lines[i] = f"{key}={value}"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines) + "\n")
+
+
+def number(path):
+    return int(path.rpartition("_")[2])
+
+
+def tc_filters(interface):
+    """How many BPF filters an interface has."""
+    total = 0
+    for direction in ("ingress", "egress"):
+        shown = subprocess.run(["tc", "filter", "show", "dev", interface, direction], check=False,
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+        total += shown.count(" id ")
+    return total
+
+
+def settled():
+    for path in daemon.listing():
+        if os.path.dirname(path) == daemon.RUN + "/links":
+            try:
+                if parse(path)["Link"]["State"] != "attached":
+                    return False
+            except (configparser.Error, KeyError):
+                pass  # check() will say so
+    return True
+
+
+def check(case, interfaces=()):
+    """Asserts it. What the service does by itself after it has started may still go on."""
+    bus = case.bus
+    bus.list("Links")
+    until(settled, "links are neither being attached nor detached")
+    programs = {number(p): v for p, v in bus.managed("Programs").items()}
+    maps = {number(p): v for p, v in bus.managed("Maps").items()}
+    links = {number(p): v for p, v in bus.list("Links").items()}
+    found = {"programs": set(), "maps": set(), "links": set(), "logs": set(), "pins": set(),
+             "other": set()}
+    loads = set()
+    for path in daemon.listing():
+        directory, name = os.path.split(path)
+        if directory == daemon.RUN + "/loads" and name.isdigit():
+            loads.add(name)
+            for section in parse(path):
+                kind, _, i = section.partition(" ")
+                if kind in ("Program", "Map"):
+                    found[kind.lower() + "s"].add(int(i))
+        elif directory == daemon.RUN + "/links" and name.isdigit():
+            case.assertEqual(parse(path)["Link"]["State"], "attached", path)
+            found["links"].add(int(name))
+        elif directory == daemon.RUN + "/logs":
+            found["logs"].add(name)
+        elif directory.startswith(daemon.PINS):
+            found["pins"].add(os.path.relpath(path, daemon.PINS))
+        else:
+            found["other"].add(path)
+    case.assertEqual(found["programs"], set(programs))
+    case.assertEqual(found["maps"], set(maps))
+    case.assertEqual(found["links"], set(links))
+    case.assertLessEqual(found["logs"], loads)
+    case.assertEqual(found["other"], set())
+    case.assertEqual(found["pins"], {f"program/{i}" for i in programs} | {f"map/{i}" for i in maps} |
+                     {f"link/{i}_{n}" for i, v in links.items()
+                      for n in range(len(v["KernelLinkIds"]))})
+    for i in programs:
+        case.assertTrue(bpf.exists("program", i))
+    for link in links.values():
+        case.assertIn(link["ProgramId"], programs)
+        for i in link["KernelLinkIds"]:
+            case.assertTrue(bpf.exists("link", i))
+    for i, program in programs.items():
+        case.assertEqual({number(p) for p in program["Links"]},
+                         {n for n, v in links.items() if v["ProgramId"] == i})
+        case.assertLessEqual({number(p) for p in program["Maps"]}, set(maps))
+    for interface in interfaces:
+        case.assertEqual(tc_filters(interface),
+                         len([v for v in links.values()
+                              if v["Type"] == "tc" and v["Interface"] == interface]))
