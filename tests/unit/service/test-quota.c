@@ -21,9 +21,11 @@ static void there_are_limits(void **state)
 
         (void)state;
         assert_int_equal(room(quota, 1000, CHARGE_REQUESTS, 100000), 64);
-        assert_int_equal(room(quota, 1000, CHARGE_PROGRAMS, 100000), 1024);
-        assert_int_equal(room(quota, 1000, CHARGE_MAPS, 100000), 4096);
-        assert_int_equal(room(quota, 1000, CHARGE_LINKS, 100000), 4096);
+        assert_int_equal(room(quota, 1000, CHARGE_PROGRAMS, 100000), 256);
+        assert_int_equal(room(quota, 1000, CHARGE_MAPS, 100000), 1024);
+        assert_int_equal(room(quota, 1000, CHARGE_LINKS, 100000), 1024);
+        assert_int_equal(room(quota, 1000, CHARGE_METADATA, 100000), 64 * 1024);
+        assert_int_equal(room(quota, 1000, CHARGE_LOGS, 100000), 16 * 1024);
 }
 
 static void the_error_says_what(void **state)
@@ -32,11 +34,11 @@ static void the_error_says_what(void **state)
         g_autoptr(GError) error = NULL;
 
         (void)state;
-        quota_charge_existing(quota, 1000, CHARGE_PROGRAMS, 1020);
+        quota_charge_existing(quota, 1000, CHARGE_PROGRAMS, 252);
         assert_false(quota_charge(quota, 1000, CHARGE_PROGRAMS, 5, &error));
         assert_true(g_error_matches(error, BPFKEEPER_ERROR, BPFKEEPER_ERROR_LIMIT_EXCEEDED));
-        assert_non_null(strstr(error->message, "1024 programs"));
-        assert_non_null(strstr(error->message, "1000 has 1020"));
+        assert_non_null(strstr(error->message, "256 programs"));
+        assert_non_null(strstr(error->message, "1000 has 252"));
         assert_non_null(strstr(error->message, "5 more"));
         /* All or nothing. */
         assert_true(quota_charge(quota, 1000, CHARGE_PROGRAMS, 4, NULL));
@@ -73,7 +75,7 @@ static void what_is_there_counts(void **state)
         (void)state;
         quota_charge_existing(quota, 1000, CHARGE_MAPS, 5000);
         assert_false(quota_charge(quota, 1000, CHARGE_MAPS, 1, NULL));
-        quota_release(quota, 1000, CHARGE_MAPS, 1000);
+        quota_release(quota, 1000, CHARGE_MAPS, 4072);
         assert_int_equal(room(quota, 1000, CHARGE_MAPS, 1000), 96);
 }
 
