@@ -104,7 +104,8 @@ static inline void fake_free(void)
         g_array_unref(fake.link.kernel_link_ids);
 }
 
-G_GNUC_PRINTF(1, 2) static inline void fake_note(const char *format, ...)
+static inline void fake_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static inline void fake_note(const char *format, ...)
 {
         va_list ap;
 

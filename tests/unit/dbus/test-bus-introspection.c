@@ -163,8 +163,10 @@ static void check_comment(const char *xml, const char *interface, const char *el
 
         assert_non_null(position);
         comment = comment_before(xml, position);
-        if (!comment)
+        if (!comment) {
                 fail_msg("%s.%s has no comment", interface, name);
+                return;
+        }
         g_strstrip(comment);
         if (!g_str_has_prefix(comment, heading))
                 fail_msg("The comment of %s.%s is about something else", interface, name);

@@ -361,6 +361,8 @@ static void noise(void **state)
                         continue;
                 l = store_parse_link(file, 1, NULL);
                 s = store_parse_load(file, 1, NULL);
+                if (s)
+                        assert_int_equal(s->load->id, 1);
                 if (l) {
                         g_autoptr(GKeyFile) again = store_format_link(l);
 

@@ -378,7 +378,7 @@ static void every_worker(void **state)
                         values[1] = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
                         (void)prctl(PR_GET_PDEATHSIG, &values[2]);
                 }
-                _exit(write(pipes[1], values, sizeof(values)) != sizeof(values));
+                _exit(write(pipes[1], values, sizeof(values)) == sizeof(values) ? 0 : 1);
         }
         assert_int_equal(read(pipes[0], values, sizeof(values)), sizeof(values));
         close(pipes[0]);
