@@ -124,7 +124,7 @@ static void test_fixed_actions(void **state)
         static const char *const ids[] = {
                 "org.bpfkeeper1.unload-others", "org.bpfkeeper1.detach-others",
                 "org.bpfkeeper1.use-others",    "org.bpfkeeper1.map.read",
-                "org.bpfkeeper1.map.write",
+                "org.bpfkeeper1.map.write",     "org.bpfkeeper1.open-program",
         };
         static const char *const keys[] = {"name", "program", "id", "owner", NULL};
         size_t n_actions = 0, n_types = 0;
