@@ -13,7 +13,7 @@
 /* An answer of this size goes out before the limit is reached. */
 #define ENTRIES_SIZE_MAX (4 * 1024 * 1024)
 /* The bus takes no message of more than 32 MiB, and closes the connection of who sends one. */
-#define VALUE_SIZE_MAX (1024 * 1024)
+#define VALUE_SIZE_MAX (1024U * 1024)
 
 typedef struct MapOp {
         uint32_t id;
