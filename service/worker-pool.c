@@ -2,18 +2,22 @@
 #include "worker-pool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "bus-source.h"
 #include "errors.h"
+#include "worker-process.h"
 
-/* Four users can keep theirs busy, loading and attaching, before anybody has to wait. */
+/*
+ * Four users can keep theirs busy, loading and attaching, before anybody has to wait. Looking at
+ * bytes, which anybody may ask for, and loading leave room for detaching.
+ */
 #define WORKERS_MAX 16
 #define WORKERS_PER_UID 2 /* of each role */
+#define WORKERS_INSPECT_MAX (WORKERS_MAX / 2)
+#define WORKERS_PARSING_MAX (WORKERS_MAX - 2)
+/* How long a call waits for a worker. */
+#define QUEUE_SEC 60U
 /* How long a worker waits for its owner's next call. */
 #define LINGER_SEC 5
 /* A worker that doesn't come up in this time never will. */
@@ -24,8 +28,11 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
 
 typedef struct Worker {
-        WorkerPool *pool;
+        WorkerPool *pool; /* NULL: dying, and the pool is gone */
         pid_t pid;
+        bool reaped;  /* the pid is nobody's any more */
+        bool dying;   /* was killed, or died: only waits to be reaped */
+        bool evicted; /* dying, to make room */
         sd_bus *bus;
         GSource *source;
         bool ready;      /* both ends have agreed on passing descriptors */
@@ -47,6 +54,7 @@ struct WorkerCall {
         GCancellable *cancellable;
         gulong cancelled_id;
         guint cancel_idle;
+        guint queue_timeout;
         Worker *worker; /* NULL: in the queue */
         sd_bus_slot *slot;
 };
@@ -54,8 +62,10 @@ struct WorkerCall {
 struct WorkerPool {
         char *executable;
         int lock_fd;
-        GPtrArray *workers; /* Worker */
+        GPtrArray *workers; /* Worker; until they are reaped: one that is stuck has its place */
         GQueue queue;       /* WorkerCall */
+        GHashTable *served; /* uid → when it was its turn, as counted by n_served */
+        guint n_served;
         guint pump_idle;
         unsigned start_failures; /* in a row: workers that never came up */
 };
@@ -64,24 +74,41 @@ static void pump_later(WorkerPool *pool);
 
 static void worker_free(Worker *w)
 {
-        if (w->timeout)
-                g_source_remove(w->timeout);
-        bus_source_free(w->source);
-        sd_bus_close_unref(w->bus);
+        if (w->pool)
+                g_ptr_array_remove_fast(w->pool->workers, w);
         g_free(w);
 }
 
-/* Reaps it, however it ended. Keeps no pointer: the worker may be forgotten long before. */
-static void reaped(GPid pid, gint status, gpointer userdata)
+/* However it ended, which may be long after it was killed: the kernel may not let it go. */
+static void on_reaped(GPid pid, gint status, gpointer userdata)
 {
-        (void)status, (void)userdata;
+        Worker *w = userdata;
+
+        (void)status;
         g_spawn_close_pid(pid);
+        w->reaped = true;
+        /* Else the end of its connection comes as well. */
+        if (!w->dying)
+                return;
+        if (w->pool && !g_queue_is_empty(&w->pool->queue))
+                pump_later(w->pool);
+        worker_free(w);
 }
 
+/* Nothing is waited for: the worker keeps its place until it is reaped. */
 static void worker_kill(Worker *w)
 {
-        kill(w->pid, SIGKILL);
-        g_ptr_array_remove_fast(w->pool->workers, w);
+        if (!w->reaped)
+                kill(w->pid, SIGKILL);
+        w->dying = true;
+        w->call = NULL;
+        if (w->timeout)
+                g_source_remove(w->timeout);
+        w->timeout = 0;
+        g_clear_pointer(&w->source, bus_source_free);
+        w->bus = sd_bus_close_unref(w->bus);
+        if (w->reaped)
+                worker_free(w);
 }
 
 static void call_free(WorkerCall *c)
@@ -92,6 +119,8 @@ static void call_free(WorkerCall *c)
         }
         if (c->cancel_idle)
                 g_source_remove(c->cancel_idle);
+        if (c->queue_timeout)
+                g_source_remove(c->queue_timeout);
         sd_bus_slot_unref(c->slot);
         g_free(c);
 }
@@ -116,7 +145,6 @@ static void call_abort(WorkerCall *c, GError *error)
         Worker *w = c->worker;
 
         if (w) {
-                w->call = NULL;
                 c->worker = NULL;
                 worker_kill(w);
                 /* call_finish() takes it for queued, which removing from the queue doesn't mind. */
@@ -141,6 +169,18 @@ static void on_cancelled(GCancellable *cancellable, gpointer userdata)
         (void)cancellable;
         if (!c->cancel_idle)
                 c->cancel_idle = g_idle_add_full(G_PRIORITY_DEFAULT, on_cancel_idle, c, NULL);
+}
+
+static gboolean on_queue_timeout(gpointer userdata)
+{
+        WorkerCall *c = userdata;
+
+        c->queue_timeout = 0;
+        call_abort(c, error_new(TIMED_OUT,
+                                "Too much is going on: no worker was free for %u seconds. Try "
+                                "again later.",
+                                QUEUE_SEC));
+        return G_SOURCE_REMOVE;
 }
 
 static gboolean on_lingered(gpointer userdata)
@@ -208,6 +248,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
         if (code != KERN_ERROR_NONE)
                 error = error_from_kern((KernError)code, message);
         worker_rest(c->worker);
+        /* Killed, and maybe gone. */
         if (c->role == WORKER_ROLE_INSPECT)
                 c->worker = NULL;
         call_finish(c, reply, error);
@@ -258,97 +299,19 @@ static gboolean on_start_timeout(gpointer userdata)
         return G_SOURCE_REMOVE;
 }
 
-static int spawn(const char *executable, int socket, int lock_fd, pid_t *ret)
-{
-        char *argv[] = {(char *)executable, NULL};
-        char *envp[] = {(char *)"LC_ALL=C.UTF-8", (char *)"PATH=/usr/sbin:/usr/bin", NULL};
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none, all;
-        int r;
-
-        sigemptyset(&none);
-        sigfillset(&all);
-        posix_spawn_file_actions_init(&actions);
-        posix_spawnattr_init(&attributes);
-        posix_spawnattr_setsigmask(&attributes, &none);
-        posix_spawnattr_setsigdefault(&attributes, &all);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        /* Both are above 4 (see worker_pool_new() and worker_start()), so neither overwrites the other
-         * and each dup2() clears CLOEXEC. */
-        posix_spawn_file_actions_adddup2(&actions, socket, WORKER_FD);
-        posix_spawn_file_actions_adddup2(&actions, lock_fd, WORKER_FD + 1);
-        r = posix_spawn(ret, executable, &actions, &attributes, argv, envp);
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-        return -r;
-}
-
-static int open_bus(int fd, void *userdata, sd_bus **ret)
-{
-        sd_bus *bus = NULL;
-        int r;
-
-        r = sd_bus_new(&bus);
-        if (r < 0) {
-                close(fd);
-                return r;
-        }
-        r = sd_bus_set_fd(bus, fd, fd);
-        if (r < 0) {
-                close(fd);
-                sd_bus_unref(bus);
-                return r;
-        }
-        (void)sd_bus_set_description(bus, "worker");
-        r = sd_bus_negotiate_fds(bus, 1);
-        if (r >= 0)
-                r = sd_bus_set_connected_signal(bus, 1);
-        if (r >= 0)
-                r = sd_bus_match_signal(bus, NULL, "org.freedesktop.DBus.Local",
-                                        "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
-                                        "Connected", on_connected, userdata);
-        if (r >= 0)
-                r = sd_bus_start(bus);
-        if (r < 0) {
-                sd_bus_unref(bus);
-                return r;
-        }
-        *ret = bus;
-        return 0;
-}
-
 static int worker_start(WorkerPool *pool)
 {
-        Worker *w;
-        int fds[2], child, r;
-        pid_t pid;
+        Worker *w = g_new0(Worker, 1);
+        int r;
 
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
-                return -errno;
-        child = fcntl(fds[1], F_DUPFD_CLOEXEC, 16);
-        close(fds[1]);
-        if (child < 0) {
-                close(fds[0]);
-                return -errno;
-        }
-        r = spawn(pool->executable, child, pool->lock_fd, &pid);
-        close(child);
+        r = worker_process_start(pool->executable, pool->lock_fd, on_connected, w, &w->pid,
+                                 &w->bus);
         if (r < 0) {
-                close(fds[0]);
-                return r;
-        }
-        g_child_watch_add(pid, reaped, NULL);
-        w = g_new0(Worker, 1);
-        w->pool = pool;
-        w->pid = pid;
-        r = open_bus(fds[0], w, &w->bus);
-        if (r < 0) {
-                kill(pid, SIGKILL);
                 g_free(w);
                 return r;
         }
+        w->pool = pool;
+        g_child_watch_add(w->pid, on_reaped, w);
         w->source = bus_source_new(w->bus, on_closed, w);
         set_timeout(w, START_SEC, on_start_timeout);
         g_ptr_array_add(pool->workers, w);
@@ -362,114 +325,189 @@ static void worker_take(Worker *w, WorkerCall *c)
         int r;
 
         g_queue_remove(&c->pool->queue, c);
+        r = sd_bus_message_new_method_call(w->bus, &m, NULL, WORKER_PATH, WORKER_INTERFACE,
+                                           c->method);
+        if (r >= 0)
+                r = c->fill(m, c->userdata);
+        if (r < 0) {
+                /* Of this the worker knows nothing. */
+                call_finish(c, NULL,
+                            r == -ENOENT ? error_new(NO_SUCH_OBJECT,
+                                                     "What was asked for is gone meanwhile.")
+                                         : error_from_errno(r, "hand the request to a worker"));
+                return;
+        }
+        g_source_remove(c->queue_timeout);
+        c->queue_timeout = 0;
+        g_hash_table_insert(c->pool->served, GUINT_TO_POINTER(c->uid),
+                            GUINT_TO_POINTER(++c->pool->n_served));
         w->role = c->role;
         w->uid = c->uid;
         w->call = c;
         c->worker = w;
         set_timeout(w, c->timeout_sec, on_call_timeout);
-        r = sd_bus_message_new_method_call(w->bus, &m, NULL, WORKER_PATH, WORKER_INTERFACE,
-                                           c->method);
-        if (r >= 0)
-                r = c->fill(m, c->userdata);
-        if (r >= 0)
-                r = sd_bus_call_async(w->bus, &c->slot, m, on_reply, c, UINT64_MAX);
+        r = sd_bus_call_async(w->bus, &c->slot, m, on_reply, c, UINT64_MAX);
         if (r < 0)
                 call_abort(c, error_from_errno(r, "hand the request to a worker"));
 }
 
-static unsigned count(const WorkerPool *pool, WorkerRole role, uid_t uid)
+#define foreach_worker(w, pool)                                      \
+        for (guint w##_i = 0; w##_i < (pool)->workers->len; w##_i++) \
+                for (Worker * (w) = g_ptr_array_index((pool)->workers, w##_i); (w); (w) = NULL)
+
+/* Of a role; those that are still dying count. */
+static unsigned count_role(const WorkerPool *pool, WorkerRole role)
 {
         unsigned n = 0;
 
-        for (guint i = 0; i < pool->workers->len; i++) {
-                const Worker *w = g_ptr_array_index(pool->workers, i);
-
-                n += w->role == role && w->uid == uid;
-        }
+        foreach_worker(w, pool) n += w->role == role;
         return n;
+}
+
+static unsigned count_own(const WorkerPool *pool, WorkerRole role, uid_t uid)
+{
+        unsigned n = 0;
+
+        foreach_worker(w, pool) n += w->role == role && w->uid == uid;
+        return n;
+}
+
+static unsigned count_busy(const WorkerPool *pool, uid_t uid)
+{
+        unsigned n = 0;
+
+        foreach_worker(w, pool) n +=
+                w->role != WORKER_ROLE_NONE && w->uid == uid && (w->call || w->dying);
+        return n;
+}
+
+static bool has_living(const WorkerPool *pool)
+{
+        foreach_worker(w, pool) if (!w->dying) return true;
+        return false;
 }
 
 static Worker *find_spare(const WorkerPool *pool)
 {
-        for (guint i = 0; i < pool->workers->len; i++) {
-                Worker *w = g_ptr_array_index(pool->workers, i);
-
-                if (w->role == WORKER_ROLE_NONE && !w->call)
-                        return w;
-        }
+        foreach_worker(w, pool) if (w->role == WORKER_ROLE_NONE && !w->dying) return w;
         return NULL;
 }
 
 static Worker *find_own(const WorkerPool *pool, WorkerRole role, uid_t uid)
 {
-        for (guint i = 0; i < pool->workers->len; i++) {
-                Worker *w = g_ptr_array_index(pool->workers, i);
-
-                if (w->role == role && w->uid == uid && !w->call)
-                        return w;
-        }
+        foreach_worker(w, pool) if (w->role == role && w->uid == uid && !w->call &&
+                                    !w->dying) return w;
         return NULL;
 }
 
-/* A worker that is idle for somebody else makes room, so that nobody waits for its lingering. */
-static void evict_one(WorkerPool *pool)
+/* Whether the role has room, whoever the owner is. */
+static bool has_room(const WorkerPool *pool, WorkerRole role)
 {
-        for (guint i = 0; i < pool->workers->len; i++) {
-                Worker *w = g_ptr_array_index(pool->workers, i);
+        unsigned n;
 
-                if (w->role != WORKER_ROLE_NONE && !w->call) {
-                        worker_kill(w);
-                        return;
-                }
-        }
+        if (role == WORKER_ROLE_ATTACH)
+                return true;
+        n = count_role(pool, WORKER_ROLE_INSPECT);
+        if (role == WORKER_ROLE_INSPECT && n >= WORKERS_INSPECT_MAX)
+                return false;
+        return n + count_role(pool, WORKER_ROLE_LOAD) < WORKERS_PARSING_MAX;
 }
 
 /*
- * Serves @c if a worker is there that may. sd-bus only takes descriptors into a message once both
- * ends have agreed on passing them, so a worker that is still starting is waited for.
+ * The worker that may serve @c. sd-bus only takes descriptors into a message once both ends have
+ * agreed on passing them, so a worker that is still starting is waited for.
  */
-static void serve(WorkerPool *pool, WorkerCall *c)
+static Worker *find_worker(const WorkerPool *pool, const WorkerCall *c)
 {
         Worker *w = find_own(pool, c->role, c->uid);
 
-        if (!w && count(pool, c->role, c->uid) < WORKERS_PER_UID)
+        if (!w && count_own(pool, c->role, c->uid) < WORKERS_PER_UID && has_room(pool, c->role))
                 w = find_spare(pool);
-        if (w && w->ready)
-                worker_take(w, c);
+        return w && w->ready ? w : NULL;
+}
+
+/*
+ * Whose turn it is of those that can be served: who has the least going on, and of these who was not
+ * served for the longest time.
+ */
+static WorkerCall *find_call(const WorkerPool *pool, Worker **ret)
+{
+        unsigned least = 0, oldest = 0;
+        WorkerCall *best = NULL;
+
+        for (GList *l = pool->queue.head; l; l = l->next) {
+                WorkerCall *c = l->data;
+                Worker *w = find_worker(pool, c);
+                unsigned busy, served;
+
+                if (!w)
+                        continue;
+                busy = count_busy(pool, c->uid);
+                served = GPOINTER_TO_UINT(
+                        g_hash_table_lookup(pool->served, GUINT_TO_POINTER(c->uid)));
+                if (best && (busy > least || (busy == least && served >= oldest)))
+                        continue;
+                best = c;
+                least = busy;
+                oldest = served;
+                *ret = w;
+        }
+        return best;
+}
+
+/*
+ * A worker that is idle for somebody else makes room, so that nobody waits for its lingering: one
+ * at a time, and its place is free once it is reaped.
+ */
+static void evict_for(WorkerPool *pool, const WorkerCall *c)
+{
+        const bool full = pool->workers->len >= WORKERS_MAX && !find_spare(pool);
+        const bool room = has_room(pool, c->role);
+
+        if ((room && !full) || count_own(pool, c->role, c->uid) >= WORKERS_PER_UID)
+                return;
+        foreach_worker(w, pool) if (w->evicted) return;
+        foreach_worker(w, pool) if (!w->call && !w->dying && w->role != WORKER_ROLE_NONE &&
+                                    (room || w->role == WORKER_ROLE_LOAD))
+        {
+                w->evicted = true;
+                worker_kill(w);
+                return;
+        }
 }
 
 /* No worker comes up: say so to those who wait; the next request tries again. */
 static void fail_all(WorkerPool *pool, const char *why)
 {
-        WorkerCall *c;
+        guint n = g_queue_get_length(&pool->queue);
 
         pool->start_failures = 0;
-        while ((c = g_queue_peek_head(&pool->queue)))
-                call_abort(c,
+        while (n-- > 0 && !g_queue_is_empty(&pool->queue))
+                call_abort(g_queue_peek_head(&pool->queue),
                            error_new(WORKER_FAILED, "Can't start %s: %s.", pool->executable, why));
 }
 
 static gboolean pump(gpointer userdata)
 {
         WorkerPool *pool = userdata;
+        WorkerCall *c;
+        Worker *w;
         int r = 0;
 
         pool->pump_idle = 0;
-        for (GList *l = pool->queue.head, *next; l; l = next) {
-                next = l->next;
-                serve(pool, l->data);
-        }
+        while ((c = find_call(pool, &w)))
+                worker_take(w, c);
+        if (g_queue_is_empty(&pool->queue))
+                g_hash_table_remove_all(pool->served);
         if (pool->start_failures >= START_FAILURES_MAX) {
                 fail_all(pool, "it ends before it is ready; see the journal");
                 return G_SOURCE_REMOVE;
         }
-        if (!find_spare(pool)) {
-                if (pool->workers->len >= WORKERS_MAX && !g_queue_is_empty(&pool->queue))
-                        evict_one(pool);
-                if (pool->workers->len < WORKERS_MAX)
-                        r = worker_start(pool);
-        }
-        if (r < 0 && pool->workers->len == 0)
+        for (GList *l = pool->queue.head; l; l = l->next)
+                evict_for(pool, l->data);
+        if (!find_spare(pool) && pool->workers->len < WORKERS_MAX)
+                r = worker_start(pool);
+        if (r < 0 && !has_living(pool))
                 fail_all(pool, g_strerror(-r));
         return G_SOURCE_REMOVE;
 }
@@ -486,9 +524,16 @@ WorkerPool *worker_pool_new(const char *executable, int lock_fd)
 
         pool->executable = g_strdup(executable);
         pool->lock_fd = lock_fd;
-        pool->workers = g_ptr_array_new_with_free_func((GDestroyNotify)worker_free);
+        pool->workers = g_ptr_array_new();
+        pool->served = g_hash_table_new(NULL, NULL);
         g_queue_init(&pool->queue);
         return pool;
+}
+
+static WorkerCall *any_call(WorkerPool *pool)
+{
+        foreach_worker(w, pool) if (w->call) return w->call;
+        return g_queue_peek_head(&pool->queue);
 }
 
 void worker_pool_free(WorkerPool *pool)
@@ -497,17 +542,18 @@ void worker_pool_free(WorkerPool *pool)
 
         if (!pool)
                 return;
-        while ((c = g_queue_peek_head(&pool->queue)))
+        /* Who is told of the end of one call may make another, to undo what it began. */
+        while ((c = any_call(pool)))
                 call_abort(c, error_new(CANCELLED, "The service is going down."));
         while (pool->workers->len > 0) {
-                Worker *w = g_ptr_array_index(pool->workers, 0);
+                Worker *w = g_ptr_array_steal_index_fast(pool->workers, 0);
 
-                if (w->call)
-                        call_abort(w->call, error_new(CANCELLED, "The service is going down."));
-                else
+                w->pool = NULL;
+                if (!w->dying)
                         worker_kill(w);
         }
         g_ptr_array_unref(pool->workers);
+        g_hash_table_unref(pool->served);
         if (pool->pump_idle)
                 g_source_remove(pool->pump_idle);
         g_free(pool->executable);
@@ -523,9 +569,7 @@ bool worker_pool_is_idle(const WorkerPool *pool)
 {
         if (!g_queue_is_empty((GQueue *)&pool->queue))
                 return false;
-        for (guint i = 0; i < pool->workers->len; i++)
-                if (((Worker *)g_ptr_array_index(pool->workers, i))->call)
-                        return false;
+        foreach_worker(w, pool) if (w->call) return false;
         return true;
 }
 
@@ -543,6 +587,7 @@ void worker_pool_call(WorkerPool *pool, WorkerRole role, uid_t uid, const char *
         c->fill = fill;
         c->done = done;
         c->userdata = userdata;
+        c->queue_timeout = g_timeout_add_seconds(QUEUE_SEC, on_queue_timeout, c);
         g_queue_push_tail(&pool->queue, c);
         if (cancellable) {
                 c->cancellable = g_object_ref(cancellable);

@@ -14,7 +14,9 @@
  * again for the same role and owner only. What one caller's bytes did to a worker no other caller's
  * request meets; see WorkerRole for what a role may.
  *
- * Inspecting workers serve one call; the others belong to a uid.
+ * Inspecting workers serve one call; the others belong to a uid. All have limits, by uid, by role and
+ * together; of who waits, who has the least going on comes first. A worker that was killed counts
+ * until it is gone, so that those that are stuck in the kernel don't pile up.
  */
 
 typedef struct WorkerPool WorkerPool;
@@ -26,7 +28,10 @@ typedef struct WorkerCall WorkerCall;
  */
 WorkerPool *worker_pool_new(const char *executable, int lock_fd);
 
-/* Ends all workers; calls in flight are answered with Cancelled first. */
+/*
+ * Ends all workers; calls in flight are answered with Cancelled first, and so are those that are made
+ * while these are answered.
+ */
 void worker_pool_free(WorkerPool *pool);
 
 /* Starts the spare worker, so that the first call needs none to start. */
@@ -37,7 +42,7 @@ bool worker_pool_is_idle(const WorkerPool *pool);
 
 /*
  * Fills in the arguments of @m, a call of a method of the worker. Descriptors are duplicated by
- * sd-bus. A negative errno fails the call.
+ * sd-bus. A negative errno fails the call, -ENOENT with NoSuchObject.
  */
 typedef int (*WorkerFill)(sd_bus_message *m, void *userdata);
 
@@ -52,7 +57,8 @@ typedef void (*WorkerDone)(sd_bus_message *reply, GError *error, void *userdata)
 /*
  * Calls @method in a worker of @role that belongs to @uid, when there is one free. When @cancellable
  * is cancelled or @timeout_sec have passed since the worker took the call, the worker is killed:
- * nothing of what it did stays but what the kernel keeps by itself (tc).
+ * nothing of what it did stays but what the kernel keeps by itself (tc). Where none is free for a
+ * minute, the answer is TimedOut.
  */
 void worker_pool_call(WorkerPool *pool, WorkerRole role, uid_t uid, const char *method,
                       unsigned timeout_sec, WorkerFill fill, WorkerDone done, void *userdata,
