@@ -393,7 +393,8 @@ static bool start(Daemon *daemon, GError **reterr)
         daemon->program_types = make_program_types();
         /* Before the state is read: an interface that goes in between is seen by one or the other. */
         daemon->netwatch = netwatch_new(interface_gone, interfaces_unknown, daemon);
-        recover(daemon);
+        if (!recover(daemon, reterr))
+                return false;
         start_features(daemon);
         return true;
 }

@@ -3,101 +3,198 @@
 
 #include <unistd.h>
 
+#include "errors.h"
 #include "ops.h"
 
-/* What was found while recovering. */
+/*
+ * What was found. Nothing is given up before all was looked at: only what the kernel says isn't there
+ * is gone, and where that can't be told (no memory, no descriptors) the service doesn't start.
+ */
 typedef struct Recovery {
         Daemon *daemon;
-        bool unreadable_load;
-        GHashTable *unreadable_links; /* ids */
+        bool left_load;         /* a load's file makes no sense; its pins are unknown */
+        GHashTable *left_links; /* ids of links that are left alone */
+        GPtrArray *undone;      /* Link: half attached, half detached, or gone */
 } Recovery;
 
+typedef enum Found {
+        FOUND_ERROR = -1,
+        FOUND_GONE,
+        FOUND_THERE,
+} Found;
+
+static Found unclear(int r, const char *what, uint32_t id, GError **reterr)
+{
+        g_propagate_error(reterr, error_new(FAILED, "Can't find out about %s %u: %s", what, id,
+                                            g_strerror(-r)));
+        return FOUND_ERROR;
+}
+
 /* A stored program that the kernel still has under its pin, as what it was. */
-static bool recover_program(Daemon *daemon, Load *load, const StoredProgram *stored)
+static Found recover_program(Daemon *daemon, Load *load, const StoredProgram *stored,
+                             GError **reterr)
 {
         KernProgramInfo info;
         int fd, r;
 
-        fd = store_open_pin(daemon->store, BUS_PROGRAM, stored->id, 0);
+        if (!store_find_pin(daemon->store, BUS_PROGRAM, stored->id, 0, &fd, reterr))
+                return FOUND_ERROR;
         if (fd < 0)
-                return false;
+                return FOUND_GONE;
         r = kern_program_info(fd, &info);
         close(fd);
-        if (r < 0 || info.id != stored->id || info.prog_type != stored->type->prog_type)
-                return false;
+        if (r < 0)
+                return unclear(r, "program", stored->id, reterr);
+        if (info.id != stored->id || info.prog_type != stored->type->prog_type)
+                return FOUND_GONE;
         if (stored->load_time != 0)
                 info.load_time_usec = stored->load_time;
         load_add_program(load, stored->type, stored->name, stored->section, &info);
-        return true;
+        return FOUND_THERE;
 }
 
-static bool recover_map(Daemon *daemon, Load *load, const StoredMap *stored)
+static Found recover_map(Daemon *daemon, Load *load, const StoredMap *stored, GError **reterr)
 {
         KernMapInfo info;
         int fd, r;
 
-        fd = store_open_pin(daemon->store, BUS_MAP, stored->id, 0);
+        if (!store_find_pin(daemon->store, BUS_MAP, stored->id, 0, &fd, reterr))
+                return FOUND_ERROR;
         if (fd < 0)
-                return false;
+                return FOUND_GONE;
         r = kern_map_info(fd, &info);
         close(fd);
-        return r >= 0 && info.id == stored->id && load_add_map(load, stored->name, &info) >= 0;
+        if (r >= 0 && info.id != stored->id)
+                return FOUND_GONE;
+        if (r >= 0)
+                r = load_add_map(load, stored->name, &info);
+        return r < 0 ? unclear(r, "map", stored->id, reterr) : FOUND_THERE;
+}
+
+/* Whether the error says that the file is there and makes no sense. */
+static bool leave_alone(const GError *error, const char *what, uint32_t id)
+{
+        if (error->domain == G_FILE_ERROR)
+                return false;
+        g_warning("The state file of %s %u is left alone, and so is what it may be about: %s", what,
+                  id, error->message);
+        return true;
 }
 
 /* Loads come in the order of their ids: a map is there before the programs of others that use it. */
-static void recover_load(Recovery *recovery, uint32_t id)
+static bool recover_load(Recovery *recovery, uint32_t id, GError **reterr)
 {
         Daemon *daemon = recovery->daemon;
         g_autoptr(StoredLoad) stored = NULL;
         g_autoptr(GError) error = NULL;
         bool complete = true;
+        Found found;
         Load *load;
 
         stored = store_read_load(daemon->store, id, &error);
         if (!stored) {
-                g_warning("The state file of load %u is left alone: %s", id, error->message);
-                recovery->unreadable_load = true;
-                return;
+                recovery->left_load = true;
+                if (leave_alone(error, "load", id))
+                        return true;
+                g_propagate_error(reterr, g_steal_pointer(&error));
+                return false;
         }
         load = stored->load;
-        for (guint i = 0; i < stored->maps->len; i++)
-                complete &= recover_map(daemon, load, &g_array_index(stored->maps, StoredMap, i));
-        for (guint i = 0; i < stored->programs->len; i++)
-                complete &= recover_program(daemon, load,
-                                            &g_array_index(stored->programs, StoredProgram, i));
+        for (guint i = 0; i < stored->maps->len; i++) {
+                found = recover_map(daemon, load, &g_array_index(stored->maps, StoredMap, i),
+                                    reterr);
+                if (found == FOUND_ERROR)
+                        return false;
+                complete &= found == FOUND_THERE;
+        }
+        for (guint i = 0; i < stored->programs->len; i++) {
+                found = recover_program(daemon, load,
+                                        &g_array_index(stored->programs, StoredProgram, i), reterr);
+                if (found == FOUND_ERROR)
+                        return false;
+                complete &= found == FOUND_THERE;
+        }
         if (load->programs->len == 0 && load->maps->len == 0) {
                 store_remove_load(daemon->store, id);
-                return;
+                return true;
         }
         if (!complete) {
                 g_warning("Load %u: the kernel no longer has all of it.", id);
-                (void)store_write_load(daemon->store, load, NULL);
+                if (!store_write_load(daemon->store, load, &error))
+                        g_warning("Load %u: %s", id, error->message);
         }
         registry_add_load(daemon->registry, g_steal_pointer(&stored->load));
+        return true;
+}
+
+static Found recover_kernel_link(Daemon *daemon, Link *link, unsigned part, GError **reterr)
+{
+        KernLinkInfo info;
+        int fd, r;
+
+        if (!store_find_pin(daemon->store, BUS_LINK, link->pub.id, part, &fd, reterr))
+                return FOUND_ERROR;
+        if (fd < 0)
+                return FOUND_GONE;
+        r = kern_link_info(fd, &info);
+        close(fd);
+        if (r < 0)
+                return unclear(r, "link", link->pub.id, reterr);
+        if (info.prog_id != link->pub.program_id)
+                return FOUND_GONE;
+        /* What it was attached to is gone; the kernel keeps the empty link. */
+        if ((info.link_type == BPF_LINK_TYPE_CGROUP && info.cgroup_id == 0) ||
+            (link->pub.interface_index != 0 && info.ifindex == 0))
+                return FOUND_GONE;
+        g_array_append_val(link->pub.kernel_link_ids, info.id);
+        return FOUND_THERE;
 }
 
 /* All kernel links of an attached link, still of this program. */
-static bool recover_kernel_links(Daemon *daemon, Link *link)
+static Found recover_attachment(Daemon *daemon, Link *link, GError **reterr)
 {
-        for (unsigned i = 0; i < link->attachment.n_links; i++) {
-                KernLinkInfo info;
-                int fd, r;
+        Found found = FOUND_THERE;
+        int r;
 
-                fd = store_open_pin(daemon->store, BUS_LINK, link->pub.id, i);
-                if (fd < 0)
-                        return false;
-                r = kern_link_info(fd, &info);
-                close(fd);
-                if (r < 0 || info.prog_id != link->pub.program_id)
-                        return false;
-                /* What it was attached to is gone; the kernel keeps the empty link. */
-                if ((info.link_type == BPF_LINK_TYPE_CGROUP && info.cgroup_id == 0) ||
-                    (link->pub.interface_index != 0 && info.ifindex == 0))
-                        return false;
-                g_array_append_val(link->pub.kernel_link_ids, info.id);
+        for (unsigned i = 0; found == FOUND_THERE && i < link->attachment.n_links; i++)
+                found = recover_kernel_link(daemon, link, i, reterr);
+        if (link->attachment.n_links > 0)
+                return found;
+        r = kern_is_attached(link->pub.program_id, &link->hook, &link->attachment);
+        if (r < 0)
+                return unclear(r, "link", link->pub.id, reterr);
+        return r > 0 ? FOUND_THERE : FOUND_GONE;
+}
+
+static bool recover_link(Recovery *recovery, uint32_t id, GError **reterr)
+{
+        Daemon *daemon = recovery->daemon;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Link) link = store_read_link(daemon->store, id, &error);
+        Found found = FOUND_GONE;
+
+        if (!link) {
+                g_hash_table_add(recovery->left_links, GUINT_TO_POINTER(id));
+                if (leave_alone(error, "link", id))
+                        return true;
+                g_propagate_error(reterr, g_steal_pointer(&error));
+                return false;
         }
-        return link->attachment.n_links > 0 ||
-               kern_is_attached(link->pub.program_id, &link->hook, &link->attachment) == 1;
+        if (link->state == LINK_ATTACHED) {
+                if (registry_program(daemon->registry, link->pub.program_id))
+                        found = recover_attachment(daemon, link, reterr);
+                else if (recovery->left_load) {
+                        g_warning("Link %u is left alone: its program may be of a load that is.",
+                                  id);
+                        g_hash_table_add(recovery->left_links, GUINT_TO_POINTER(id));
+                        return true;
+                }
+        }
+        if (found == FOUND_THERE)
+                registry_add_link(daemon->registry, g_steal_pointer(&link));
+        else if (found == FOUND_GONE)
+                g_ptr_array_add(recovery->undone, g_steal_pointer(&link));
+        return found != FOUND_ERROR;
 }
 
 static void on_undone(GError *error, void *userdata)
@@ -107,27 +204,6 @@ static void on_undone(GError *error, void *userdata)
                 g_warning("A link that was left half done can't be detached: %s", error->message);
                 g_error_free(error);
         }
-}
-
-static void recover_link(Recovery *recovery, uint32_t id)
-{
-        Daemon *daemon = recovery->daemon;
-        g_autoptr(GError) error = NULL;
-        Link *link = store_read_link(daemon->store, id, &error);
-
-        if (!link) {
-                g_warning("The state file of link %u is left alone: %s", id, error->message);
-                g_hash_table_add(recovery->unreadable_links, GUINT_TO_POINTER(id));
-                return;
-        }
-        if (link->state == LINK_ATTACHED &&
-            registry_program(daemon->registry, link->pub.program_id) &&
-            recover_kernel_links(daemon, link)) {
-                registry_add_link(daemon->registry, link);
-                return;
-        }
-        /* Half attached, half detached, or gone: all of it goes. */
-        link_detach(daemon, link, false, 0, on_undone, NULL);
 }
 
 /* Loads of which only maps are left, and nobody uses these. */
@@ -148,7 +224,6 @@ static void drop_unused_loads(Daemon *daemon)
         }
 }
 
-/* What may belong to a file that can't be read, one of a later version, is left alone as well. */
 static bool keep_pin(BusKind kind, uint32_t id, unsigned part, void *userdata)
 {
         const Recovery *recovery = userdata;
@@ -157,28 +232,51 @@ static bool keep_pin(BusKind kind, uint32_t id, unsigned part, void *userdata)
 
         switch (kind) {
         case BUS_PROGRAM:
-                return recovery->unreadable_load || registry_program(daemon->registry, id);
+                return recovery->left_load || registry_program(daemon->registry, id);
         case BUS_MAP:
-                return recovery->unreadable_load || registry_map(daemon->registry, id);
+                return recovery->left_load || registry_map(daemon->registry, id);
         default:
-                if (g_hash_table_contains(recovery->unreadable_links, GUINT_TO_POINTER(id)))
+                if (g_hash_table_contains(recovery->left_links, GUINT_TO_POINTER(id)))
                         return true;
                 link = registry_link(daemon->registry, id);
                 return link && part < link->attachment.n_links;
         }
 }
 
-void recover(Daemon *daemon)
+static bool recover_all(Recovery *recovery, GError **reterr)
 {
-        g_autoptr(GArray) loads = store_load_ids(daemon->store);
-        g_autoptr(GArray) links = store_link_ids(daemon->store);
-        g_autoptr(GHashTable) unreadable_links = g_hash_table_new(NULL, NULL);
-        Recovery recovery = {.daemon = daemon, .unreadable_links = unreadable_links};
+        Daemon *daemon = recovery->daemon;
+        g_autoptr(GArray) loads = NULL, links = NULL;
 
+        loads = store_load_ids(daemon->store, reterr);
+        if (!loads)
+                return false;
+        links = store_link_ids(daemon->store, reterr);
+        if (!links)
+                return false;
         for (guint i = 0; i < loads->len; i++)
-                recover_load(&recovery, g_array_index(loads, uint32_t, i));
+                if (!recover_load(recovery, g_array_index(loads, uint32_t, i), reterr))
+                        return false;
         for (guint i = 0; i < links->len; i++)
-                recover_link(&recovery, g_array_index(links, uint32_t, i));
-        drop_unused_loads(daemon);
+                if (!recover_link(recovery, g_array_index(links, uint32_t, i), reterr))
+                        return false;
+        return true;
+}
+
+bool recover(Daemon *daemon, GError **reterr)
+{
+        g_autoptr(GHashTable) left_links = g_hash_table_new(NULL, NULL);
+        g_autoptr(GPtrArray) undone = g_ptr_array_new_with_free_func((GDestroyNotify)link_free);
+        Recovery recovery = {.daemon = daemon, .left_links = left_links, .undone = undone};
+
+        if (!recover_all(&recovery, reterr))
+                return false;
+        while (undone->len > 0)
+                link_detach(daemon, g_ptr_array_steal_index_fast(undone, undone->len - 1), false, 0,
+                            on_undone, NULL);
+        /* Their maps may be used by programs that are left alone. */
+        if (!recovery.left_load)
+                drop_unused_loads(daemon);
         store_sweep_pins(daemon->store, keep_pin, &recovery);
+        return true;
 }

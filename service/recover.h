@@ -7,5 +7,9 @@
  * At start-up: makes the registry from the state files and the kernel, and the two agree. What was
  * being done when an earlier daemon died is undone; what the kernel has no longer is forgotten; pins
  * that belong to nothing are removed.
+ *
+ * State files that make no sense are left alone, with all pins that may be theirs. Where something
+ * can't be looked at, so that it can't be told whether it is there, false with an error: nothing is
+ * given up then.
  */
-void recover(Daemon *daemon);
+bool recover(Daemon *daemon, GError **reterr);

@@ -23,7 +23,7 @@
 #define WORKERS_TIMEOUT_SEC 10
 
 struct Store {
-        char *pin_dir;
+        char *run_dir, *pin_dir;
         int run_fd, loads_fd, links_fd, logs_fd, lock_fd, workers_lock_fd;
         uint32_t next_id, reserved_id;
 };
@@ -34,6 +34,8 @@ static const char *const kind_dirs[_BUS_KIND_MAX] = {
         [BUS_LINK] = "link",
 };
 
+#define LOADS "loads"
+#define LINKS "links"
 #define PIN_PATH_MAX 256
 
 static char *pin_path(const Store *s, BusKind kind, uint32_t id, unsigned part, char *ret)
@@ -167,31 +169,101 @@ static char *read_file(int dir_fd, const char *name, size_t *ret_size, GError **
         return data;
 }
 
-static GArray *list_ids(int dir_fd);
+/* As it is printed and no other way: "042" isn't the name of 42. */
+static bool parse_number(const char *s, guint64 min, guint64 *ret)
+{
+        if (s[0] == '0' && s[1] != '\0')
+                return false;
+        return g_ascii_string_to_unsigned(s, 10, min, G_MAXUINT32, ret, NULL);
+}
+
+static int compare_ids(gconstpointer a, gconstpointer b)
+{
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+/* All or none: of what a list leaves out, the pins would be taken for leftovers. */
+static GArray *list_ids(const Store *s, const char *name, GError **reterr)
+{
+        g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        int fd = openat(s->run_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+        int r;
+
+        while (dir && (errno = 0, entry = readdir(dir))) {
+                guint64 n;
+                uint32_t id;
+
+                if (!parse_number(entry->d_name, 1, &n))
+                        continue;
+                id = (uint32_t)n;
+                g_array_append_val(ids, id);
+        }
+        r = -errno;
+        if (dir)
+                closedir(dir);
+        else if (fd >= 0)
+                close(fd);
+        if (r < 0) {
+                g_propagate_error(reterr,
+                                  error_new(FAILED, "Can't list the state files in %s/%s: %s",
+                                            s->run_dir, name, g_strerror(-r)));
+                return NULL;
+        }
+        g_array_sort(ids, compare_ids);
+        return g_steal_pointer(&ids);
+}
+
+GArray *store_load_ids(Store *s, GError **reterr)
+{
+        return list_ids(s, LOADS, reterr);
+}
+
+GArray *store_link_ids(Store *s, GError **reterr)
+{
+        return list_ids(s, LINKS, reterr);
+}
 
 /* The id after all that there are files of: should next-id be damaged, none of them is overwritten. */
-static uint32_t unused_id(const Store *s)
+static bool unused_id(const Store *s, uint32_t *ret, GError **reterr)
 {
+        static const char *const names[] = {LOADS, LINKS};
         uint32_t last = 0;
 
-        for (int i = 0; i < 2; i++) {
-                g_autoptr(GArray) ids = list_ids(i ? s->links_fd : s->loads_fd);
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                g_autoptr(GArray) ids = list_ids(s, names[i], reterr);
 
+                if (!ids)
+                        return false;
                 if (ids->len > 0)
                         last = MAX(last, g_array_index(ids, uint32_t, ids->len - 1));
         }
-        return last + 1;
+        *ret = last + 1;
+        return true;
 }
 
-static void read_next_id(Store *s)
+static bool read_next_id(Store *s, GError **reterr)
 {
         size_t size;
-        g_autofree char *text = read_file(s->run_fd, "next-id", &size, NULL);
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = read_file(s->run_fd, "next-id", &size, &error);
         guint64 id = 1;
+        uint32_t unused;
 
+        if (error && !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+                g_propagate_prefixed_error(reterr, g_steal_pointer(&error),
+                                           "%s/next-id: ", s->run_dir);
+                return false;
+        }
         if (text)
                 (void)g_ascii_string_to_unsigned(g_strstrip(text), 10, 1, G_MAXUINT32, &id, NULL);
-        s->next_id = s->reserved_id = MAX((uint32_t)id, unused_id(s));
+        if (!unused_id(s, &unused, reterr))
+                return false;
+        s->next_id = s->reserved_id = MAX((uint32_t)id, unused);
+        return true;
 }
 
 Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec, GError **reterr)
@@ -199,14 +271,15 @@ Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec,
         g_autoptr(Store) s = g_new0(Store, 1);
         int r = 0;
 
+        s->run_dir = g_strdup(run_dir);
         s->pin_dir = g_strdup(pin_dir);
         s->run_fd = s->loads_fd = s->links_fd = s->logs_fd = -1;
         s->lock_fd = s->workers_lock_fd = -1;
         s->run_fd = r = open_dir(AT_FDCWD, run_dir, 0755);
         if (r >= 0)
-                s->loads_fd = r = open_dir(s->run_fd, "loads", 0755);
+                s->loads_fd = r = open_dir(s->run_fd, LOADS, 0755);
         if (r >= 0)
-                s->links_fd = r = open_dir(s->run_fd, "links", 0755);
+                s->links_fd = r = open_dir(s->run_fd, LINKS, 0755);
         if (r >= 0)
                 s->logs_fd = r = open_dir(s->run_fd, "logs", 0700);
         if (r < 0) {
@@ -219,7 +292,8 @@ Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec,
         sweep_temporary(s->loads_fd);
         sweep_temporary(s->links_fd);
         sweep_temporary(s->logs_fd);
-        read_next_id(s);
+        if (!read_next_id(s, reterr))
+                return NULL;
         return g_steal_pointer(&s);
 }
 
@@ -239,6 +313,7 @@ void store_free(Store *s)
         close_if(s->logs_fd);
         close_if(s->lock_fd);
         close_if(s->workers_lock_fd);
+        g_free(s->run_dir);
         g_free(s->pin_dir);
         g_free(s);
 }
@@ -435,6 +510,21 @@ int store_open_pin(Store *s, BusKind kind, uint32_t id, unsigned part)
         return kern_open_pin(pin_path(s, kind, id, part, path));
 }
 
+bool store_find_pin(Store *s, BusKind kind, uint32_t id, unsigned part, int *ret, GError **reterr)
+{
+        char path[PIN_PATH_MAX];
+        int fd;
+
+        fd = kern_open_pin(pin_path(s, kind, id, part, path));
+        if (fd < 0 && fd != -ENOENT) {
+                g_propagate_error(reterr, error_new(FAILED, "Can't open the pin %s: %s", path,
+                                                    g_strerror(-fd)));
+                return false;
+        }
+        *ret = MAX(fd, -1);
+        return true;
+}
+
 void store_unpin(Store *s, BusKind kind, uint32_t id, unsigned part)
 {
         char path[PIN_PATH_MAX];
@@ -442,80 +532,31 @@ void store_unpin(Store *s, BusKind kind, uint32_t id, unsigned part)
         unlink(pin_path(s, kind, id, part, path));
 }
 
-static int compare_ids(gconstpointer a, gconstpointer b)
+static GKeyFile *read_key_file(const Store *s, const char *directory, uint32_t id, GError **reterr)
 {
-        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-        return (x > y) - (x < y);
-}
-
-/* As it is printed and no other way: "042" isn't the name of 42. */
-static bool parse_number(const char *s, guint64 min, guint64 *ret)
-{
-        if (s[0] == '0' && s[1] != '\0')
-                return false;
-        return g_ascii_string_to_unsigned(s, 10, min, G_MAXUINT32, ret, NULL);
-}
-
-static GArray *list_ids(int dir_fd)
-{
-        GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        struct dirent *entry;
-
-        if (!dir) {
-                close_if(fd);
-                return ids;
-        }
-        while ((entry = readdir(dir))) {
-                guint64 n;
-                uint32_t id;
-
-                if (!parse_number(entry->d_name, 1, &n))
-                        continue;
-                id = (uint32_t)n;
-                g_array_append_val(ids, id);
-        }
-        closedir(dir);
-        g_array_sort(ids, compare_ids);
-        return ids;
-}
-
-GArray *store_load_ids(Store *s)
-{
-        return list_ids(s->loads_fd);
-}
-
-GArray *store_link_ids(Store *s)
-{
-        return list_ids(s->links_fd);
-}
-
-static GKeyFile *read_key_file(int dir_fd, uint32_t id, GError **reterr)
-{
+        g_autofree char *name = g_strdup_printf("%s/%u", directory, id);
         g_autoptr(GKeyFile) file = g_key_file_new();
         g_autofree char *data = NULL;
-        char name[16];
         size_t size;
 
-        g_snprintf(name, sizeof(name), "%u", id);
-        data = read_file(dir_fd, name, &size, reterr);
-        if (!data || !g_key_file_load_from_data(file, data, size, G_KEY_FILE_NONE, reterr))
+        data = read_file(s->run_fd, name, &size, reterr);
+        if (!data || !g_key_file_load_from_data(file, data, size, G_KEY_FILE_NONE, reterr)) {
+                g_prefix_error(reterr, "%s/%s: ", s->run_dir, name);
                 return NULL;
+        }
         return g_steal_pointer(&file);
 }
 
 StoredLoad *store_read_load(Store *s, uint32_t id, GError **reterr)
 {
-        g_autoptr(GKeyFile) file = read_key_file(s->loads_fd, id, reterr);
+        g_autoptr(GKeyFile) file = read_key_file(s, LOADS, id, reterr);
 
         return file ? store_parse_load(file, id, reterr) : NULL;
 }
 
 Link *store_read_link(Store *s, uint32_t id, GError **reterr)
 {
-        g_autoptr(GKeyFile) file = read_key_file(s->links_fd, id, reterr);
+        g_autoptr(GKeyFile) file = read_key_file(s, LINKS, id, reterr);
 
         return file ? store_parse_link(file, id, reterr) : NULL;
 }

@@ -54,14 +54,18 @@ void store_write_features(Store *store, GKeyFile *features);
 /* Pins; @part counts a link's kernel links. 0 or a negative errno; opening returns a descriptor. */
 int store_pin(Store *store, BusKind kind, uint32_t id, unsigned part, int fd);
 int store_open_pin(Store *store, BusKind kind, uint32_t id, unsigned part);
+/* Like store_open_pin(), for who must not take trouble for absence: -1 only where there is none. */
+bool store_find_pin(Store *store, BusKind kind, uint32_t id, unsigned part, int *ret,
+                    GError **reterr);
 void store_unpin(Store *store, BusKind kind, uint32_t id, unsigned part);
 
 /*
- * What recovery reads. The ids come in ascending order; a file that can't be read (of a later
- * version, or damaged) is NULL with an error and is left where it is.
+ * What recovery reads. The ids come in ascending order. For a file that can't be made sense of (of a
+ * later version, or damaged) there is an error, and it is to be left where it is; an error in the
+ * domain G_FILE_ERROR says nothing of the file but that it can't be read now.
  */
-GArray *store_load_ids(Store *store);
-GArray *store_link_ids(Store *store);
+GArray *store_load_ids(Store *store, GError **reterr);
+GArray *store_link_ids(Store *store, GError **reterr);
 
 /* Parts as the file has them; whether the kernel still does is the caller's to find out. */
 typedef struct StoredProgram {

@@ -210,11 +210,11 @@ static void loads_and_links_come_back(void **state)
         assert_true(store_write_link(store, link, NULL));
         assert_int_equal(mode_of("loads/2"), 0644);
         reopen();
-        ids = store_load_ids(store);
+        ids = store_load_ids(store, NULL);
         assert_int_equal(ids->len, 2);
         assert_int_equal(g_array_index(ids, uint32_t, 0), 2);
         assert_int_equal(g_array_index(ids, uint32_t, 1), 10);
-        link_ids = store_link_ids(store);
+        link_ids = store_link_ids(store, NULL);
         assert_int_equal(link_ids->len, 1);
         stored = store_read_load(store, 2, &error);
         assert_non_null(stored);
@@ -278,7 +278,7 @@ static void files_of_others_are_no_ids(void **state)
 
                 write_file(run_dir, name, "");
         }
-        ids = store_load_ids(store);
+        ids = store_load_ids(store, NULL);
         assert_int_equal(ids->len, 0);
 }
 
