@@ -42,6 +42,7 @@ void daemon_release(Daemon *daemon)
 static void quit(Daemon *daemon, int status)
 {
         daemon->exit_status = status;
+        daemon->stopping = true;
         g_main_loop_quit(daemon->loop);
 }
 
@@ -343,6 +344,10 @@ static void on_probed(sd_bus_message *reply, GError *error, void *userdata)
         const char *name;
         int available;
 
+        if (daemon->stopping) {
+                g_clear_error(&error);
+                return;
+        }
         if (error) {
                 g_warning("Can't find out what the kernel can do: %s", error->message);
                 g_error_free(error);
@@ -393,6 +398,9 @@ static bool start(Daemon *daemon, GError **reterr)
         daemon->program_types = make_program_types();
         /* Before the state is read: an interface that goes in between is seen by one or the other. */
         daemon->netwatch = netwatch_new(interface_gone, interfaces_unknown, daemon);
+        if (!daemon->netwatch)
+                g_warning("Interfaces that go are not noticed, and links on them stay listed: %s",
+                          g_strerror(errno));
         if (!recover(daemon, reterr))
                 return false;
         start_features(daemon);
@@ -401,9 +409,12 @@ static bool start(Daemon *daemon, GError **reterr)
 
 static void stop(Daemon *daemon)
 {
+        daemon->stopping = true;
         if (daemon->registry)
                 registry_set_api(daemon->registry, NULL);
+        /* Answers all that is in flight, while everything that answers need is still there. */
         worker_pool_free(daemon->workers);
+        daemon->workers = NULL;
         netwatch_free(daemon->netwatch);
         peer_table_free(daemon->peers);
         bus_api_free(daemon->api);

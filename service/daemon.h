@@ -28,7 +28,8 @@ typedef struct Daemon {
         gint64 last_activity;
         unsigned idle_sec; /* 0: never leave */
         guint idle_timer;
-        bool leaving; /* the bus name is given up; going down when all is done */
+        bool leaving;  /* the bus name is given up; going down when all is done */
+        bool stopping; /* the loop has ended; what is still answered begins nothing */
         int exit_status;
 } Daemon;
 
