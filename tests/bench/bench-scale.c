@@ -32,30 +32,50 @@ static const char *const tracepoints[] = {
 
 #define LINKS_MAX (LINKS_PER_TRACEPOINT * sizeof(tracepoints) / sizeof(tracepoints[0]))
 
-/* A set of ids in the kernel, of all programs or all links. */
+/* A set of ids in the kernel. */
 typedef struct Ids {
         uint32_t ids[8192];
         size_t n;
 } Ids;
 
-static void ids_of_links(Ids *ret)
-{
-        uint32_t id = 0;
+/* Others load and attach on the same kernel while this runs: ours are those that we were told of. */
+static Ids our_programs, our_links;
 
-        ret->n = 0;
-        while (bpf_link_get_next_id(id, &id) == 0 &&
-               ret->n < sizeof(ret->ids) / sizeof(ret->ids[0]))
-                ret->ids[ret->n++] = id;
+static void add_id(Ids *ids, uint32_t id)
+{
+        if (ids->n == sizeof(ids->ids) / sizeof(ids->ids[0]))
+                die("too many ids");
+        ids->ids[ids->n++] = id;
 }
 
-static void ids_of_programs(Ids *ret)
+static void list_ids(Ids *ret, int (*next)(uint32_t id, uint32_t *next_id))
 {
         uint32_t id = 0;
 
         ret->n = 0;
-        while (bpf_prog_get_next_id(id, &id) == 0 &&
-               ret->n < sizeof(ret->ids) / sizeof(ret->ids[0]))
-                ret->ids[ret->n++] = id;
+        while (next(id, &id) == 0)
+                add_id(ret, id);
+}
+
+static char *load_one(sd_bus *bus, const Object *object)
+{
+        char *program = service_load(bus, object);
+
+        add_id(&our_programs, (uint32_t)strtoul(strrchr(program, '_') + 1, NULL, 10));
+        return program;
+}
+
+static void attach_one(sd_bus *bus, const char *program, const char *tracepoint)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        char *link = service_attach(bus, program, tracepoint);
+        uint32_t id;
+
+        check(sd_bus_get_property_trivial(bus, BUS_NAME, link, BUS_NAME ".Link", "KernelLinkId",
+                                          &error, 'u', &id),
+              "KernelLinkId", &error);
+        add_id(&our_links, id);
+        free(link);
 }
 
 static unsigned missing(const Ids *before, const Ids *after)
@@ -80,10 +100,11 @@ static void measure_loads(sd_bus *bus, const Object *object, Samples *keeper, Sa
 {
         for (unsigned i = 0; i < LOADS_MEASURED; i++) {
                 double t = now();
+                char *program = load_one(bus, object);
                 Raw r;
 
-                free(service_load(bus, object));
                 samples_add(keeper, now() - t);
+                free(program);
                 t = now();
                 raw_load(object, &r);
                 samples_add(raw, now() - t);
@@ -118,6 +139,23 @@ static int count_managed(sd_bus *bus, unsigned *ret_programs, unsigned *ret_link
         return 0;
 }
 
+/* How many programs the service calls its own, those of others on this kernel left out. */
+static unsigned count_own(sd_bus *bus)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        unsigned n = 0;
+
+        check(sd_bus_call_method(bus, BUS_NAME, BUS_ROOT, BUS_NAME ".Manager", "ListPrograms",
+                                 &error, &reply, "a{sv}", 1, "managed", "b", 1),
+              "ListPrograms", &error);
+        check(sd_bus_message_enter_container(reply, 'a', "(oa{sv})"), "ListPrograms", NULL);
+        while (sd_bus_message_skip(reply, "(oa{sv})") > 0)
+                n++;
+        sd_bus_message_unref(reply);
+        return n;
+}
+
 /* The name has an owner again: the first moment in which a property can be read. */
 static int read_version(sd_bus *bus)
 {
@@ -133,8 +171,7 @@ static int read_version(sd_bus *bus)
  * A call that meets the dying process, or that the bus sends before it has seen that the name is
  * free, fails; the next one starts the service.
  */
-static void restart(sd_bus *bus, unsigned n_programs, unsigned n_links, Samples *name,
-                    Samples *ready)
+static void restart(sd_bus *bus, Samples *name, Samples *ready)
 {
         pid_t pid = (pid_t)service_pid(bus);
         unsigned programs, links;
@@ -150,17 +187,17 @@ static void restart(sd_bus *bus, unsigned n_programs, unsigned n_links, Samples 
         samples_add(ready, now() - start);
         if (service_pid(bus) == (uint32_t)pid)
                 die("the service was not killed");
-        if (programs < n_programs || links < n_links)
-                die("after the restart there are %u programs and %u links on the bus, not %u and "
-                    "%u",
-                    programs, links, n_programs, n_links);
+        programs = count_own(bus);
+        if (programs != our_programs.n || links != our_links.n)
+                die("after the restart %u programs and %u links are on the bus, not %zu and %zu",
+                    programs, links, our_programs.n, our_links.n);
 }
 
 int bench_scale(const Object *object, unsigned n_programs, unsigned n_links)
 {
         Samples first = {0}, first_raw = {0}, last = {0}, last_raw = {0};
         Samples name = {0}, ready = {0}, list = {0};
-        static Ids links_before, links_after, programs_before, programs_after;
+        static Ids links, programs;
         sd_bus *bus = service_open(0);
         char *program = NULL;
 
@@ -174,28 +211,25 @@ int bench_scale(const Object *object, unsigned n_programs, unsigned n_links)
         }
         measure_loads(bus, object, &first, &first_raw);
         for (unsigned i = LOADS_MEASURED; i < n_programs; i++) {
-                program = service_load(bus, object);
+                program = load_one(bus, object);
                 if (i < LOADS_MEASURED + n_links)
-                        free(service_attach(
-                                bus, program,
-                                tracepoints[(i - LOADS_MEASURED) / LINKS_PER_TRACEPOINT]));
+                        attach_one(bus, program,
+                                   tracepoints[(i - LOADS_MEASURED) / LINKS_PER_TRACEPOINT]);
                 free(program);
         }
         measure_loads(bus, object, &last, &last_raw);
 
-        ids_of_links(&links_before);
-        ids_of_programs(&programs_before);
         for (unsigned i = 0; i < RESTARTS; i++) {
-                unsigned programs, links;
+                unsigned found_programs, found_links;
                 double t;
 
-                restart(bus, n_programs, n_links, &name, &ready);
+                restart(bus, &name, &ready);
                 t = now();
-                check(count_managed(bus, &programs, &links), "GetManagedObjects", NULL);
+                check(count_managed(bus, &found_programs, &found_links), "GetManagedObjects", NULL);
                 samples_add(&list, now() - t);
         }
-        ids_of_links(&links_after);
-        ids_of_programs(&programs_after);
+        list_ids(&links, bpf_link_get_next_id);
+        list_ids(&programs, bpf_prog_get_next_id);
 
         printf("{");
         samples_print("first", &first, true);
@@ -206,8 +240,8 @@ int bench_scale(const Object *object, unsigned n_programs, unsigned n_links)
         samples_print("restart_ready", &ready, false);
         samples_print("get_managed_objects", &list, false);
         printf(", \"links\": %zu, \"links_lost\": %u, \"programs\": %zu, \"programs_lost\": %u}\n",
-               links_before.n, missing(&links_before, &links_after), programs_before.n,
-               missing(&programs_before, &programs_after));
+               our_links.n, missing(&our_links, &links), our_programs.n,
+               missing(&our_programs, &programs));
         sd_bus_flush_close_unref(bus);
         return EXIT_SUCCESS;
 }
