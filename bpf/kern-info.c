@@ -65,6 +65,36 @@ static void full_name_from_btf(int fd, uint32_t btf_id, char *ret, size_t size)
         btf__free(btf);
 }
 
+/* The name that kernel/bpf/syscall.c gives the file, here without "anon_inode:". */
+static bool has_name(int fd, const char *name)
+{
+        char path[32], link[64];
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        n = readlink(path, link, sizeof(link) - 1);
+        if (n < 0)
+                return false;
+        link[n] = '\0';
+        return strncmp(link, "anon_inode:", strlen("anon_inode:")) == 0 &&
+               strcmp(link + strlen("anon_inode:"), name) == 0;
+}
+
+bool kern_is_program(int fd)
+{
+        return has_name(fd, "bpf-prog");
+}
+
+bool kern_is_map(int fd)
+{
+        return has_name(fd, "bpf-map");
+}
+
+bool kern_is_link(int fd)
+{
+        return has_name(fd, "bpf_link") || has_name(fd, "bpf-link");
+}
+
 int kern_program_info(int fd, KernProgramInfo *ret)
 {
         KernProgramInfo p = {0};

@@ -82,6 +82,14 @@ bool kern_link_is_alive(const KernLinkInfo *info);
 int kern_memlock(int fd, uint64_t *ret);
 int kern_map_frozen(int fd, bool *ret); /* likewise from fdinfo */
 
+/*
+ * Whether a descriptor from somewhere else is one of a program, a map or a link. The kernel answers
+ * kern_*_info() for any of them, in the terms of what it is.
+ */
+bool kern_is_program(int fd);
+bool kern_is_map(int fd);
+bool kern_is_link(int fd);
+
 /* New descriptor (CLOEXEC) of the kernel object with that id; -ENOENT. Needs CAP_SYS_ADMIN. */
 int kern_program_open_id(uint32_t id);
 int kern_map_open_id(uint32_t id);

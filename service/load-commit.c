@@ -40,7 +40,7 @@ static int take_program(Request *request, Load *l, const char *name, const char 
         KernProgramInfo info;
         int r;
 
-        if (!type || !wish || !g_str_equal(wish->type, type->name))
+        if (!type || !wish || !g_str_equal(wish->type, type->name) || !kern_is_program(fd))
                 return -EBADMSG;
         r = kern_program_info(fd, &info);
         if (r < 0)
@@ -69,6 +69,8 @@ static int take_map(Request *request, Load *l, const char *name, int fd)
         KernMapInfo info;
         int r;
 
+        if (!kern_is_map(fd))
+                return -EBADMSG;
         r = kern_map_info(fd, &info);
         if (r < 0)
                 return r;

@@ -240,9 +240,13 @@ static int take_link(Daemon *daemon, Link *link, unsigned part, int fd)
         KernLinkInfo info;
         int r;
 
+        if (!kern_is_link(fd))
+                return -EBADMSG;
         r = kern_link_info(fd, &info);
         if (r < 0)
                 return r;
+        if (info.prog_id != link->pub.program_id)
+                return -EBADMSG;
         r = store_pin(daemon->store, BUS_LINK, link->pub.id, part, fd);
         if (r < 0)
                 return r;
