@@ -14,6 +14,8 @@
 #include "errors.h"
 
 #define ATTACH_TIMEOUT_SEC 20
+/* Above all handles that the kernel chooses for filters of others at the same priority. */
+#define TC_HANDLE_OURS 0x80000000U
 
 static void attach_op_free(void *p)
 {
@@ -221,7 +223,7 @@ static void attach(Request *request)
         op->link->pub.cgroup = g_strdup(op->cgroup);
         op->link->pub.cgroup_id = op->cgroup_id;
         /* Ours are never used twice, so a filter with that handle is this link's and no other's. */
-        op->link->attachment.tc_handle = id;
+        op->link->attachment.tc_handle = TC_HANDLE_OURS | id;
         op->link->attachment.tc_priority = op->hook.priority;
         /* Written down first: should we die, the next one finds what may be attached. */
         if (!store_write_link(daemon->store, op->link, &error)) {
@@ -297,7 +299,12 @@ static void on_undone(GError *error, void *userdata)
         Undo *undo = userdata;
 
         /* What failed first is what the caller is told. */
-        g_clear_error(&error);
+        if (error) {
+                g_warning("What Attach() began is still to be undone: %s", error->message);
+                g_prefix_error(&undo->error,
+                               "It may still be attached (%s), after: ", error->message);
+                g_error_free(error);
+        }
         request_fail(undo->request, undo->error);
         g_free(undo);
 }
@@ -319,6 +326,7 @@ static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
         AttachOp *op = request->op;
         const Program *program = registry_program(daemon->registry, op->program_id);
         Link *link = op->link;
+        char name[IF_NAMESIZE];
         int r;
 
         if (error && reply) {
@@ -338,6 +346,10 @@ static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
                 error = no_such_object(BUS_PROGRAM, op->program_id);
         else if (request_is_cancelled(request))
                 error = error_new(CANCELLED, "The caller left the bus.");
+        /* That may have been told while this wasn't known as a link. */
+        else if (link->hook.ifindex != 0 && !if_indextoname(link->hook.ifindex, name))
+                error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
+                                  op->interface);
         else {
                 link->state = LINK_ATTACHED;
                 (void)store_write_link(daemon->store, link, &error);

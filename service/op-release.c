@@ -22,29 +22,56 @@ GError *no_such_object(BusKind kind, uint32_t id)
         return error_new(NO_SUCH_OBJECT, "There is no %s with the id %u.", names[kind], id);
 }
 
-/* One link on its way out. */
+typedef struct Waiting {
+        DetachDone done;
+        void *userdata;
+} Waiting;
+
+/*
+ * One link on its way out. What the worker is told is kept here: a registered link may go before a
+ * worker is free, when its interface does.
+ */
 typedef struct Detaching {
         Daemon *daemon;
-        Link *link; /* owned unless registered */
-        uint32_t id;
+        Link *link; /* owned unless registered; then it is looked up again by its id */
+        uint32_t id, program_id;
+        KernHook hook;
         bool registered;
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
         void *userdata;
+        GArray *waiting; /* Waiting */
 } Detaching;
 
 static void detaching_end(Detaching *d, GError *error)
 {
+        g_autoptr(GArray) waiting = d->waiting;
         DetachDone done = d->done;
         void *userdata = d->userdata;
         Daemon *daemon = d->daemon;
+        Link *link = d->registered ? registry_link(daemon->registry, d->id) : NULL;
 
+        if (link)
+                link->detaching = NULL;
         kern_attachment_done(&d->attachment);
         if (!d->registered)
                 link_free(d->link);
         g_free(d);
         done(error, userdata);
+        for (guint i = 0; i < waiting->len; i++) {
+                const Waiting *w = &g_array_index(waiting, Waiting, i);
+
+                w->done(NULL, w->userdata);
+        }
         daemon_release(daemon);
+}
+
+/* Calls @done, without an error, when somebody else's detaching is over, however it ended. */
+static void wait_detached(Link *link, DetachDone done, void *userdata)
+{
+        Waiting w = {done, userdata};
+
+        g_array_append_val(link->detaching->waiting, w);
 }
 
 static void unpin(Daemon *daemon, const Link *link)
@@ -59,10 +86,10 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         const KernAttachment *a = &d->attachment;
         int r;
 
-        r = sd_bus_message_append(m, "u", d->link->pub.program_id);
+        r = sd_bus_message_append(m, "u", d->program_id);
         if (r < 0)
                 return r;
-        r = worker_hook_append(m, &d->link->hook);
+        r = worker_hook_append(m, &d->hook);
         if (r < 0)
                 return r;
         r = worker_fds_append(m, a->link_fds, a->n_links);
@@ -76,13 +103,17 @@ static int fill_detach(sd_bus_message *m, void *userdata)
 }
 
 /*
- * Kernel links are gone with their last descriptor, whatever became of the worker. An xdp or tc
- * attachment that is still there after a failure is said to be still there.
+ * Kernel links are gone with their last descriptor, whatever became of the worker. A tc filter may
+ * still be there after a failure, and where that can't be told it counts as there. A worker that was
+ * killed because we go down may yet attach or detach before it is dead: that is for the next one to
+ * look at.
  */
-static bool is_still_attached(const Link *link)
+static bool may_be_attached(const Daemon *daemon, const Link *link)
 {
-        return link->attachment.n_links == 0 &&
-               kern_is_attached(link->pub.program_id, &link->hook, &link->attachment) == 1;
+        if (link->attachment.n_links > 0)
+                return false;
+        return daemon->stopping ||
+               kern_is_attached(link->pub.program_id, &link->hook, &link->attachment) != 0;
 }
 
 static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
@@ -98,9 +129,13 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                 detaching_end(d, NULL);
                 return;
         }
-        if (error && d->registered && is_still_attached(link)) {
-                link->state = LINK_ATTACHED;
-                (void)store_write_link(daemon->store, link, NULL);
+        if (error && may_be_attached(daemon, link)) {
+                /* Of one that nobody knows of the file says that it is to be detached: it stays, and
+                 * the next one that starts tries again. */
+                if (d->registered) {
+                        link->state = LINK_ATTACHED;
+                        (void)store_write_link(daemon->store, link, NULL);
+                }
                 detaching_end(d, error);
                 return;
         }
@@ -121,13 +156,17 @@ void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachD
         d->daemon = daemon;
         d->link = link;
         d->id = link->pub.id;
+        d->program_id = link->pub.program_id;
+        d->hook = link->hook;
         d->registered = registered;
+        d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
         d->attachment = link->attachment;
         d->attachment.link_fds = g_new(int, link->attachment.n_links + 1);
         d->attachment.n_links = 0;
         d->done = done;
         d->userdata = userdata;
         link->state = LINK_DETACHING;
+        link->detaching = d;
         /* From here on it is going to be detached, by us or by the next one that starts. */
         if (!store_write_link(daemon->store, link, &error))
                 g_warning("Link %u: %s", link->pub.id, error->message);
@@ -285,12 +324,9 @@ static void unload_rest(Request *request)
         }
         link = registry_link(request->daemon->registry,
                              g_array_index(program->pub.links, uint32_t, 0));
-        /* Somebody else's Detach() is under way; it is done when it is done. */
+        /* Somebody else's Detach() is under way: what is there after it is looked at anew. */
         if (link->state == LINK_DETACHING) {
-                program->unloading = false;
-                request_fail(request,
-                             error_new(HOOK_BUSY, "Link %u of program %u is being detached.",
-                                       link->pub.id, id));
+                wait_detached(link, on_one_detached, request);
                 return;
         }
         link_detach(request->daemon, link, true, request->uid, on_one_detached, request);

@@ -32,10 +32,11 @@ void op_map_entries(void *service, sd_bus_message *m, uint32_t id, const void *a
 void op_map_open_fd(void *service, sd_bus_message *m, uint32_t id, const char *mode);
 
 /*
- * Detaches a link that is registered or was read from a state file (then @registered is false and
- * the link is freed at the end): marks its file, removes its pins, lets a worker detach it, removes
- * the file and the object. The worker is one of @uid, whose detaching this is. @done gets NULL, or an error where it is still attached. Called from the
- * main loop. A link that is being detached already: @done when that is over.
+ * Detaches a link that is registered and isn't being detached, or one that isn't registered (then it
+ * is freed at the end): marks its file, removes its pins, lets a worker detach it, removes the file
+ * and the object. The worker is one of @uid, whose detaching this is. @done gets NULL, or an error
+ * where it may still be attached: one that is registered then is as before, of the other the file
+ * stays, so that the next service that starts tries again. Called from the main loop.
  */
 typedef void (*DetachDone)(GError *error, void *userdata);
 void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachDone done,

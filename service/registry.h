@@ -46,6 +46,7 @@ typedef struct Link {
         KernHook hook; /* without descriptors */
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
+        struct Detaching *detaching; /* op-release.c's, while it goes on */
 } Link;
 
 struct Load {

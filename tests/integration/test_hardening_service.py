@@ -5,10 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from support import daemon, users
-from support.case import Case, needs_attach, until
-from support.consistency import rewrite
+from support.case import LINK, PROGRAM, Case, needs_attach, number, until
+from support.consistency import rewrite, tc_filters
 
 # Connections of one user's that have asked something and stay
 CROWD = """
@@ -93,3 +94,126 @@ class Starting(Case):
         self.daemon.pid()
         self.assertEqual(self.snapshot(), before)
         self.bus.detach(link)
+
+
+class Meanwhile(Case):
+    """What happens while a worker is at work, or nobody has come to it yet."""
+
+    def setUp(self):
+        super().setUp()
+        self.stopped = set()
+
+    def stop(self, *pids):
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            self.stopped.add(pid)
+
+    def go_on(self, *pids):
+        for pid in pids or list(self.stopped):
+            daemon.kill(pid, signal.SIGCONT)
+            self.stopped.discard(pid)
+
+    def tearDown(self):
+        self.go_on()
+
+    def attached(self, veth, n=1):
+        """A program, n tc links of it, and the daemon's pid; a worker is there that has attached."""
+        program = self.load("tc", "tc_count")
+        links = [self.bus.attach(program, interface=veth.name, direction="ingress")
+                 for _ in range(n)]
+        return program, links, self.daemon.pid()
+
+    @needs_attach("tc")
+    def test_interface_goes_before_a_worker_comes(self):
+        veth = self.veth()
+        _, links, pid = self.attached(veth, 5)
+        self.stop(*self.daemon.workers())
+        tokens = [self.bus.start(link, LINK, "Detach") for link in links]
+        time.sleep(0.2)
+        veth.remove()
+        until(lambda: not self.bus.list("Links"), "the links go")
+        self.go_on()
+        for token in tokens:
+            self.bus.wait(token)
+        self.assertEqual(self.daemon.running(), pid)
+        self.assertEqual(os.listdir(daemon.RUN + "/links"), [])
+
+    @needs_attach("tc")
+    def test_interface_goes_before_the_answer_is_read(self):
+        veth, other = self.veth(), self.veth()
+        program, links, pid = self.attached(other)
+        workers = self.daemon.workers()
+        self.stop(*workers)
+        token = self.bus.start_attach(program, interface=veth.name, direction="ingress")
+        until(lambda: len(os.listdir(daemon.RUN + "/links")) == 2, "the attachment is begun")
+        time.sleep(0.1)
+        self.stop(pid)
+        self.go_on(*workers)
+        until(lambda: tc_filters(veth.name), "the worker attaches")
+        time.sleep(0.1)
+        veth.remove()
+        self.go_on()
+        with self.refused("NoSuchInterface"):
+            self.bus.wait(token)
+        self.assertEqual(list(self.bus.list("Links")), links)
+        self.assertEqual(len(os.listdir(daemon.RUN + "/links")), 1)
+
+    @needs_attach("tc")
+    def test_unload_waits_for_detach(self):
+        program, links, _ = self.attached(self.veth(), 2)
+        self.stop(*self.daemon.workers())
+        detaching = [self.bus.start(link, LINK, "Detach") for link in links]
+        unloading = self.bus.start(program, PROGRAM, "Unload")
+        time.sleep(0.2)
+        self.go_on()
+        for token in (*detaching, unloading):
+            self.bus.wait(token)
+        self.assertEqual(self.bus.managed("Programs"), {})
+
+    @needs_attach("tc")
+    def test_stopped_while_attaching(self):
+        """The call is answered, and the filter goes, whatever the worker came to."""
+        veth = self.veth()
+        program, links, pid = self.attached(veth)
+        self.stop(*self.daemon.workers())
+        token = self.bus.start_attach(program, interface=veth.name, direction="egress")
+        until(lambda: len(os.listdir(daemon.RUN + "/links")) == 2, "the attachment is begun")
+        self.daemon.end()
+        with self.refused("Cancelled"):
+            self.bus.wait(token)
+        self.daemon.pid()
+        self.assertEqual(list(self.bus.list("Links")), links)
+        until(lambda: len(os.listdir(daemon.RUN + "/links")) == 1, "the file goes")
+        self.assertEqual(tc_filters(veth.name), 1)
+
+    @needs_attach("tc")
+    def test_stopped_while_probing(self):
+        """The name isn't taken on the way out."""
+        self.daemon.end()
+        os.unlink(daemon.RUN + "/features")
+        process = subprocess.Popen([daemon.DAEMON], stdin=subprocess.DEVNULL, text=True,
+                                   stderr=subprocess.PIPE)
+        self.stop(*until(lambda: daemon.children(process.pid), "it has a worker"))
+        self.assertIsNone(self.bus.pid())
+        process.terminate()
+        _, stderr = process.communicate()
+        self.assertEqual((process.returncode, stderr), (0, ""))
+
+    @needs_attach("tc")
+    def test_filters_of_others(self):
+        """The handles that the kernel chooses for them are in nobody's way."""
+        veth = self.veth()
+        program = self.load("tc", "tc_count")
+        pin = f"{daemon.PINS}/program/{number(program)}"
+        first = self.bus.attach(program, interface=veth.name, direction="ingress")
+        # The kernel counts from 1, as we do; here both are as far
+        for i in range(20):
+            subprocess.run(["tc", "filter", "add", "dev", veth.name, "ingress", "prio", "50",
+                            "handle", str(number(first) + 1 + i), "bpf", "da", "object-pinned", pin],
+                           check=True)
+        links = [first] + [self.bus.attach(program, interface=veth.name, direction="ingress")
+                           for _ in range(19)]
+        self.assertEqual(tc_filters(veth.name), 40)
+        for link in links:
+            self.bus.detach(link)
+        self.assertEqual(tc_filters(veth.name), 20)
