@@ -52,7 +52,7 @@ static void describe_program(uint32_t id, char *ret, size_t size)
         KernProgramInfo info;
 
         if (fd >= 0 && kern_program_info(fd, &info) >= 0)
-                snprintf(ret, size, "program %u (%s)", id, info.full_name);
+                snprintf(ret, size, "program %u (%s)", id, info.name);
         else
                 snprintf(ret, size, "program %u", id);
 }

@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 
 #include "kern-compat.h"
 #include "kern-info.h"
@@ -35,34 +34,6 @@ static int64_t boottime_offset_usec(void)
                 __atomic_store_n(&offset, have, __ATOMIC_RELAXED);
         }
         return have;
-}
-
-/* The function's name in the program's BTF; leaves @ret alone where there is none. */
-static void full_name_from_btf(int fd, uint32_t btf_id, char *ret, size_t size)
-{
-        struct bpf_func_info func = {0};
-        struct bpf_prog_info info = {
-                .nr_func_info = 1,
-                .func_info_rec_size = sizeof(func),
-                .func_info = kern_pointer(&func),
-        };
-        uint32_t len = sizeof(info);
-        const struct btf_type *type;
-        const char *name = NULL;
-        struct btf *btf;
-
-        if (bpf_prog_get_info_by_fd(fd, &info, &len) < 0 || info.nr_func_info == 0)
-                return;
-        btf = btf__load_from_kernel_by_id(btf_id);
-        if (!btf)
-                return;
-        type = btf__type_by_id(btf, func.type_id);
-        if (type && btf_is_func(type))
-                name = btf__name_by_offset(btf, type->name_off);
-        /* The main program comes first; anything else here is a kernel that orders differently. */
-        if (name && strncmp(name, ret, BPF_OBJ_NAME_LEN - 1) == 0 && strlen(name) < size)
-                memcpy(ret, name, strlen(name) + 1);
-        btf__free(btf);
 }
 
 /* The name that kernel/bpf/syscall.c gives the file, here without "anon_inode:". */
@@ -128,10 +99,6 @@ int kern_program_info(int fd, KernProgramInfo *ret)
         p.recursion_misses = info.recursion_misses;
         /* The kernel says how many there are, and filled in no more than there was room for. */
         p.n_map_ids = info.nr_map_ids < KERN_MAPS_MAX ? info.nr_map_ids : KERN_MAPS_MAX;
-
-        snprintf(p.full_name, sizeof(p.full_name), "%s", p.name);
-        if (strlen(p.name) == BPF_OBJ_NAME_LEN - 1 && p.btf_id != 0)
-                full_name_from_btf(fd, p.btf_id, p.full_name, sizeof(p.full_name));
 
         *ret = p;
         return 0;

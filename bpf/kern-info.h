@@ -10,8 +10,7 @@
 /*
  * What the kernel says of programs, maps and links, and the descriptors by which they are reached.
  * Thin over bpf(2); nothing here blocks or parses bytes that a caller chose, so the daemon calls it.
- * A call costs some microseconds; two are dearer and say so: kern_memlock(), and
- * kern_program_info() of a program whose name the kernel cut (it asks for the program's BTF).
+ * A call costs some microseconds; kern_memlock() is dearer and says so.
  */
 
 #define KERN_MAPS_MAX 64
@@ -19,8 +18,9 @@
 typedef struct KernProgramInfo {
         uint32_t id;
         enum bpf_prog_type prog_type;
+        /* As the kernel cut it. The rest is in BTF of whoever loaded the program, which only a worker
+         * may parse. */
         char name[BPF_OBJ_NAME_LEN];
-        char full_name[128]; /* from the program's BTF where the kernel cut the name; else name */
         char tag[BPF_TAG_SIZE * 2 + 1];
         bool gpl_compatible;
         uint64_t load_time_usec; /* CLOCK_REALTIME */

@@ -33,7 +33,7 @@ static char *presentable(const char *name)
 void bus_program_fill(BusProgram *pub, const KernProgramInfo *info)
 {
         pub->id = info->id;
-        pub->name = presentable(info->full_name[0] ? info->full_name : info->name);
+        pub->name = presentable(info->name);
         pub->type = g_strdup(kern_prog_type_name(info->prog_type));
         pub->kernel_type = g_strdup(pub->type);
         pub->section = g_strdup("");

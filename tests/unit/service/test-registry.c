@@ -100,7 +100,7 @@ int __wrap_kern_program_info(int fd, KernProgramInfo *ret)
         assert_true(fd >= 0);
         *ret = sample_program_info(opened, 0, NULL);
         /* Whoever loaded it may have called it anything. */
-        g_strlcpy(ret->full_name, "na\xffme", sizeof(ret->full_name));
+        g_strlcpy(ret->name, "na\xffme", sizeof(ret->name));
         return 0;
 }
 

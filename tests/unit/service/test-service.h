@@ -23,7 +23,6 @@ static inline KernProgramInfo sample_program_info(uint32_t id, size_t n_maps, co
                 .id = id,
                 .prog_type = BPF_PROG_TYPE_XDP,
                 .name = "kernel_name",
-                .full_name = "kernel_name",
                 .tag = "0011223344556677",
                 .gpl_compatible = true,
                 .n_map_ids = n_maps,
