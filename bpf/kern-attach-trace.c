@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "kern-attach-internal.h"
+#include "kern-info.h"
 
 /* The attach cookie of raw tracepoints came with Linux 6.10; older kernels refuse what they don't know. */
 static int cookie_too_new(KernDiag *diag)
@@ -89,7 +90,118 @@ int kern_lsm_active(void)
         return 0;
 }
 
-/* tp_btf, fentry, fexit, lsm: where the program goes was settled when it was loaded. */
+/* What a program was loaded for, as the kernel has it. */
+typedef struct Target {
+        char module[64]; /* whose BTF it is in; "vmlinux" for what is in no module */
+        char name[256];
+        bool is_function; /* a tracepoint's is the name of a type */
+} Target;
+
+/* What the BTF of that id is called. */
+static int read_btf_name(uint32_t id, char *ret, size_t size)
+{
+        struct bpf_btf_info info = {.name = kern_pointer(ret), .name_len = (uint32_t)size};
+        KERN_AUTO_CLOSE int fd = bpf_btf_get_fd_by_id(id);
+        uint32_t len = sizeof(info);
+
+        if (fd < 0 || bpf_btf_get_info_by_fd(fd, &info, &len) < 0)
+                return -errno;
+        /* A program may attach to another program as well; whoever wrote that chose its names. */
+        return info.kernel_btf ? 0 : -EINVAL;
+}
+
+static int read_target(uint32_t btf_id, uint32_t type_id, Target *ret)
+{
+        KERN_AUTO_BTF struct btf *base = NULL, *btf = NULL;
+        const struct btf_type *type;
+        const char *name = NULL;
+        int r;
+
+        r = read_btf_name(btf_id, ret->module, sizeof(ret->module));
+        if (r < 0)
+                return r;
+        if (strcmp(ret->module, "vmlinux") != 0) {
+                base = btf__load_vmlinux_btf();
+                if (!base)
+                        return -errno;
+        }
+        btf = btf__load_from_kernel_by_id_split(btf_id, base);
+        if (!btf)
+                return -errno;
+        type = btf__type_by_id(btf, type_id);
+        if (type)
+                name = btf__name_by_offset(btf, type->name_off);
+        if (!name || strlen(name) >= sizeof(ret->name))
+                return -EINVAL;
+        memcpy(ret->name, name, strlen(name) + 1);
+        ret->is_function = btf_is_func(type);
+        return 0;
+}
+
+/* @name without @prefix; NULL if it has another. */
+static const char *skip_prefix(const char *name, const char *prefix)
+{
+        size_t n = strlen(prefix);
+
+        return strncmp(name, prefix, n) == 0 ? name + n : NULL;
+}
+
+/* How types that are one to BPF_PROG_LOAD name their targets. */
+static const char *target_prefix(const KernType *type)
+{
+        return type->attach_type == BPF_TRACE_RAW_TP ? "btf_trace_"
+               : type->attach_type == BPF_LSM_MAC    ? "bpf_lsm_"
+                                                     : "";
+}
+
+/* Whether @where is the target's name: "NAME", or "MODULE:NAME" as libbpf takes it in a section. */
+static bool is_target(const Target *target, const KernType *type, const char *where)
+{
+        const char *name = skip_prefix(target->name, target_prefix(type));
+        const char *colon = strchr(where, ':');
+
+        if (!name || target->is_function == (type->attach_type == BPF_TRACE_RAW_TP))
+                return false;
+        if (!colon)
+                return strcmp(where, name) == 0;
+        return strlen(target->module) == (size_t)(colon - where) &&
+               strncmp(where, target->module, (size_t)(colon - where)) == 0 &&
+               strcmp(colon + 1, name) == 0;
+}
+
+/*
+ * Where the program goes was settled when it was loaded, by a process that had parsed a caller's
+ * file. What the hook says is what somebody allowed, so it must be what the kernel has.
+ */
+static int check_target(int prog_fd, const KernHook *hook, const char *where, KernDiag *diag)
+{
+        KernProgramInfo info;
+        Target target;
+        const char *name;
+        int r;
+
+        r = kern_program_info(prog_fd, &info);
+        if (r >= 0 && info.attach_btf_id == 0)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_TYPE_MISMATCH,
+                                 "The program is no %s program: it was loaded for nothing that "
+                                 "BTF describes",
+                                 hook->type->name);
+        if (r >= 0)
+                r = read_target(info.attach_btf_obj_id, info.attach_btf_id, &target);
+        if (r < 0)
+                return kern_fail(diag, r, KERN_ERROR_FAILED,
+                                 "Can't find out what the program was loaded for: %s",
+                                 strerror(-r));
+        if (is_target(&target, hook->type, where))
+                return 0;
+
+        name = target.is_function ? NULL : skip_prefix(target.name, "btf_trace_");
+        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                         "The program was loaded for %s %s, not for %s",
+                         name ? "tracepoint" : "function", name ? name : target.name, where);
+}
+
+/* tp_btf, fentry, fexit, lsm */
 int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
 {
         const KernType *type = hook->type;
@@ -97,6 +209,9 @@ int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachmen
         const char *where = raw ? hook->tracepoint : hook->function;
         int fd;
 
+        fd = check_target(prog_fd, hook, where, diag);
+        if (fd < 0)
+                return fd;
         /* Elsewise the kernel attaches it all the same, and never asks it: no error, no protection. */
         if (type->attach_type == BPF_LSM_MAC && kern_lsm_active() == 0)
                 return kern_fail(

@@ -13,12 +13,13 @@
  *
  * What the kernel is asked for, so that the worker can be confined to it. System calls beyond memory,
  * read, pread, close, fstat: bpf (LINK_CREATE, LINK_DETACH, RAW_TRACEPOINT_OPEN, OBJ_GET_INFO_BY_FD,
- * PROG_GET_FD_BY_ID), perf_event_open, ioctl (PERF_EVENT_IOC_ENABLE; SIOCGIFNAME), lsm_list_modules,
+ * PROG_GET_FD_BY_ID, BTF_GET_FD_BY_ID), perf_event_open, ioctl (PERF_EVENT_IOC_ENABLE; SIOCGIFNAME), lsm_list_modules,
  * and for sockets, all AF_NETLINK and NETLINK_ROUTE, socket, setsockopt, bind, getsockname, sendto,
  * sendmsg, recvmsg. Files opened, all for reading:
  *   /sys/kernel/tracing/events/GROUP/NAME/id or below /sys/kernel/debug/tracing: tracepoint;
  *   /sys/bus/event_source/devices/{kprobe,uprobe}/{type,format/retprobe}: kprobes and uprobes;
  *   /sys/devices/system/cpu/online: perf_event;
+ *   /sys/kernel/btf/vmlinux: tp_btf, fentry, fexit, lsm, where a module has the target;
  *   /sys/kernel/security/lsm: lsm, on kernels before 6.8.
  * The kernel resolves, but does not open for us, /proc/self/fd/N of a uprobe's target: /proc must be
  * there. Interfaces are those of the network namespace that the process is in.
@@ -114,6 +115,9 @@ typedef struct KernAttachment {
 
 /*
  * Attaches. Where this fails nothing stays attached.
+ *
+ * tp_btf, fentry, fexit and lsm programs go where they were loaded for. The hook must say the same, and
+ * what the kernel says is what counts: KERN_ERROR_INVALID_ARGUMENT otherwise.
  *
  * tc goes through a clsact filter, the one kind of hook without kernel links: n_links is 0 and the
  * attachment lives until kern_detach() or the interface's end. All others, xdp too, live as long as

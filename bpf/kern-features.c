@@ -18,13 +18,6 @@ static const struct bpf_insn nothing[] = {
         {.code = BPF_JMP | BPF_EXIT},
 };
 
-static void btf_freep(struct btf **btf)
-{
-        btf__free(*btf);
-}
-
-#define KERN_AUTO_BTF __attribute__((cleanup(btf_freep)))
-
 #define CLOSE_LATER_MAX 8
 
 typedef struct Probe {

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <bpf/btf.h>
+
 /*
  * libbpf's warnings, kept instead of printed: they often know better than errno what went wrong.
  * One capture at a time per thread; what is written while there is none is dropped.
@@ -27,3 +29,10 @@ bool kern_capture_find(const KernCapture *capture, const char *before, const cha
 
 /* The last line, without its end; "" if there is none. */
 void kern_capture_last(const KernCapture *capture, char *ret, size_t size);
+
+static inline void kern_btf_freep(struct btf **btf)
+{
+        btf__free(*btf);
+}
+
+#define KERN_AUTO_BTF __attribute__((cleanup(kern_btf_freep)))

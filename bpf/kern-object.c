@@ -210,6 +210,15 @@ static void list_types(char *ret, size_t size)
                 n += (size_t)snprintf(ret + n, size - n, "%s%s", n > 0 ? ", " : "", t->name);
 }
 
+/*
+ * libbpf reads the name behind the slash as the type that it is told: "tp_btf/NAME" loaded as fentry
+ * would go on a function of that name, while everybody else reads a tracepoint's.
+ */
+static bool same_target(const KernType *says, const KernType *wish)
+{
+        return !says || !(says->needs_btf || wish->needs_btf) || says->required == wish->required;
+}
+
 /* The type that a program is loaded as; sets it in libbpf where that differs from the section's. */
 static int choose_type(struct bpf_program *program, const KernType *wish, const KernType **ret,
                        KernDiag *diag)
@@ -240,6 +249,12 @@ static int choose_type(struct bpf_program *program, const KernType *wish, const 
                                  "loaded as %s",
                                  name, section, says ? says->name : kern_prog_type_name(known),
                                  wish->name);
+
+        if (!same_target(says, wish))
+                return kern_fail(diag, -EINVAL, KERN_ERROR_TYPE_MISMATCH,
+                                 "Program %s is in section \"%s\", which names what a %s program "
+                                 "attaches to, so that it can't be loaded as %s",
+                                 name, section, says->name, wish->name);
 
         if (known == BPF_PROG_TYPE_UNSPEC)
                 r = bpf_program__set_type(program, wish->prog_type);

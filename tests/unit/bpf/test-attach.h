@@ -162,6 +162,16 @@ static inline void open_once(void)
         close(fd);
 }
 
+/* Whatever a hook is said to be: a program that was loaded for one goes on no other. */
+static inline void must_be_as_loaded(KernObject *object, KernHook hook)
+{
+        if (hook.type->attach_type == BPF_TRACE_RAW_TP)
+                put(hook.tracepoint, "sched_switch");
+        else
+                put(hook.function, "sched_switch");
+        must_fail(object, &hook, KERN_ERROR_INVALID_ARGUMENT, "not for sched_switch");
+}
+
 /* A program on a kernel function that opening a file calls. */
 static inline void run_kernel_function(const char *file, const char *program, const char *type,
                                        const char *function, uint32_t index)
@@ -175,6 +185,8 @@ static inline void run_kernel_function(const char *file, const char *program, co
                 skip();
                 return;
         }
+        if (hook.type->needs_btf)
+                must_be_as_loaded(object, hook);
         put(hook.function, function);
         kern_diag_clear(&diag);
         if (kern_attach(object->programs[0].fd, &hook, &attachment, &diag) < 0) {

@@ -3,6 +3,27 @@
 
 #include "test-attach.h"
 
+/* Loaded for a tracepoint, said to be for a function: the kernel doesn't tell these types apart. */
+static void test_other_type(void **state)
+{
+        static const char *const types[] = {"fentry", "fexit", "lsm"};
+        KernObject *object = load_if_possible("tp_btf", "tp_btf_fork");
+
+        (void)state;
+        if (!object) {
+                skip();
+                return;
+        }
+        for (size_t i = 0; i < KERN_ELEMENTSOF(types); i++) {
+                KernHook hook = hook_of(types[i], BIT(FUNCTION));
+
+                put(hook.function, "sched_process_fork");
+                must_fail(object, &hook, KERN_ERROR_INVALID_ARGUMENT,
+                          "loaded for tracepoint sched_process_fork");
+        }
+        kern_object_free(object);
+}
+
 static void run_raw(const char *file, const char *program, const char *type)
 {
         KernObject *object = load_one(file, program, NULL);
@@ -23,6 +44,8 @@ static void run_raw(const char *file, const char *program, const char *type)
         if (strcmp(type, "raw_tracepoint") == 0) {
                 put(hook.tracepoint, "no_such_tracepoint");
                 must_fail(object, &hook, KERN_ERROR_NO_SUCH_TRACEPOINT, "no_such_tracepoint");
+        } else {
+                must_be_as_loaded(object, hook);
         }
         kern_object_free(object);
 }
@@ -93,11 +116,9 @@ static void test_lsm(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_raw_tracepoint),
-                cmocka_unit_test(test_tp_btf),
-                cmocka_unit_test(test_fentry),
-                cmocka_unit_test(test_fexit),
-                cmocka_unit_test(test_lsm),
+                cmocka_unit_test(test_raw_tracepoint), cmocka_unit_test(test_tp_btf),
+                cmocka_unit_test(test_other_type),     cmocka_unit_test(test_fentry),
+                cmocka_unit_test(test_fexit),          cmocka_unit_test(test_lsm),
         };
 
         return run_attach_tests(tests, NULL, clear_diag);

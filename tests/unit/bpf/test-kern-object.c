@@ -130,6 +130,13 @@ static void test_types(void **state)
         expect_refused("tc", &options, KERN_ERROR_TYPE_MISMATCH, "xdp");
         options = wish("plain_socket", "tc");
         expect_refused("plain_section", &options, KERN_ERROR_TYPE_MISMATCH, "socket");
+        /* one to the kernel, but the name in the section would be that of something else */
+        options = wish("tp_btf_fork", "fentry");
+        expect_refused("tp_btf", &options, KERN_ERROR_TYPE_MISMATCH, "tp_btf program attaches to");
+        options = wish("tp_btf_fork", "fexit");
+        expect_refused("tp_btf", &options, KERN_ERROR_TYPE_MISMATCH, "can't be loaded as fexit");
+        options = wish("fentry_open", "tp_btf");
+        expect_refused("fentry", &options, KERN_ERROR_TYPE_MISMATCH, "can't be loaded as tp_btf");
         options = wish("plain_prog", NULL);
         expect_refused("plain_section", &options, KERN_ERROR_UNKNOWN_SECTION, "\"prog\"");
         options = wish("plain_prog", "fentry");
