@@ -11,7 +11,8 @@ from support import bpf, objects
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
-from support.hooks import TARGET, Cgroup, fork, hooks, make_directory, run_target
+from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, run_target,
+                           symbol_offset)
 
 
 class Types(Case):
@@ -258,14 +259,11 @@ class Wrong(Case):
             process.stdin.close()
         self.unload_all()
         # By its place in the file, which needs no symbols
-        symbols = subprocess.run(["nm", TARGET], stdout=subprocess.PIPE, text=True, check=False).stdout
-        place = [int(line.split()[0], 16) for line in symbols.splitlines()
-                 if line.endswith(" target_add")]
-        if place:
-            probe = self.load("uprobe", "uprobe_anywhere")
-            link = self.bus.attach(probe, target=TARGET, offset=place[0])
-            self.assertEqual(self.bus.get(link, LINK, "Offset"), place[0])
-            self.assert_counts(probe, run_target)
+        place = symbol_offset(TARGET, "target_add")
+        probe = self.load("uprobe", "uprobe_anywhere")
+        link = self.bus.attach(probe, target=TARGET, offset=place)
+        self.assertEqual(self.bus.get(link, LINK, "Offset"), place)
+        self.assert_counts(probe, run_target)
 
     @needs_attach("cgroup_skb")
     def test_cgroup(self):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 from support import objects
 from support.case import LINK, MAP, PROGRAM, Case, can_attach, needs_attach, number
@@ -284,7 +285,6 @@ class Forms(Tool):
                     events = [json.loads(line) for line in monitor.stdout.readlines() or ()]
                     if events:
                         break
-                    import time
                     time.sleep(0.05)
                 self.assertTrue(events)
                 self.assertEqual(events[0]["event"] in ("added", "removed", "changed"), True)

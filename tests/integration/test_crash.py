@@ -3,14 +3,16 @@
 
 import os
 import random
+import shutil
 import signal
 import struct
+import subprocess
 import time
 
 from support import bpf, daemon, objects
 from support.case import LINK, PROGRAM, BusError, Case, can_attach, needs_attach, number, until
 from support.consistency import check, rewrite, tc_filters
-from support.hooks import fork, hooks
+from support.hooks import Cgroup, fork, hooks
 
 ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", "40"))
 SIGNALS = (signal.SIGTERM, signal.SIGKILL)
@@ -366,7 +368,6 @@ class HalfDone(Case):
     def test_bpffs_emptied_with_its_directories(self):
         self.load("tcx", "tcx_ingress")
         self.stopped()
-        import shutil
         shutil.rmtree(daemon.PINS)
         self.daemon.pid()
         self.assertEqual(self.bus.managed("Programs"), {})
@@ -539,7 +540,6 @@ class Meanwhile(Case):
 
     @needs_attach("cgroup_skb")
     def test_cgroup_removed(self):
-        from support.hooks import Cgroup
         cgroup = Cgroup()
         program = self.load("cgroup_skb", "cgroup_egress")
         self.bus.attach(program, cgroup=cgroup.path)
@@ -553,7 +553,6 @@ class Meanwhile(Case):
         check(self)
 
     def test_tc_filter_removed_by_somebody(self):
-        import subprocess
         veth = self.veth()
         program = self.load("tc", "tc_count")
         self.bus.attach(program, interface=veth.name, direction="ingress")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The service leaves when it has nothing to do, and nobody notices."""
 
+import os
+import subprocess
 import time
 
 from support import daemon
@@ -39,7 +41,6 @@ class Idle(Case):
         self.assertIsNone(process.poll())
 
     def test_stays_for_a_request_that_takes_long(self):
-        import os
         process = self.start(1)
         ours, theirs = os.pipe()
         self.keep(ours), self.keep(theirs)
@@ -89,7 +90,6 @@ class Idle(Case):
         self.assertEqual(process.wait(20), 0)
 
     def test_wrong_arguments(self):
-        import subprocess
         for argument in ("--idle-timeout=x", "--idle-timeout=-1", "--nothing", "argument"):
             done = subprocess.run([daemon.DAEMON, argument], stdin=subprocess.DEVNULL, check=False,
                                   stderr=subprocess.PIPE, timeout=20)
@@ -100,7 +100,6 @@ class Idle(Case):
 
     def test_a_second_one_gives_up(self):
         """One at a time has the state."""
-        import subprocess
         self.daemon.pid()
         before = self.snapshot()
         with subprocess.Popen([daemon.DAEMON], stdin=subprocess.DEVNULL,

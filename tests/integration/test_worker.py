@@ -23,8 +23,11 @@ class Workers(Case):
         return {w: s for w, s in found.items() if s.get("Seccomp") == "2"}
 
     def one(self):
-        pid, = until(self.confined, "a worker has taken its role")
-        return pid, status(pid)
+        """The only one that is busy, once it is the only one."""
+        def only():
+            found = self.confined()
+            return list(found.items()) if len(found) == 1 else None
+        return until(only, "one worker has taken its role")[0]
 
     def assert_confined(self, state, capabilities):
         for name in ("CapEff", "CapPrm"):

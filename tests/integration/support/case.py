@@ -15,6 +15,8 @@ shared = {}
 
 def root_bus():
     if "bus" not in shared:
+        if daemon.has_systemd():
+            daemon.lift_start_limit()
         shared["bus"] = bus.Bus()
     return shared["bus"]
 

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import socket
+import struct
 import subprocess
 import time
 
@@ -36,6 +37,26 @@ def open_file():
 
 def run_target(lines=1):
     subprocess.run([TARGET], input="\n" * lines, text=True, check=True, stdout=subprocess.PIPE)
+
+
+def symbol_offset(path, name):
+    """Where in the file a symbol's code is."""
+    with open(path, "rb") as f:
+        data = f.read()
+    start, = struct.unpack_from("=Q", data, 40)
+    size, count = struct.unpack_from("=HH", data, 58)
+    # name, type, flags, address, offset, size, link
+    sections = [struct.unpack_from("=IIQQQQI", data, start + i * size) for i in range(count)]
+    for _, kind, _, _, offset, length, link in sections:
+        if kind != 2:  # SHT_SYMTAB
+            continue
+        names = sections[link][4]
+        for place in range(offset, offset + length, 24):
+            at, _, _, index, value = struct.unpack_from("=IBBHQ", data, place)
+            begin = names + at
+            if data[begin:data.index(b"\0", begin)] == name.encode():
+                return value - sections[index][3] + sections[index][4]
+    raise KeyError(name)
 
 
 def spin():

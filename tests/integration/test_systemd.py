@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Under systemd: the unit, and sessions of logind's."""
+
+import os
+import subprocess
+
+from support import daemon, objects, rules
+from support.bus import NAME
+from support.case import Case, until
+
+SOURCE = os.environ.get("BPFKEEPER_SOURCE", ".")
+UNIT = "bpfkeeper.service"
+
+
+def systemctl(*arguments, check=True):
+    return subprocess.run(["systemctl", *arguments], check=check, text=True,
+                          stdout=subprocess.PIPE).stdout
+
+
+def show(name):
+    return systemctl("show", "--property", name, "--value", UNIT).strip()
+
+
+class Systemd(Case):
+    def setUp(self):
+        if not daemon.has_systemd():
+            self.skipTest("PID 1 isn't systemd")
+        super().setUp()
+
+    def drop_in(self, text):
+        """Settings of the unit's for this test."""
+        path = f"/run/systemd/system/{UNIT}.d/this-test.conf"
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+        systemctl("daemon-reload")
+        self.daemon.end()
+
+        def restore():
+            os.unlink(path)
+            systemctl("daemon-reload")
+            self.daemon.end()
+        self.addCleanup(restore)
+
+
+class Unit(Systemd):
+    def test_activated_as_a_unit(self):
+        systemctl("stop", UNIT)
+        self.assertEqual(show("ActiveState"), "inactive")
+        pid = self.daemon.pid()
+        self.assertEqual(show("ActiveState"), "active")
+        self.assertEqual(show("MainPID"), str(pid))
+        self.assertEqual(show("Type"), "dbus")
+        self.assertIn(UNIT, systemctl("status", UNIT))
+        for worker in self.daemon.workers():
+            with open(f"/proc/{worker}/cgroup", encoding="ascii") as f:
+                self.assertIn(UNIT, f.read())
+
+    def test_restart_and_stop_keep_everything(self):
+        veth = self.veth()
+        program = self.load("tc", "tc_count")
+        self.bus.attach(program, interface=veth.name, direction="ingress")
+        self.bus.attach(self.load("tcx", "tcx_ingress"), interface=veth.name)
+        before = self.snapshot()
+        for command in (["restart"], ["stop"], ["kill", "--signal=SIGKILL"], ["try-restart"]):
+            with self.subTest(command=command):
+                pid = self.daemon.pid()
+                systemctl(*command, UNIT)
+                until(lambda p=pid: not daemon.is_alive(p), "it ends")
+                owner = self.bus.owner()
+                until(lambda p=pid: self.bus.pid() != p, f"{owner} is gone")
+                self.assert_counts(program, veth.receive)
+                self.assertEqual(self.snapshot(), before)
+
+    def test_killed_it_is_started_again(self):
+        pid = self.daemon.pid()
+        daemon.kill(pid)
+        until(lambda: show("ActiveState") == "active" and show("MainPID") not in ("0", str(pid)),
+              "systemd starts it again")
+        self.assertEqual(show("Result"), "success")
+
+    def test_leaves_when_idle(self):
+        self.drop_in("[Service]\nExecStart=\nExecStart=/usr/libexec/bpfkeeperd --idle-timeout=1\n")
+        program = self.load("tc", "tc_count")
+        pid = self.daemon.pid()
+        until(lambda: show("ActiveState") == "inactive", "it leaves")
+        self.assertEqual(show("Result"), "success")
+        self.assertIn(program, self.bus.managed("Programs"))
+        self.assertNotEqual(self.daemon.pid(), pid)
+
+    def test_hardening_is_in_force(self):
+        pid = self.daemon.pid()
+        state = daemon.status(pid)
+        self.assertEqual(state["NoNewPrivs"], "1")
+        self.assertEqual(state["Seccomp"], "2")
+        inside = ["nsenter", "--mount", "--target", str(pid), "--"]
+        for path, writable in (("/usr/x", False), ("/etc/x", False), ("/home/x", False),
+                               ("/run/bpfkeeper/.new-x", True), ("/proc/sys/kernel/x", False)):
+            done = subprocess.run([*inside, "touch", path], stderr=subprocess.PIPE, check=False)
+            self.assertEqual(done.returncode == 0, writable, path)
+        os.unlink("/run/bpfkeeper/.new-x")
+        # Pins are where everybody sees them
+        self.load("tc")
+        self.assertTrue(os.listdir(daemon.PINS + "/program"))
+
+    def test_journal(self):
+        pid = self.daemon.pid()
+        out = subprocess.run(["systemd-analyze", "verify", "--man=no", UNIT], check=False, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(out.returncode, 0, out.stdout)
+        self.assertTrue(pid)
+
+    def test_masked_polkit(self):
+        """A polkit that can't be started is none: root may, others NoAuthority."""
+        systemctl("mask", "--runtime", "polkit.service")
+        self.addCleanup(rules.check, self.bus, self.carol.name, "org.bpfkeeper1.load.xdp")
+        self.addCleanup(systemctl, "unmask", "--runtime", "polkit.service")
+        systemctl("stop", "polkit.service")
+        self.load("tc")
+        with self.refused("NoAuthority"):
+            self.load("tc", who=self.alice)
+        self.alice.inspect(self.object("tc"))
+
+
+class Sessions(Systemd):
+    """allow_any is not allow_active: an active session may be asked for a password and remembered."""
+
+    RULE = """
+polkit.addRule(function (action, subject) {
+    if (action.id === "org.bpfkeeper1.load.xdp" && subject.active && subject.local)
+        return polkit.Result.YES;
+    return polkit.Result.NOT_HANDLED;
+});"""
+
+    def in_session(self, user, *command):
+        return subprocess.run([SOURCE + "/tests/lib/session", user, *command], check=False, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, timeout=120)
+
+    def test_rules_see_whether_it_is_active(self):
+        self.rules.write(self.RULE)
+        load = ["bpfctl", "--no-ask-password", "load", objects.path("packet_counter")]
+        done = self.in_session("bob", *load)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        status, _, err = self.bob.run(*load)
+        self.assertEqual(status, 3, err)
+        self.assertEqual(len(self.bus.managed("Programs")), 1)
+
+    def test_as_shipped_an_active_session_needs_a_password(self):
+        done = self.in_session("bob", "bpfctl", "--no-ask-password", "load", objects.path("tc"))
+        self.assertEqual(done.returncode, 3, done.stdout)
+        done = self.in_session("bob", "pkcheck", "--action-id", "org.bpfkeeper1.load.xdp",
+                               "--process", "1")
+        self.assertNotEqual(done.returncode, 0)
+        actions = subprocess.run(["pkaction", "--verbose", "--action-id", NAME + ".load.xdp"],
+                                 check=True, text=True, stdout=subprocess.PIPE).stdout
+        self.assertRegex(actions, r"implicit any:\s+auth_admin\n")
+        self.assertRegex(actions, r"implicit active:\s+auth_admin_keep")
