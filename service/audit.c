@@ -13,6 +13,19 @@
 #define MESSAGE_ID_DONE "964d9ba37fb94b8caec99b966a17518b"
 #define MESSAGE_ID_FAILED "7e49ffc2116a407ea241ee1aba61d1b4"
 #define MESSAGE_ID_DENIED "e4c3a547335844bca692e9fa47be0c9e"
+#define MESSAGE_ID_MORE "2e206db5a38c44bbb663b69a19e0c111"
+
+/* So many failures of a uid are noted in such a time. */
+#define FAILURES_MAX 10
+#define FAILURES_SEC 10
+
+typedef struct Failures {
+        uid_t uid;
+        unsigned n;
+        guint timeout;
+} Failures;
+
+static GHashTable *failures; /* uid → Failures; only those of the last seconds */
 
 static void send_entry(const Request *request, int priority, const char *message_id,
                        const char *result, const char *object, const char *message)
@@ -41,6 +54,51 @@ void audit_done(const Request *request, BusKind kind, uint32_t id, const char *f
         send_entry(request, LOG_INFO, MESSAGE_ID_DONE, "done", bus_path(kind, id, path), message);
 }
 
+static void failures_free(void *p)
+{
+        Failures *f = p;
+
+        if (f->timeout)
+                g_source_remove(f->timeout);
+        if (f->n > FAILURES_MAX)
+                (void)sd_journal_send("MESSAGE=uid %u: %u more failures were not noted", f->uid,
+                                      f->n - FAILURES_MAX, "PRIORITY=%i", LOG_NOTICE,
+                                      "MESSAGE_ID=%s", MESSAGE_ID_MORE, "BPFKEEPER_UID=%u", f->uid,
+                                      NULL);
+        g_free(f);
+}
+
+static gboolean on_timeout(gpointer userdata)
+{
+        Failures *f = userdata;
+
+        f->timeout = 0;
+        g_hash_table_remove(failures, GUINT_TO_POINTER(f->uid));
+        return G_SOURCE_REMOVE;
+}
+
+void audit_flush(void)
+{
+        g_clear_pointer(&failures, g_hash_table_unref);
+}
+
+/* Counts it, and tells whether it is one too many. */
+static bool is_too_much(uid_t uid)
+{
+        Failures *f;
+
+        if (!failures)
+                failures = g_hash_table_new_full(NULL, NULL, NULL, failures_free);
+        f = g_hash_table_lookup(failures, GUINT_TO_POINTER(uid));
+        if (!f) {
+                f = g_new0(Failures, 1);
+                f->uid = uid;
+                f->timeout = g_timeout_add_seconds(FAILURES_SEC, on_timeout, f);
+                g_hash_table_insert(failures, GUINT_TO_POINTER(uid), f);
+        }
+        return ++f->n > FAILURES_MAX;
+}
+
 static bool is_noted(const Request *request)
 {
         static const char *const methods[] = {"Load", "Attach", "Detach", "Unload", NULL};
@@ -61,7 +119,7 @@ void audit_failed(const Request *request, const GError *error)
         bool denied = is_denial(error);
         g_autofree char *message = NULL;
 
-        if (!is_noted(request))
+        if (!request->known || !is_noted(request) || is_too_much(request->uid))
                 return;
         message = g_strdup_printf("%s %s: %s", sd_bus_message_get_member(request->m),
                                   denied ? "denied" : "failed", error->message);

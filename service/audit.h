@@ -21,5 +21,12 @@
 void audit_done(const Request *request, BusKind kind, uint32_t id, const char *format, ...)
         G_GNUC_PRINTF(4, 5);
 
-/* It didn't. Only the methods above are noted. */
+/*
+ * It didn't. Only the methods above are noted, of callers whose uid is known, and of each uid so many
+ * in a while: then how many more there were. Failing costs a caller nothing, and the journal is
+ * everybody's.
+ */
 void audit_failed(const Request *request, const GError *error);
+
+/* At the end: says what was not noted so far. */
+void audit_flush(void);

@@ -9,6 +9,7 @@
 #include <glib-unix.h>
 #include <systemd/sd-daemon.h>
 
+#include "audit.h"
 #include "bus-source.h"
 #include "errors.h"
 #include "netwatch.h"
@@ -415,6 +416,7 @@ static void stop(Daemon *daemon)
         /* Answers all that is in flight, while everything that answers need is still there. */
         worker_pool_free(daemon->workers);
         daemon->workers = NULL;
+        audit_flush();
         netwatch_free(daemon->netwatch);
         peer_table_free(daemon->peers);
         bus_api_free(daemon->api);

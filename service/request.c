@@ -60,6 +60,7 @@ static void on_peer(Peer *peer, void *userdata)
         }
         request->peer = peer;
         request->uid = peer->uid;
+        request->known = true;
         peer_watch(peer, on_vanished, request);
         if (!quota_charge(request->daemon->quota, peer->uid, CHARGE_REQUESTS, 1, &error)) {
                 request_fail(request, error);

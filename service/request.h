@@ -11,6 +11,7 @@ typedef struct Request {
         Daemon *daemon;
         sd_bus_message *m;
         uid_t uid;
+        bool known;                /* the uid; not so where the caller left at once */
         GCancellable *cancellable; /* cancelled when the caller leaves the bus */
         void *op;                  /* the operation's own */
         /* private */
