@@ -460,7 +460,7 @@ class HalfDone(Case):
             for content in (b"", b"\0\xff\0\xff" * 100, b"[Load]\n", b"[Link]\nVersion=1\n",
                             b"[Load]\nVersion=1\n[Program 1]\nType=nothing\n", b"x" * 100000):
                 with self.subTest(place=place, content=content[:20]):
-                    path = f"{daemon.RUN}/{place}/4000000000"
+                    path = f"{daemon.RUN}/{place}/1000000"
                     self.stopped()
                     with open(path, "wb") as f:
                         f.write(content)

@@ -223,7 +223,11 @@ class Signals(Case):
         heard = []
 
         def on_signal(connection, sender, path, interface, member, parameters):
-            heard.append((member, path, parameters.unpack()))
+            values = parameters.unpack()
+            # Things of others come and go on the same machine
+            if member != "InterfacesAdded" or all(v.get("Managed", True)
+                                                  for v in values[1].values()):
+                heard.append((member, path, values))
         subscription = self.bus.connection.signal_subscribe(
             NAME, None, None, None, None, Gio.DBusSignalFlags.NONE, on_signal)
         try:
@@ -264,7 +268,7 @@ class Signals(Case):
 
         heard = self.listen(lambda: self.bus.unload(program), 2)
         removed = {v[0] for member, _, v in heard if member == "InterfacesRemoved"}
-        self.assertEqual(removed, {program, hits})
+        self.assertLessEqual({program, hits}, removed)
 
     def test_programs_of_a_map(self):
         xdp, tc = self.load("shared_map")
