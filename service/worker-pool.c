@@ -381,36 +381,36 @@ static unsigned count_busy(const WorkerPool *pool, uid_t uid)
         return n;
 }
 
-static bool has_living(const WorkerPool *pool)
-{
-        foreach_worker(w, pool) if (!w->dying) return true;
-        return false;
-}
-
-static Worker *find_spare(const WorkerPool *pool)
-{
-        foreach_worker(w, pool) if (w->role == WORKER_ROLE_NONE && !w->dying) return w;
-        return NULL;
-}
-
-static Worker *find_own(const WorkerPool *pool, WorkerRole role, uid_t uid)
+/* One that is idle; a spare has no role and is of uid 0. */
+static Worker *find_idle(const WorkerPool *pool, WorkerRole role, uid_t uid)
 {
         foreach_worker(w, pool) if (w->role == role && w->uid == uid && !w->call &&
                                     !w->dying) return w;
         return NULL;
 }
 
-/* Whether the role has room, whoever the owner is. */
-static bool has_room(const WorkerPool *pool, WorkerRole role)
+/* Whether the role has room; the administrator need not mind what users do. */
+static bool has_room(const WorkerPool *pool, WorkerRole role, uid_t uid)
 {
         unsigned n;
 
-        if (role == WORKER_ROLE_ATTACH)
+        if (role == WORKER_ROLE_ATTACH || uid == 0)
                 return true;
         n = count_role(pool, WORKER_ROLE_INSPECT);
         if (role == WORKER_ROLE_INSPECT && n >= WORKERS_INSPECT_MAX)
                 return false;
         return n + count_role(pool, WORKER_ROLE_LOAD) < WORKERS_PARSING_MAX;
+}
+
+/* Whether its uid may have one more of the role: of inspecting ones a second only while few do. */
+static bool may_have(const WorkerPool *pool, const WorkerCall *c)
+{
+        unsigned n = count_own(pool, c->role, c->uid);
+
+        if (n > 0 && c->role == WORKER_ROLE_INSPECT && c->uid != 0 &&
+            count_role(pool, c->role) >= WORKERS_INSPECT_MAX / 2)
+                return false;
+        return n < WORKERS_PER_UID;
 }
 
 /*
@@ -419,10 +419,10 @@ static bool has_room(const WorkerPool *pool, WorkerRole role)
  */
 static Worker *find_worker(const WorkerPool *pool, const WorkerCall *c)
 {
-        Worker *w = find_own(pool, c->role, c->uid);
+        Worker *w = find_idle(pool, c->role, c->uid);
 
-        if (!w && count_own(pool, c->role, c->uid) < WORKERS_PER_UID && has_room(pool, c->role))
-                w = find_spare(pool);
+        if (!w && may_have(pool, c) && has_room(pool, c->role, c->uid))
+                w = find_idle(pool, WORKER_ROLE_NONE, 0);
         return w && w->ready ? w : NULL;
 }
 
@@ -461,10 +461,11 @@ static WorkerCall *find_call(const WorkerPool *pool, Worker **ret)
  */
 static void evict_for(WorkerPool *pool, const WorkerCall *c)
 {
-        const bool full = pool->workers->len >= WORKERS_MAX && !find_spare(pool);
-        const bool room = has_room(pool, c->role);
+        const bool full =
+                pool->workers->len >= WORKERS_MAX && !find_idle(pool, WORKER_ROLE_NONE, 0);
+        const bool room = has_room(pool, c->role, c->uid);
 
-        if ((room && !full) || count_own(pool, c->role, c->uid) >= WORKERS_PER_UID)
+        if ((room && !full) || !may_have(pool, c))
                 return;
         foreach_worker(w, pool) if (w->evicted) return;
         foreach_worker(w, pool) if (!w->call && !w->dying && w->role != WORKER_ROLE_NONE &&
@@ -505,9 +506,10 @@ static gboolean pump(gpointer userdata)
         }
         for (GList *l = pool->queue.head; l; l = l->next)
                 evict_for(pool, l->data);
-        if (!find_spare(pool) && pool->workers->len < WORKERS_MAX)
+        if (!find_idle(pool, WORKER_ROLE_NONE, 0) && pool->workers->len < WORKERS_MAX)
                 r = worker_start(pool);
-        if (r < 0 && !has_living(pool))
+        foreach_worker(other, pool) r = other->dying ? r : 0;
+        if (r < 0)
                 fail_all(pool, g_strerror(-r));
         return G_SOURCE_REMOVE;
 }

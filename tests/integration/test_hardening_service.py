@@ -209,8 +209,8 @@ class Meanwhile(Case):
         # The kernel counts from 1, as we do; here both are as far
         for i in range(20):
             subprocess.run(["tc", "filter", "add", "dev", veth.name, "ingress", "prio", "50",
-                            "handle", str(number(first) + 1 + i), "bpf", "da", "object-pinned", pin],
-                           check=True)
+                            "handle", str((number(first) + 1 + i) & 0x7fffffff), "bpf", "da",
+                            "object-pinned", pin], check=True)
         links = [first] + [self.bus.attach(program, interface=veth.name, direction="ingress")
                            for _ in range(19)]
         self.assertEqual(tc_filters(veth.name), 40)

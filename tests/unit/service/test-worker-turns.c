@@ -125,6 +125,21 @@ static void inspecting_takes_half(void **state)
         worker_pool_free(g_steal_pointer(&pool));
 }
 
+/* A second one is only for who takes it from nobody; and root is not kept waiting. */
+static void few_uids_leave_room_for_inspecting(void **state)
+{
+        Answer hanging[20] = {0};
+
+        (void)state;
+        hang(WORKER_ROLE_INSPECT, 1000, 4, hanging);
+        run_for(300);
+        is_served(WORKER_ROLE_INSPECT, 2000);
+        hang(WORKER_ROLE_INSPECT, 3000, 6, hanging + 8);
+        run_for(300);
+        is_served(WORKER_ROLE_INSPECT, 0);
+        worker_pool_free(g_steal_pointer(&pool));
+}
+
 static void room_for_detaching(void **state)
 {
         Answer inspecting[20] = {0}, loading[20] = {0};
@@ -272,6 +287,7 @@ int main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(inspecting_takes_half),
+                TEST(few_uids_leave_room_for_inspecting),
                 TEST(room_for_detaching),
                 TEST(idle_workers_make_room),
                 TEST(who_has_nothing_going_on_is_next),
