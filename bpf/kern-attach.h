@@ -12,10 +12,10 @@
  * Attaching and detaching. Both may wait for an RCU grace period: they run in the worker.
  *
  * What the kernel is asked for, so that the worker can be confined to it. System calls beyond memory,
- * read, pread, close, fstat: bpf (LINK_CREATE, LINK_DETACH, RAW_TRACEPOINT_OPEN, OBJ_GET_INFO_BY_FD,
- * PROG_GET_FD_BY_ID, BTF_GET_FD_BY_ID), perf_event_open, ioctl (PERF_EVENT_IOC_ENABLE; SIOCGIFNAME), lsm_list_modules,
- * and for sockets, all AF_NETLINK and NETLINK_ROUTE, socket, setsockopt, bind, getsockname, sendto,
- * sendmsg, recvmsg. Files opened, all for reading:
+ * read, pread, close, fstat: bpf (kern_attach_commands), perf_event_open, ioctl
+ * (PERF_EVENT_IOC_ENABLE; SIOCGIFNAME), lsm_list_modules, and for sockets, all AF_NETLINK and
+ * NETLINK_ROUTE, socket, setsockopt, bind, getsockname, sendto, sendmsg, recvmsg. Files opened, all
+ * for reading:
  *   /sys/kernel/tracing/events/GROUP/NAME/id or below /sys/kernel/debug/tracing: tracepoint;
  *   /sys/bus/event_source/devices/{kprobe,uprobe}/{type,format/retprobe}: kprobes and uprobes;
  *   /sys/devices/system/cpu/online: perf_event;

@@ -14,8 +14,7 @@
  *
  * What the kernel is asked for, so that the worker can be confined to it. System calls beyond
  * memory, close, fstat, fcntl (F_GET_SEALS, F_DUPFD_CLOEXEC), pread, faccessat, newfstatat, uname:
- *   bpf: PROG_LOAD, BTF_LOAD, MAP_CREATE, MAP_UPDATE_ELEM, MAP_FREEZE, OBJ_GET_INFO_BY_FD,
- *     PROG_BIND_MAP, BTF_GET_NEXT_ID and BTF_GET_FD_BY_ID (functions in modules).
+ *   bpf: kern_load_commands (of BTF, the next id and descriptors: functions in modules).
  * Files opened, all for reading:
  *   /sys/kernel/btf/vmlinux (or, on kernels without it, vmlinux files in /boot and /lib/modules):
  *     for CO-RE relocations and for tp_btf, fentry, fexit, lsm;

@@ -372,7 +372,7 @@ static void start_features(Daemon *daemon)
                 publish(daemon);
                 return;
         }
-        worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, 0, "Probe", PROBE_TIMEOUT_SEC,
+        worker_pool_call(daemon->workers, WORKER_ROLE_PROBE, 0, "Probe", PROBE_TIMEOUT_SEC,
                          fill_nothing, on_probed, daemon, NULL);
 }
 

@@ -111,7 +111,7 @@ int worker_method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         int r;
 
         (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_ATTACH);
+        r = worker_confine_enter(WORKER_ROLE_PROBE);
         if (r < 0)
                 return r;
         r = worker_reply_new(m, NULL, &reply);

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,19 +18,41 @@
 
 #include <cap-ng.h>
 #include <linux/landlock.h>
+#include <linux/perf_event.h>
+#include <linux/sockios.h>
 #include <seccomp.h>
+
+#include "kern-commands.h"
 
 #define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))
 
+/* Not in the C library's headers without asking for more than is wanted. */
+#ifndef F_ADD_SEALS
+#define F_ADD_SEALS 1033
+#define F_GET_SEALS 1034
+#endif
+
+#ifdef SYS_lsm_list_modules
+#define LSM_LIST_MODULES SYS_lsm_list_modules
+#else
+#define LSM_LIST_MODULES 461 /* on every architecture that has it */
+#endif
+
+/* Nobody's: what runs as it can do nothing to any process that matters. */
+#define NOBODY 65534
+
 /*
  * Capabilities by role; the list ends with -1. CAP_SYS_ADMIN is for attaching only: the kernel asks
- * for it where perf_event_open(2) makes a uprobe. It is never there where an object file is parsed.
+ * for it where perf_event_open(2) makes a uprobe, and for BTF by id. It is never there where an
+ * object file is parsed. CAP_SETUID and CAP_SETGID are for becoming nobody.
  */
-static const int capabilities[_WORKER_ROLE_MAX][5] = {
-        [WORKER_ROLE_NONE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
+static const int capabilities[_WORKER_ROLE_MAX][7] = {
+        [WORKER_ROLE_NONE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SETUID,
+                              CAP_SETGID, -1},
         [WORKER_ROLE_INSPECT] = {-1},
         [WORKER_ROLE_LOAD] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
         [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
+        [WORKER_ROLE_PROBE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
 };
 
 static int keep_capabilities(WorkerRole role)
@@ -39,6 +63,24 @@ static int keep_capabilities(WorkerRole role)
                         return -EPERM;
         }
         return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
+
+/*
+ * What needs no privilege runs as a user who owns nothing, if this process may become somebody else.
+ * That clears the capabilities and the signal for the daemon's end, and makes the process one that
+ * others of that user can't trace.
+ */
+static int become_nobody(void)
+{
+        pid_t daemon = getppid();
+
+        if ((setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+             setresuid(NOBODY, NOBODY, NOBODY) < 0) &&
+            errno != EPERM && errno != EINVAL && errno != EAGAIN)
+                return -errno;
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
+        return getppid() == daemon ? 0 : -ESRCH;
 }
 
 int worker_confine_start(void)
@@ -134,7 +176,7 @@ static int restrict_files(WorkerRole role)
         return r;
 }
 
-/* What every role needs: memory, time, its socket, descriptors that it has. */
+/* What every role needs: memory, time, its socket, descriptors that it has; see allow_common(). */
 static const int common_calls[] = {
         SCMP_SYS(read),
         SCMP_SYS(readv),
@@ -145,7 +187,6 @@ static const int common_calls[] = {
         SCMP_SYS(lseek),
         SCMP_SYS(close),
         SCMP_SYS(fstat),
-        SCMP_SYS(fcntl),
         SCMP_SYS(dup),
         SCMP_SYS(dup2),
         SCMP_SYS(dup3),
@@ -183,7 +224,6 @@ static const int common_calls[] = {
         SCMP_SYS(getpid),
         SCMP_SYS(gettid),
         SCMP_SYS(getppid),
-        SCMP_SYS(tgkill),
         SCMP_SYS(getuid),
         SCMP_SYS(geteuid),
         SCMP_SYS(getgid),
@@ -209,15 +249,20 @@ static const int common_calls[] = {
         SCMP_SYS(seccomp),
 };
 
-/* Loading: bpf(2), and the files that Landlock leaves. */
-static const int load_calls[] = {
-        SCMP_SYS(bpf),        SCMP_SYS(openat),     SCMP_SYS(open),     SCMP_SYS(newfstatat),
-        SCMP_SYS(stat),       SCMP_SYS(lstat),      SCMP_SYS(statx),    SCMP_SYS(access),
-        SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
-        SCMP_SYS(getdents64), SCMP_SYS(fstatfs),    SCMP_SYS(statfs),   SCMP_SYS(prlimit64),
-        SCMP_SYS(setrlimit),  SCMP_SYS(capget),     SCMP_SYS(ioctl),    SCMP_SYS(perf_event_open),
-        SCMP_SYS(prctl),
+/* What takes a look at files, where Landlock leaves any. */
+static const int file_calls[] = {
+        SCMP_SYS(newfstatat), SCMP_SYS(stat),       SCMP_SYS(lstat),      SCMP_SYS(statx),
+        SCMP_SYS(access),     SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(readlink),
+        SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(fstatfs),    SCMP_SYS(statfs),
 };
+
+/* fcntl(2) without F_SETOWN and F_SETSIG, by which uid 0 can have any process of uid 0 killed. */
+static const uint64_t fcntl_commands[] = {
+        F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_ADD_SEALS, F_GET_SEALS,
+};
+
+/* ioctl(2) likewise has FIOSETOWN and SIOCSPGRP. */
+static const uint64_t attach_ioctls[] = {PERF_EVENT_IOC_ENABLE, SIOCGIFNAME};
 
 static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t n)
 {
@@ -230,35 +275,117 @@ static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t n)
         return 0;
 }
 
-static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
+/* A call whose argument number @argument must be one of these. */
+static int allow_values(scmp_filter_ctx filter, int call, unsigned argument, const uint64_t *values,
+                        size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                struct scmp_arg_cmp is =
+                        SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, values[i]);
+                int r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &is);
+
+                /* F_DUPFD and its like may be one number twice. */
+                if (r < 0 && r != -EEXIST)
+                        return r;
+        }
+        return 0;
+}
+
+static int allow_common(scmp_filter_ctx filter)
 {
         int r;
 
         r = allow_calls(filter, common_calls, ARRAY_SIZE(common_calls));
         if (r < 0)
                 return r;
+        r = allow_values(filter, SCMP_SYS(fcntl), 1, fcntl_commands, ARRAY_SIZE(fcntl_commands));
+        if (r < 0)
+                return r;
+        /* abort(3) ends this process, and no other's end is asked for. */
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)getpid()));
+        if (r < 0)
+                return r;
+        /* getrlimit(3): its own limits, and no new ones */
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+                             SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+        if (r < 0)
+                return r;
         /* What glibc makes of fstat(2). */
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-                             SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
-        if (r < 0 || role == WORKER_ROLE_INSPECT)
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+                                SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+}
+
+/* For reading only, also where the kernel has no Landlock. */
+static int allow_files(scmp_filter_ctx filter)
+{
+        const scmp_datum_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
+        int r;
+
+        r = allow_calls(filter, file_calls, ARRAY_SIZE(file_calls));
+        if (r < 0)
                 return r;
-        r = allow_calls(filter, load_calls, ARRAY_SIZE(load_calls));
-        if (r < 0 || role == WORKER_ROLE_LOAD)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
+        if (r < 0)
                 return r;
-        /* Probing closes links in a thread; clone3(2) can't be looked into, and glibc does without. */
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                                SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
+}
+
+static int allow_attaching(scmp_filter_ctx filter)
+{
+        const int calls[] = {SCMP_SYS(perf_event_open), SCMP_SYS(bind), LSM_LIST_MODULES};
+        int r;
+
+        r = allow_calls(filter, calls, ARRAY_SIZE(calls));
+        if (r < 0)
+                return r;
+        r = allow_values(filter, SCMP_SYS(bpf), 0, kern_attach_commands.list,
+                         kern_attach_commands.n);
+        if (r < 0)
+                return r;
+        r = allow_values(filter, SCMP_SYS(ioctl), 1, attach_ioctls, ARRAY_SIZE(attach_ioctls));
+        if (r < 0)
+                return r;
+        /* tc, xdp, and names of interfaces */
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+}
+
+/* Probing closes links in a thread; clone3(2) can't be looked into, and glibc does without. */
+static int allow_threads(scmp_filter_ctx filter)
+{
+        int r;
+
         r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
         if (r < 0)
                 return r;
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                             SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+}
+
+static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
+{
+        int r;
+
+        r = allow_common(filter);
+        if (r < 0 || role == WORKER_ROLE_INSPECT)
+                return r;
+        r = allow_files(filter);
         if (r < 0)
                 return r;
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
-        if (r < 0)
+        /* Where a caller's file has been parsed, nothing attaches, nor is reached by its id. */
+        if (role != WORKER_ROLE_ATTACH) {
+                r = allow_values(filter, SCMP_SYS(bpf), 0, kern_load_commands.list,
+                                 kern_load_commands.n);
+                if (r < 0 || role == WORKER_ROLE_LOAD)
+                        return r;
+        }
+        r = allow_attaching(filter);
+        if (r < 0 || role == WORKER_ROLE_ATTACH)
                 return r;
-        /* tc */
-        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+        return allow_threads(filter);
 }
 
 static int restrict_calls(WorkerRole role)
@@ -287,6 +414,11 @@ int worker_confine_enter(WorkerRole role)
         r = restrict_files(role);
         if (r < 0)
                 return r;
+        if (role == WORKER_ROLE_INSPECT) {
+                r = become_nobody();
+                if (r < 0)
+                        return r;
+        }
         r = keep_capabilities(role);
         if (r < 0)
                 return r;

@@ -28,9 +28,10 @@
  */
 typedef enum WorkerRole {
         WORKER_ROLE_NONE,
-        WORKER_ROLE_INSPECT, /* parses bytes for anybody: no capability, no file, no bpf(2) */
+        WORKER_ROLE_INSPECT, /* parses bytes for anybody: as nobody, no file, no bpf(2) */
         WORKER_ROLE_LOAD,    /* parses the bytes of one uid and loads them */
         WORKER_ROLE_ATTACH,  /* attaches for one uid; parses nothing */
+        WORKER_ROLE_PROBE,   /* loads and attaches what it has made itself; is told nothing */
         _WORKER_ROLE_MAX,
 } WorkerRole;
 
@@ -68,7 +69,7 @@ typedef enum WorkerRole {
 #define WORKER_DETACH_IN "u" WORKER_HOOK "ahuuub"
 #define WORKER_DETACH_OUT "us"
 
-/* Probe() → a(sb). Role attach. */
+/* Probe() → a(sb). Role probe. */
 #define WORKER_PROBE_OUT "usa(sb)"
 
 /* The hook as WORKER_HOOK. -EINVAL when what is read can't be a hook. */

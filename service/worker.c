@@ -64,10 +64,15 @@ static int serve(sd_bus *bus)
         }
 }
 
+static void bus_unref(sd_bus **bus)
+{
+        sd_bus_unref(*bus);
+}
+
 static int start(sd_bus **ret)
 {
+        sd_bus *bus cleanup(bus_unref) = NULL;
         sd_id128_t id;
-        sd_bus *bus;
         int r;
 
         r = sd_id128_randomize(&id);
@@ -95,6 +100,7 @@ static int start(sd_bus **ret)
         if (r < 0)
                 return r;
         *ret = bus;
+        bus = NULL;
         return 0;
 }
 

@@ -9,6 +9,7 @@ from support.case import BusError, Case, until
 from support.daemon import status
 
 BPF, PERFMON, NET_ADMIN, SYS_ADMIN = 1 << 39, 1 << 38, 1 << 12, 1 << 21
+SETGID, SETUID = 1 << 6, 1 << 7
 
 
 class Workers(Case):
@@ -85,7 +86,7 @@ class Workers(Case):
         attaching = {w: s for w, s in self.confined().items() if w not in loading}
         self.assertTrue(attaching)
         for pid, state in attaching.items():
-            self.assertFalse(int(state["CapEff"], 16) & ~(BPF | PERFMON | NET_ADMIN | SYS_ADMIN))
+            self.assertFalse(int(state["CapEff"], 16) & ~(BPF | PERFMON | NET_ADMIN | SYS_ADMIN | SETUID | SETGID))
             self.assert_confined(state, int(state["CapEff"], 16))
             self.assert_few_descriptors(pid)
 
@@ -95,7 +96,7 @@ class Workers(Case):
             return [w for w in self.daemon.workers() if status(w).get("NoNewPrivs") == "1"]
         pid, = until(spare, "a worker waits")
         capabilities = int(status(pid)["CapEff"], 16)
-        self.assertFalse(capabilities & ~(BPF | PERFMON | NET_ADMIN | SYS_ADMIN))
+        self.assertFalse(capabilities & ~(BPF | PERFMON | NET_ADMIN | SYS_ADMIN | SETUID | SETGID))
 
     def test_uids_dont_share(self):
         """A worker that has parsed one's bytes serves nobody else."""

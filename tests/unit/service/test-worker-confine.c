@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -192,16 +193,154 @@ static int try_userfaultfd(void)
         return result(syscall(SYS_userfaultfd, 0));
 }
 
-static int try_bpf(void)
+/* What isn't refused for being asked fails for what it is asked with. */
+static int try_bpf(int command)
 {
-        union bpf_attr attr = {
-                .map_type = BPF_MAP_TYPE_ARRAY,
-                .key_size = 4,
-                .value_size = 8,
-                .max_entries = 1,
-        };
+        union bpf_attr attr = {0};
 
-        return result(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)));
+        attr.raw_tracepoint.prog_fd = UINT32_MAX;
+        return syscall(SYS_bpf, command, &attr, sizeof(attr)) < 0 &&
+                               (errno == EPERM || errno == EACCES)
+                       ? -errno
+                       : 0;
+}
+
+static int try_bpf_map_create(void)
+{
+        return try_bpf(BPF_MAP_CREATE);
+}
+
+static int try_bpf_prog_load(void)
+{
+        return try_bpf(BPF_PROG_LOAD);
+}
+
+static int try_bpf_test_run(void)
+{
+        return try_bpf(BPF_PROG_TEST_RUN);
+}
+
+static int try_bpf_info(void)
+{
+        return try_bpf(BPF_OBJ_GET_INFO_BY_FD);
+}
+
+static int try_bpf_link_create(void)
+{
+        return try_bpf(BPF_LINK_CREATE);
+}
+
+static int try_bpf_link_detach(void)
+{
+        return try_bpf(BPF_LINK_DETACH);
+}
+
+static int try_bpf_raw_tracepoint(void)
+{
+        return try_bpf(BPF_RAW_TRACEPOINT_OPEN);
+}
+
+static int try_bpf_program_by_id(void)
+{
+        return try_bpf(BPF_PROG_GET_FD_BY_ID);
+}
+
+static int try_bpf_map_by_id(void)
+{
+        return try_bpf(BPF_MAP_GET_FD_BY_ID);
+}
+
+static int try_bpf_link_by_id(void)
+{
+        return try_bpf(BPF_LINK_GET_FD_BY_ID);
+}
+
+static int try_bpf_attach(void)
+{
+        return try_bpf(BPF_PROG_ATTACH);
+}
+
+static int try_bpf_pin(void)
+{
+        return try_bpf(BPF_OBJ_PIN);
+}
+
+static int try_bpf_open_pin(void)
+{
+        return try_bpf(BPF_OBJ_GET);
+}
+
+/* Signals to others, by whatever call sends one, are the same as ending them. */
+
+static int try_tgkill(void)
+{
+        return result(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+static int try_tgkill_itself(void)
+{
+        return result(syscall(SYS_tgkill, getpid(), gettid(), 0));
+}
+
+static int try_own_descriptor(void)
+{
+        return result(fcntl(STDIN_FILENO, F_SETOWN, getppid()));
+}
+
+static int try_choose_signal(void)
+{
+        return result(fcntl(STDIN_FILENO, F_SETSIG, SIGKILL));
+}
+
+static int try_own_by_ioctl(void)
+{
+        int pid = getppid();
+
+        return result(ioctl(STDIN_FILENO, FIOSETOWN, &pid));
+}
+
+static int try_duplicate(void)
+{
+        int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+        if (fd < 0)
+                return -errno;
+        close(fd);
+        return 0;
+}
+
+static int try_limit_of_another(void)
+{
+        struct rlimit limit = {0, 0};
+
+        return result(prlimit(getppid(), RLIMIT_NOFILE, &limit, NULL));
+}
+
+static int try_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return -errno;
+        limit.rlim_cur = limit.rlim_max;
+        return result(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+static int try_look_at_limit(void)
+{
+        struct rlimit limit;
+
+        return result(getrlimit(RLIMIT_NOFILE, &limit));
+}
+
+static int try_being_root(void)
+{
+        return geteuid() == 0 || getegid() == 0 || getuid() == 0 ? 0 : -EPERM;
+}
+
+static int try_prctl(void)
+{
+        return result(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
 static int try_perf(void)
@@ -232,7 +371,7 @@ static int try_capability_back(void)
         return result(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0));
 }
 
-enum { INSPECT = 1, LOAD = 2, ATTACH = 4, NOBODY = 0, ALL = 7 };
+enum { INSPECT = 1, LOAD = 2, ATTACH = 4, PROBE = 8, NOBODY = 0, ALL = 15 };
 
 static const struct Attempt {
         const char *what;
@@ -242,17 +381,17 @@ static const struct Attempt {
 } attempts[] = {
         {"use memory", try_memory, ALL, 0},
         {"make a memfd", try_memfd, ALL, 0},
-        {"open /etc/passwd", try_passwd, NOBODY, LOAD | ATTACH},
-        {"open /etc/shadow", try_shadow, NOBODY, LOAD | ATTACH},
-        {"write a file", try_write_file, NOBODY, LOAD | ATTACH},
-        {"write to /proc/sys", try_write_proc, NOBODY, LOAD | ATTACH},
-        {"look at another process", try_other_process, NOBODY, LOAD | ATTACH},
-        {"open the kernel's BTF", try_btf, LOAD | ATTACH, 0},
-        {"open /proc/self", try_own_maps, LOAD | ATTACH, 0},
+        {"open /etc/passwd", try_passwd, NOBODY, LOAD | ATTACH | PROBE},
+        {"open /etc/shadow", try_shadow, NOBODY, LOAD | ATTACH | PROBE},
+        {"write a file", try_write_file, NOBODY, 0},
+        {"write to /proc/sys", try_write_proc, NOBODY, 0},
+        {"look at another process", try_other_process, NOBODY, LOAD | ATTACH | PROBE},
+        {"open the kernel's BTF", try_btf, LOAD | ATTACH | PROBE, 0},
+        {"open /proc/self", try_own_maps, LOAD | ATTACH | PROBE, 0},
         {"make a Unix socket", try_unix, NOBODY, 0},
         {"make an Internet socket", try_inet, NOBODY, 0},
         {"make a packet socket", try_packet, NOBODY, 0},
-        {"make a netlink socket", try_netlink, ATTACH, 0},
+        {"make a netlink socket", try_netlink, ATTACH | PROBE, 0},
         {"execute a program", try_exec, NOBODY, 0},
         {"execute a program at", try_execveat, NOBODY, 0},
         {"fork", try_fork, NOBODY, 0},
@@ -268,8 +407,31 @@ static const struct Attempt {
         {"use io_uring", try_io_uring, NOBODY, 0},
         {"use userfaultfd", try_userfaultfd, NOBODY, 0},
         {"raise a capability", try_capability_back, NOBODY, 0},
-        {"bpf", try_bpf, LOAD | ATTACH, 0},
-        {"open a perf event", try_perf, LOAD | ATTACH, 0},
+        {"change what it is to the kernel", try_prctl, NOBODY, 0},
+        {"be root", try_being_root, LOAD | ATTACH | PROBE, 0},
+        {"signal another process", try_tgkill, NOBODY, 0},
+        {"signal itself", try_tgkill_itself, ALL, 0},
+        {"have signals sent to another", try_own_descriptor, NOBODY, 0},
+        {"choose which", try_choose_signal, NOBODY, 0},
+        {"have signals sent by ioctl", try_own_by_ioctl, NOBODY, 0},
+        {"duplicate a descriptor", try_duplicate, ALL, 0},
+        {"limit another process", try_limit_of_another, NOBODY, 0},
+        {"change a limit", try_limit, NOBODY, 0},
+        {"look at a limit", try_look_at_limit, ALL, 0},
+        {"make a map", try_bpf_map_create, LOAD | PROBE, 0},
+        {"load a program", try_bpf_prog_load, LOAD | PROBE, 0},
+        {"run a program", try_bpf_test_run, LOAD | PROBE, 0},
+        {"look at a program", try_bpf_info, LOAD | ATTACH | PROBE, 0},
+        {"make a link", try_bpf_link_create, ATTACH | PROBE, 0},
+        {"detach a link", try_bpf_link_detach, ATTACH | PROBE, 0},
+        {"make a raw tracepoint", try_bpf_raw_tracepoint, ATTACH | PROBE, 0},
+        {"get a program by its id", try_bpf_program_by_id, ATTACH | PROBE, 0},
+        {"get a map by its id", try_bpf_map_by_id, NOBODY, 0},
+        {"get a link by its id", try_bpf_link_by_id, NOBODY, 0},
+        {"attach a program", try_bpf_attach, NOBODY, 0},
+        {"pin", try_bpf_pin, NOBODY, 0},
+        {"open a pin", try_bpf_open_pin, NOBODY, 0},
+        {"open a perf event", try_perf, ATTACH | PROBE, 0},
 };
 
 #define N_ATTEMPTS (sizeof(attempts) / sizeof(attempts[0]))
@@ -361,6 +523,12 @@ static void attaching(void **state)
         run(WORKER_ROLE_ATTACH, ATTACH);
 }
 
+static void probing(void **state)
+{
+        (void)state;
+        run(WORKER_ROLE_PROBE, PROBE);
+}
+
 /* It leaves no core file behind, and ends with whoever started it. */
 static void every_worker(void **state)
 {
@@ -392,10 +560,9 @@ static void every_worker(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(every_worker),
-                cmocka_unit_test(inspecting),
-                cmocka_unit_test(loading),
-                cmocka_unit_test(attaching),
+                cmocka_unit_test(every_worker), cmocka_unit_test(inspecting),
+                cmocka_unit_test(loading),      cmocka_unit_test(attaching),
+                cmocka_unit_test(probing),
         };
 
         if (geteuid() != 0) {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "kern-commands.h"
+
+#include <linux/bpf.h>
+
+#include "kern-util.h"
+
+static const uint64_t load_commands[] = {
+        BPF_PROG_LOAD,       BPF_BTF_LOAD,         BPF_MAP_CREATE,         BPF_MAP_UPDATE_ELEM,
+        BPF_MAP_FREEZE,      BPF_PROG_BIND_MAP,    BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_TEST_RUN,
+        BPF_BTF_GET_NEXT_ID, BPF_BTF_GET_FD_BY_ID,
+};
+
+static const uint64_t attach_commands[] = {
+        BPF_LINK_CREATE,        BPF_LINK_DETACH,       BPF_RAW_TRACEPOINT_OPEN,
+        BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_GET_FD_BY_ID, BPF_BTF_GET_FD_BY_ID,
+};
+
+const KernCommands kern_load_commands = {load_commands, KERN_ELEMENTSOF(load_commands)};
+const KernCommands kern_attach_commands = {attach_commands, KERN_ELEMENTSOF(attach_commands)};

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a worker must not be able to do, and what must not go wrong in it."""
+
+import os
+import signal
+import struct
+import subprocess
+
+from support import bpf, daemon, objects
+from support.case import MANAGER, PROGRAM, ROOT, Case, until
+from support.daemon import status
+
+NOBODY = "65534"
+
+
+class Confined(Case):
+    def waiting_inspector(self):
+        """A worker that reads a pipe into which nobody writes."""
+        ours, theirs = os.pipe()
+        self.keep(ours), self.keep(theirs)
+        self.daemon.restart()
+        self.bus.start(ROOT, MANAGER, "Inspect", "(h)", ours)
+        pid, = until(self.daemon.busy_workers, "a worker has taken its role")
+        return pid
+
+    def test_inspecting_worker_is_nobody(self):
+        state = status(self.waiting_inspector())
+        self.assertEqual(state["Uid"].split(), [NOBODY] * 4)
+        self.assertEqual(state["Gid"].split(), [NOBODY] * 4)
+        self.assertEqual(state["Groups"], "")
+
+    def test_inspecting_worker_ends_with_the_daemon(self):
+        """Becoming somebody else has not undone that."""
+        pid = self.waiting_inspector()
+        self.daemon.end(signal.SIGKILL)
+        until(lambda: not daemon.is_alive(pid), "the worker ends")
+
+
+class Foreign(Case):
+    def test_name_is_the_kernels(self):
+        """The rest is in BTF of whoever loaded it, which the daemon doesn't parse."""
+        pin = "/sys/fs/bpf/elsewhere"
+        subprocess.run(["bpftool", "prog", "load", objects.path("long_name"), pin], check=True)
+        self.addCleanup(os.unlink, pin)
+        fd = self.keep(bpf.obj_get(pin))
+        number = struct.unpack_from("=II", bpf.info(fd))[1]
+        self.assertEqual(self.bus.get(f"{ROOT}/program/_{number}", PROGRAM, "Name"),
+                         "a_program_with_")
