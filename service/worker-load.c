@@ -32,13 +32,24 @@ static int append_log(sd_bus_message *reply, const char *log, size_t size)
         return worker_fds_append(reply, &fd, 1);
 }
 
+/*
+ * Reads on, from the file's beginning: by its own position, since the descriptor's is shared with the
+ * caller; only what has none, a pipe, is read as it comes.
+ */
+static ssize_t read_on(int fd, void *buffer, size_t size, uint64_t position)
+{
+        ssize_t n = pread(fd, buffer, size, (off_t)position);
+
+        return n < 0 && errno == ESPIPE ? read(fd, buffer, size) : n;
+}
+
 static int copy_sealed(int from, int to, KernDiag *diag)
 {
         uint64_t total = 0;
 
         for (;;) {
                 char buffer[64 * 1024];
-                ssize_t n = read(from, buffer, sizeof(buffer));
+                ssize_t n = read_on(from, buffer, sizeof(buffer), total);
 
                 if (n < 0)
                         return kern_fail(diag, -errno, KERN_ERROR_INVALID_ARGUMENT,
@@ -72,8 +83,6 @@ int worker_method_seal(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = sd_bus_message_read_basic(m, 'h', &fd);
         if (r < 0)
                 return r;
-        /* From the beginning, wherever the caller's offset is; pipes have none. */
-        (void)lseek(fd, 0, SEEK_SET);
         memfd = memfd_create("bpf-object", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (memfd < 0)
                 return -errno;

@@ -36,6 +36,26 @@ class Confined(Case):
         until(lambda: not daemon.is_alive(pid), "the worker ends")
 
 
+class Bytes(Case):
+    def test_offset_stays_the_callers(self):
+        """A file that isn't sealed is read from its beginning, and left where it was."""
+        data = objects.read("packet_counter")
+        with open("/tmp/object", "w+b") as f:
+            f.write(data)
+            f.seek(123)
+            path, = self.bus.load(f.fileno())
+            self.assertEqual(os.lseek(f.fileno(), 0, os.SEEK_CUR), 123)
+        self.assertEqual(self.bus.get(path, PROGRAM, "Name"), "count_packets")
+        os.unlink("/tmp/object")
+
+    def test_pipe(self):
+        ours, theirs = os.pipe()
+        self.keep(ours)
+        with os.fdopen(theirs, "wb") as f:
+            f.write(objects.read("tracepoint"))
+        self.assertEqual(len(self.bus.load(ours)), 2)
+
+
 class Foreign(Case):
     def test_name_is_the_kernels(self):
         """The rest is in BTF of whoever loaded it, which the daemon doesn't parse."""
