@@ -14,6 +14,9 @@
 
 /* Tracepoints, kprobes, uprobes and samplers: programs on a perf event. */
 
+/* More than any kernel has. */
+#define CPUS_MAX 8192
+
 #define PMU "/sys/bus/event_source/devices/"
 
 int kern_read_number(const char *path, const char *prefix, uint64_t *ret)
@@ -87,7 +90,7 @@ static int perf_open_anywhere(struct perf_event_attr *attr)
 
         if (fd != -ENODEV || read_online(online, sizeof(online), NULL) < 0)
                 return fd;
-        for (int cpu = 1; cpu < KERN_LINKS_MAX; cpu++)
+        for (int cpu = 1; cpu < CPUS_MAX; cpu++)
                 if (cpu_online(online, cpu))
                         return perf_open(attr, -1, cpu);
         return fd;
@@ -361,6 +364,22 @@ static int perf_event_failed(int r, const KernHook *hook, int cpu, KernDiag *dia
         }
 }
 
+/* Before anything is opened, and rather than on the first so many: nobody would notice. */
+static int check_number_of_cpus(const char *online, const KernHook *hook, KernDiag *diag)
+{
+        size_t n = 0;
+
+        for (int i = 0; i < CPUS_MAX; i++)
+                n += cpu_online(online, i);
+        if (n <= KERN_LINKS_MAX)
+                return 0;
+        return kern_fail(
+                diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                "%zu CPUs are online, and the program would take a link on each; %d are the "
+                "most: give cpu, and attach it once for each CPU that %s is wanted of",
+                n, KERN_LINKS_MAX, hook->event);
+}
+
 static int attach_sampler(int prog_fd, const KernHook *hook, struct perf_event_attr *attr, int pid,
                           int cpu, KernAttachment *attachment, KernDiag *diag)
 {
@@ -399,7 +418,9 @@ int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *at
                                       cpu ? hook->cpu : -1, attachment, diag);
 
         r = read_online(online, sizeof(online), diag);
-        for (int i = 0; r >= 0 && i < KERN_LINKS_MAX; i++)
+        if (r >= 0)
+                r = check_number_of_cpus(online, hook, diag);
+        for (int i = 0; r >= 0 && i < CPUS_MAX; i++)
                 if (cpu_online(online, i))
                         r = attach_sampler(prog_fd, hook, &attr, -1, i, attachment, diag);
         return r;

@@ -96,7 +96,8 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag);
  */
 int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag);
 
-#define KERN_LINKS_MAX 1024
+/* The links of an attachment come in one message, and that has at most 253 descriptors (SCM_MAX_FD). */
+#define KERN_LINKS_MAX 250
 
 /*
  * What holds an attachment: kernel links (perf_event on all CPUs has one per CPU), or, where the

@@ -361,6 +361,21 @@ static int choose_programs(KernLoad *load, const KernLoadOptions *options, KernD
         return 0;
 }
 
+static int check_number(const KernLoad *load, KernDiag *diag)
+{
+        struct bpf_map *map;
+        size_t maps = 0;
+
+        bpf_object__for_each_map(map, load->object) maps += bpf_map__autocreate(map);
+        if (load->n_programs + maps <= KERN_LOADED_MAX)
+                return 0;
+        return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                         "%zu programs and %zu maps are too many to be loaded at a time: together "
+                         "they may be %u; name fewer programs, and load the others with the maps "
+                         "of these",
+                         load->n_programs, maps, KERN_LOADED_MAX);
+}
+
 static int make_log(KernMapping *ret, size_t size, KernDiag *diag)
 {
         void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -506,6 +521,8 @@ int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret,
                 r = open_object(fd, options->name, &load, reterr_diag);
         if (r >= 0)
                 r = choose_programs(&load, options, reterr_diag);
+        if (r >= 0)
+                r = check_number(&load, reterr_diag);
         if (r >= 0)
                 r = set_logs(&load, options->log_level, reterr_diag);
         if (r >= 0)

@@ -29,6 +29,12 @@
 
 #define KERN_OBJECT_SIZE_MAX (16U * 1024 * 1024)
 
+/*
+ * Programs and maps that are loaded at a time. They and a log come in one message, and that has at
+ * most 253 descriptors (SCM_MAX_FD).
+ */
+#define KERN_LOADED_MAX 249
+
 typedef struct KernProgramWish {
         const char *name;     /* function name in the object */
         const KernType *type; /* NULL: as its section says */

@@ -127,6 +127,12 @@ static void check_wishes(Request *request)
         GArray *programs = op->args->programs;
         GError *error = NULL;
 
+        if (op->args->maps->len > KERN_MAPS_MAX) {
+                request_fail(request, error_new(LIMIT_EXCEEDED,
+                                                "%u maps are to be used; an object has at most %u.",
+                                                op->args->maps->len, KERN_MAPS_MAX));
+                return;
+        }
         if (!quota_charge(request->daemon->quota, request->uid, CHARGE_PROGRAMS, programs->len,
                           &error)) {
                 request_fail(request, error);

@@ -56,6 +56,28 @@ class Bytes(Case):
         self.assertEqual(len(self.bus.load(ours)), 2)
 
 
+class Many(Case):
+    """One message has room for 253 descriptors."""
+
+    NAMES = [f"many_{letter}{digit}" for letter in "abcdefghijklmnopqrstuvwxy"
+             for digit in range(10)]
+
+    def test_as_many_programs_as_may_be(self):
+        paths = self.load("many", self.NAMES[:248], log_level=1)
+        self.assertEqual(len(set(paths)), 248)
+
+    def test_one_more(self):
+        with self.refused("LimitExceeded") as caught:
+            self.load("many", self.NAMES[:249])
+        self.assertIn("249 programs and 1 maps", caught.exception.message)
+
+    def test_as_many_maps_as_may_be(self):
+        path = self.load("tc", "tc_count")
+        a_map, = self.bus.get(path, PROGRAM, "Maps")
+        with self.refused("LimitExceeded"):
+            self.load("tc", "tc_count", maps={f"hits{i}": a_map for i in range(65)})
+
+
 class Foreign(Case):
     def test_name_is_the_kernels(self):
         """The rest is in BTF of whoever loaded it, which the daemon doesn't parse."""

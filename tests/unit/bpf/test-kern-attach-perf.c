@@ -219,12 +219,33 @@ static void test_perf_event(void **state)
         kern_object_free(object);
 }
 
+/* As on a machine with more CPUs than an attachment may have links. */
+static void test_many_cpus(void **state)
+{
+        static const char online[] = "/sys/devices/system/cpu/online", text[] = "0-3,8-299\n";
+        KernObject *object = load_one("perf_event", "perf_event_sample", NULL);
+        KernHook hook = hook_of("perf_event", BIT(EVENT) | BIT(FREQUENCY));
+        char path[] = "/tmp/bpfkeeper-online-XXXXXX";
+        KERN_AUTO_CLOSE int fd = mkostemp(path, O_CLOEXEC);
+
+        (void)state;
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        assert_int_equal(mount(path, online, NULL, MS_BIND, NULL), 0);
+        put(hook.event, "cpu-clock");
+        hook.frequency = 10;
+        must_fail(object, &hook, KERN_ERROR_LIMIT_EXCEEDED, "296 CPUs");
+        assert_int_equal(umount(online), 0);
+        unlink(path);
+        kern_object_free(object);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tracepoint), cmocka_unit_test(test_uprobe),
                 cmocka_unit_test(test_kprobe),     cmocka_unit_test(test_kretprobe),
-                cmocka_unit_test(test_perf_event),
+                cmocka_unit_test(test_perf_event), cmocka_unit_test(test_many_cpus),
         };
 
         return run_attach_tests(tests, NULL, clear_diag);

@@ -143,6 +143,30 @@ static void test_types(void **state)
         expect_refused("plain_section", &options, KERN_ERROR_MISSING_PARAMETER, "fentry/FUNCTION");
 }
 
+/* What is loaded is handed over in one message, which has room for so many descriptors. */
+static void test_too_many(void **state)
+{
+        static char names[KERN_LOADED_MAX][16];
+        static KernProgramWish wishes[KERN_LOADED_MAX];
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *object;
+
+        (void)state;
+        expect_refused("many", &options, KERN_ERROR_LIMIT_EXCEEDED,
+                       "250 programs and 1 maps are too many");
+        for (size_t i = 0; i < KERN_LOADED_MAX; i++) {
+                snprintf(names[i], sizeof(names[i]), "many_%c%zu", (char)('a' + i / 10), i % 10);
+                wishes[i].name = names[i];
+        }
+        options.programs = wishes;
+        options.n_programs = KERN_LOADED_MAX;
+        expect_refused("many", &options, KERN_ERROR_LIMIT_EXCEEDED, "together they may be 249");
+        options.n_programs--;
+        object = load_wishes("many", &options);
+        assert_int_equal(object->n_programs + object->n_maps, KERN_LOADED_MAX);
+        kern_object_free(object);
+}
+
 static void test_verifier(void **state)
 {
         KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
@@ -421,13 +445,21 @@ static int clear_diag(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_load_all),    cmocka_unit_test(test_load_some),
-                cmocka_unit_test(test_asked_twice), cmocka_unit_test(test_types),
-                cmocka_unit_test(test_verifier),    cmocka_unit_test(test_log),
-                cmocka_unit_test(test_globals),     cmocka_unit_test(test_maps),
-                cmocka_unit_test(test_no_pins),     cmocka_unit_test(test_missing_targets),
-                cmocka_unit_test(test_huge_map),    cmocka_unit_test(test_custom_btf),
-                cmocka_unit_test(test_no_leaks),    cmocka_unit_test(test_warm_up),
+                cmocka_unit_test(test_load_all),
+                cmocka_unit_test(test_load_some),
+                cmocka_unit_test(test_asked_twice),
+                cmocka_unit_test(test_types),
+                cmocka_unit_test(test_too_many),
+                cmocka_unit_test(test_verifier),
+                cmocka_unit_test(test_log),
+                cmocka_unit_test(test_globals),
+                cmocka_unit_test(test_maps),
+                cmocka_unit_test(test_no_pins),
+                cmocka_unit_test(test_missing_targets),
+                cmocka_unit_test(test_huge_map),
+                cmocka_unit_test(test_custom_btf),
+                cmocka_unit_test(test_no_leaks),
+                cmocka_unit_test(test_warm_up),
                 cmocka_unit_test(test_damaged),
         };
 
