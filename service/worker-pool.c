@@ -347,8 +347,10 @@ static void worker_take(Worker *w, WorkerCall *c)
         c->worker = w;
         set_timeout(w, c->timeout_sec, on_call_timeout);
         r = sd_bus_call_async(w->bus, &c->slot, m, on_reply, c, UINT64_MAX);
+        /* It has died, and we haven't been told yet. */
         if (r < 0)
-                call_abort(c, error_from_errno(r, "hand the request to a worker"));
+                call_abort(c, error_new(WORKER_FAILED, "The worker process died: %s.",
+                                        g_strerror(-r)));
 }
 
 #define foreach_worker(w, pool)                                      \
