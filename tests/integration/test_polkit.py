@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 from support import daemon, objects, rules
 from support.bus import DBUS, INTERACTIVE
@@ -531,6 +532,11 @@ class NoPolkit(Case):
             daemon.kill(pid)
             until(lambda: not daemon.is_alive(pid), "polkitd ends")
             until(lambda: self.bus.owner("org.freedesktop.PolicyKit1") != owner, "its name is free")
+            if daemon.has_systemd():
+                # Who asks before systemd has noticed asks for what runs already, and waits long
+                until(lambda: subprocess.run(
+                    ["systemctl", "show", "--property=MainPID", "--value", "polkit"], check=True,
+                    stdout=subprocess.PIPE, text=True).stdout.strip() != str(pid), "systemd knows")
 
     def test_without(self):
         if os.path.isdir("/run/systemd/system"):

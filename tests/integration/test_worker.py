@@ -20,8 +20,7 @@ class Workers(Case):
 
     def confined(self):
         """The status of each worker that has taken a role, by pid."""
-        found = {w: status(w) for w in self.daemon.workers()}
-        return {w: s for w, s in found.items() if s.get("Seccomp") == "2"}
+        return {w: status(w) for w in self.daemon.busy_workers()}
 
     def one(self):
         """The only one that is busy, once it is the only one."""

@@ -22,6 +22,11 @@ def status(pid):
         return {}
 
 
+def filters(state):
+    """How many seccomp filters a process has."""
+    return int(state.get("Seccomp_filters", int(state.get("Seccomp", "0") == "2")))
+
+
 def is_alive(pid):
     return status(pid).get("State", "Z")[0] not in "ZX"
 
@@ -77,8 +82,10 @@ class Daemon:
         return children(self.pid())
 
     def busy_workers(self):
-        """Those that took a role: the spare one has no seccomp filter yet."""
-        return [w for w in self.workers() if status(w).get("Seccomp") == "2"]
+        """Those that took a role, and with it a filter more than the unit's, which the spare one has."""
+        pid = self.pid()
+        before = filters(status(pid))
+        return [w for w in children(pid) if filters(status(w)) > before]
 
     def end(self, sig=signal.SIGTERM):
         """Ends the running daemon, if any, and waits until it is gone. Returns its pid."""
