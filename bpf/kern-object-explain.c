@@ -76,11 +76,7 @@ static void keep_log(const char *log, KernDiag *diag)
 {
         if (!diag || diag->log || log[0] == '\0')
                 return;
-        diag->log = strdup(log);
-        if (!diag->log)
-                return;
-        kern_text_clean(diag->log);
-        diag->log_size = strlen(diag->log);
+        diag->log = kern_object_copy_log(log, false, &diag->log_size);
 }
 
 int kern_object_explain_open(const KernLoad *load, int r, KernDiag *reterr_diag)
@@ -118,9 +114,11 @@ static int explain_program(const char *name, const KernType *type, const char *l
 
         keep_log(log, diag);
         if (lines > 0)
+                /* ENOSPC is what it says instead where the log is larger than its buffer. */
                 return kern_fail(diag, r, KERN_ERROR_VERIFIER,
-                                 "The verifier refused program %.127s (%s):\n%s", name,
-                                 strerror(-r), tail);
+                                 "The verifier refused program %.127s%s%s%s:\n%s", name,
+                                 r == -ENOSPC ? "" : " (", r == -ENOSPC ? "" : strerror(-r),
+                                 r == -ENOSPC ? "" : ")", tail);
 
         switch (-r) {
         case EINVAL:

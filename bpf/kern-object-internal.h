@@ -36,3 +36,20 @@ int kern_object_set_globals(struct bpf_object *object, const KernGlobalWish *glo
 /* Maps that exist already, in place of those that the object defines. */
 int kern_object_reuse_maps(struct bpf_object *object, const KernMapWish *maps, size_t n,
                            KernDiag *reterr_diag);
+
+/* kern-object-log.c */
+
+/* A buffer for what is refused. */
+int kern_object_make_log(KernLoad *load, KernDiag *reterr_diag);
+
+/* A buffer for each program, so that the logs of those that succeed aren't overwritten. */
+int kern_object_set_logs(KernLoad *load, uint32_t level, KernDiag *reterr_diag);
+
+/*
+ * A copy of the last KERN_LOG_MAX bytes, fit for D-Bus, which says that the beginning is missing where
+ * it is, or where @cut says so. NULL: out of memory.
+ */
+char *kern_object_copy_log(const char *log, bool cut, size_t *ret_size);
+
+/* The programs' logs, with a word on the one that had no room, if any. 0 or -ENOMEM. */
+int kern_object_collect_logs(const KernLoad *load, const char *overflown, KernObject *object);

@@ -16,11 +16,6 @@
 #define NAME_MAX_LENGTH 127
 #define SECTION_MAX_LENGTH 255
 
-/* What kernels before 5.16 take at most; the pages are only touched when there is something to log. */
-#define LOG_SIZE ((UINT32_MAX >> 8))
-#define LOG_SIZE_MIN (1024U * 1024)
-#define LOGS_SIZE_MAX (16ULL * LOG_SIZE)
-
 #ifndef F_GET_SEALS
 #define F_GET_SEALS 1034
 #define F_SEAL_SHRINK 0x0002
@@ -376,47 +371,6 @@ static int check_number(const KernLoad *load, KernDiag *diag)
                          load->n_programs, maps, KERN_LOADED_MAX);
 }
 
-static int make_log(KernMapping *ret, size_t size, KernDiag *diag)
-{
-        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-        if (p == MAP_FAILED)
-                return kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED,
-                                 "Out of memory for the verifier's log");
-        *ret = (KernMapping){.data = p, .size = size};
-        return 0;
-}
-
-/* A buffer for each program, so that the logs of those that succeed aren't overwritten. */
-static int set_logs(KernLoad *load, uint32_t level, KernDiag *diag)
-{
-        size_t size = LOG_SIZE;
-        int r = 0;
-
-        if (level == 0)
-                return 0;
-        if (level > 7)
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "log_level is %u; it is 0, or a sum of 1 or 2 and 4", level);
-        if (load->n_programs * (uint64_t)size > LOGS_SIZE_MAX)
-                size = LOGS_SIZE_MAX / load->n_programs;
-        if (size < LOG_SIZE_MIN)
-                size = LOG_SIZE_MIN;
-
-        for (size_t i = 0; r >= 0 && i < load->n_programs; i++) {
-                KernMapping *log = &load->programs[i].log;
-
-                r = make_log(log, size, diag);
-                if (r >= 0)
-                        r = bpf_program__set_log_buf(load->programs[i].program, log->data,
-                                                     log->size);
-                if (r >= 0)
-                        r = bpf_program__set_log_level(load->programs[i].program, level);
-        }
-        return r;
-}
-
 /* What is loaded may outlive its caller's wishes: nothing gets a pin that only an ELF asked for. */
 static int drop_pins(struct bpf_object *object)
 {
@@ -491,66 +445,77 @@ static int collect_maps(const KernLoad *load, const KernLoadOptions *options, Ke
         return 0;
 }
 
-static int collect_logs(const KernLoad *load, KernObject *object)
+static int prepare(int fd, const KernLoadOptions *options, uint32_t log_level, KernLoad *load,
+                   KernDiag *diag)
 {
-        FILE *f = open_memstream(&object->log, &object->log_size);
+        int r;
 
-        if (!f)
-                return -ENOMEM;
-        for (size_t i = 0; i < load->n_programs; i++) {
-                if (load->n_programs > 1)
-                        fprintf(f, "; program %s\n", bpf_program__name(load->programs[i].program));
-                fputs(load->programs[i].log.data, f);
+        r = kern_object_make_log(load, diag);
+        if (r >= 0)
+                r = open_object(fd, options->name, load, diag);
+        if (r >= 0)
+                r = choose_programs(load, options, diag);
+        if (r >= 0)
+                r = check_number(load, diag);
+        if (r >= 0)
+                r = kern_object_set_logs(load, log_level, diag);
+        if (r >= 0)
+                r = kern_object_set_globals(load->object, options->globals, options->n_globals,
+                                            diag);
+        if (r >= 0)
+                r = kern_object_reuse_maps(load->object, options->maps, options->n_maps, diag);
+        if (r >= 0)
+                r = drop_pins(load->object);
+        return r;
+}
+
+/* Loads into @object, which may have a log already. 1: not loaded, only since a log had no room. */
+static int load_once(int fd, const KernLoadOptions *options, uint32_t log_level, KernObject *object,
+                     KernDiag *diag)
+{
+        __attribute__((cleanup(load_done))) KernLoad load = {.btf_fd = options->btf_fd};
+        char overflown[NAME_MAX_LENGTH + 1];
+        int r, loaded;
+
+        r = prepare(fd, options, log_level, &load, diag);
+        if (r < 0)
+                return r;
+        loaded = bpf_object__load(load.object);
+        if (loaded == -ENOSPC && log_level != 0 &&
+            kern_capture_find(&load.capture, "prog ", "BPF program load failed", overflown,
+                              sizeof(overflown))) {
+                r = kern_object_collect_logs(&load, overflown, object);
+                if (r >= 0)
+                        return 1;
+        } else if (loaded < 0) {
+                return kern_object_explain_load(&load, loaded, diag);
+        } else {
+                r = collect_programs(&load, object);
+                if (r >= 0)
+                        r = collect_maps(&load, options, object);
+                if (r >= 0 && log_level != 0)
+                        r = kern_object_collect_logs(&load, NULL, object);
         }
-        if (fclose(f) != 0)
-                return -ENOMEM;
-        kern_text_clean(object->log);
+        if (r < 0)
+                return kern_fail(diag, r, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "Out of memory or descriptors: %s", strerror(-r));
         return 0;
 }
 
 int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret,
                      KernDiag *reterr_diag)
 {
-        __attribute__((cleanup(load_done))) KernLoad load = {.btf_fd = -1};
-        __attribute__((cleanup(object_freep))) KernObject *object = NULL;
+        __attribute__((cleanup(object_freep))) KernObject *object = calloc(1, sizeof(*object));
         int r;
 
-        load.btf_fd = options->btf_fd;
-        r = make_log(&load.log, LOG_SIZE, reterr_diag);
-        if (r >= 0)
-                r = open_object(fd, options->name, &load, reterr_diag);
-        if (r >= 0)
-                r = choose_programs(&load, options, reterr_diag);
-        if (r >= 0)
-                r = check_number(&load, reterr_diag);
-        if (r >= 0)
-                r = set_logs(&load, options->log_level, reterr_diag);
-        if (r >= 0)
-                r = kern_object_set_globals(load.object, options->globals, options->n_globals,
-                                            reterr_diag);
-        if (r >= 0)
-                r = kern_object_reuse_maps(load.object, options->maps, options->n_maps,
-                                           reterr_diag);
-        if (r >= 0)
-                r = drop_pins(load.object);
-        if (r < 0)
-                return r;
-
-        r = bpf_object__load(load.object);
-        if (r < 0)
-                return kern_object_explain_load(&load, r, reterr_diag);
-
-        object = calloc(1, sizeof(*object));
         if (!object)
                 return kern_fail(reterr_diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
-        r = collect_programs(&load, object);
-        if (r >= 0)
-                r = collect_maps(&load, options, object);
-        if (r >= 0 && options->log_level != 0)
-                r = collect_logs(&load, object);
+        r = load_once(fd, options, options->log_level, object, reterr_diag);
+        /* The kernel refuses whatever has a log that doesn't fit, however good it is. */
+        if (r > 0)
+                r = load_once(fd, options, 0, object, reterr_diag);
         if (r < 0)
-                return kern_fail(reterr_diag, r, KERN_ERROR_LIMIT_EXCEEDED,
-                                 "Out of memory or descriptors: %s", strerror(-r));
+                return r;
         *ret = kern_take_pointer(&object);
         return 0;
 }

@@ -35,6 +35,9 @@
  */
 #define KERN_LOADED_MAX 249
 
+/* What is kept of a log: its end, below a line that says so. */
+#define KERN_LOG_MAX (1024U * 1024)
+
 typedef struct KernProgramWish {
         const char *name;     /* function name in the object */
         const KernType *type; /* NULL: as its section says */
@@ -60,7 +63,8 @@ typedef struct KernLoadOptions {
         size_t n_maps;
         const char *name; /* the object's; its maps of globals are named after it. NULL: "object" */
         int btf_fd; /* BTF file (raw or ELF) that CO-RE resolves against, or -1: the kernel's */
-        uint32_t log_level; /* 0, 1, 2, 4 or a sum: the verifier's log levels */
+        uint32_t log_level; /* 0, 1, 2, 4 or a sum: the verifier's log levels; no program is refused
+                             * for having a long log */
 } KernLoadOptions;
 
 #define KERN_LOAD_OPTIONS_INIT ((KernLoadOptions){.btf_fd = -1})

@@ -78,6 +78,29 @@ class Many(Case):
             self.load("tc", "tc_count", maps={f"hits{i}": a_map for i in range(65)})
 
 
+class LongLogs(Case):
+    NOTE = "; The beginning of this log was left out.\n"
+
+    def check(self, fd):
+        with os.fdopen(fd, "rb") as f:
+            log = os.pread(f.fileno(), 1 << 24, 0).decode()
+        self.assertTrue(log.startswith(self.NOTE), log[:100])
+        self.assertLessEqual(len(log), (1 << 20) + len(self.NOTE))
+
+    def test_refuses_nothing(self):
+        for level in 0, 1, 2:
+            path = self.load("long_log", "long_good", log_level=level)
+            self.assertEqual(self.bus.get(path, PROGRAM, "Type"), "xdp")
+        self.check(self.bus.program_log(path))
+
+    def test_reason_is_the_verifiers(self):
+        for level in 0, 2:
+            with self.refused("VerifierRefused") as caught:
+                self.load("long_log", "long_refused", log_level=level)
+            self.assertIn("invalid access", caught.exception.message)
+            self.check(self.bus.last_log())
+
+
 class Foreign(Case):
     def test_name_is_the_kernels(self):
         """The rest is in BTF of whoever loaded it, which the daemon doesn't parse."""

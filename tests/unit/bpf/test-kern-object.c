@@ -200,6 +200,49 @@ static void test_log(void **state)
         kern_object_free(object);
 }
 
+static void check_long_log(const char *log, size_t size)
+{
+        static const char beginning[] = "; The beginning of this log was left out.\n";
+
+        assert_non_null(log);
+        assert_int_equal(size, strlen(log));
+        assert_in_range(size, KERN_LOG_MAX / 2, KERN_LOG_MAX + strlen(beginning));
+        assert_memory_equal(log, beginning, strlen(beginning));
+}
+
+/* A log of more than there is room for refuses nothing, and comes with its end. */
+static void test_long_log(void **state)
+{
+        KernProgramWish wishes[] = {{.name = "long_good"}, {.name = "long_short"}};
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *object;
+
+        (void)state;
+        options.log_level = 2;
+        object = load_wishes("long_log", &options);
+        assert_int_equal(object->n_programs, 1);
+        check_long_log(object->log, object->log_size);
+        assert_non_null(strstr(object->log, "; The log of program long_good has more than"));
+        kern_object_free(object);
+
+        options.programs = wishes;
+        options.n_programs = KERN_ELEMENTSOF(wishes);
+        object = load_wishes("long_log", &options);
+        assert_int_equal(object->n_programs, 2);
+        check_long_log(object->log, object->log_size);
+        kern_object_free(object);
+
+        /* what is refused is refused for its reason, whatever log is asked for */
+        wishes[0].name = "long_refused";
+        options.n_programs = 1;
+        for (options.log_level = 0; options.log_level <= 2; options.log_level++) {
+                expect_refused("long_log", &options, KERN_ERROR_VERIFIER,
+                               "invalid access to packet");
+                assert_null(strstr(diag.message, "No space"));
+                check_long_log(diag.log, diag.log_size);
+        }
+}
+
 static uint32_t run(KernObject *object)
 {
         uint8_t packet[64] = {0};
@@ -445,21 +488,14 @@ static int clear_diag(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_load_all),
-                cmocka_unit_test(test_load_some),
-                cmocka_unit_test(test_asked_twice),
-                cmocka_unit_test(test_types),
-                cmocka_unit_test(test_too_many),
-                cmocka_unit_test(test_verifier),
-                cmocka_unit_test(test_log),
-                cmocka_unit_test(test_globals),
-                cmocka_unit_test(test_maps),
-                cmocka_unit_test(test_no_pins),
-                cmocka_unit_test(test_missing_targets),
-                cmocka_unit_test(test_huge_map),
-                cmocka_unit_test(test_custom_btf),
-                cmocka_unit_test(test_no_leaks),
-                cmocka_unit_test(test_warm_up),
+                cmocka_unit_test(test_load_all),    cmocka_unit_test(test_load_some),
+                cmocka_unit_test(test_asked_twice), cmocka_unit_test(test_types),
+                cmocka_unit_test(test_too_many),    cmocka_unit_test(test_verifier),
+                cmocka_unit_test(test_log),         cmocka_unit_test(test_long_log),
+                cmocka_unit_test(test_globals),     cmocka_unit_test(test_maps),
+                cmocka_unit_test(test_no_pins),     cmocka_unit_test(test_missing_targets),
+                cmocka_unit_test(test_huge_map),    cmocka_unit_test(test_custom_btf),
+                cmocka_unit_test(test_no_leaks),    cmocka_unit_test(test_warm_up),
                 cmocka_unit_test(test_damaged),
         };
 
