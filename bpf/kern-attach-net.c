@@ -186,6 +186,11 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
         kern_capture_last(&capture, last, sizeof(last));
         switch (-r) {
         case EEXIST:
+                return kern_fail(diag, r, KERN_ERROR_HOOK_BUSY,
+                                 "Somebody else's filter on %s of interface %s has handle %#x at "
+                                 "priority %u; attach again, or at another priority",
+                                 kern_direction_to_string(hook->direction), name, hook->tc_handle,
+                                 hook->priority);
         case EINVAL:
                 return kern_fail(
                         diag, r, KERN_ERROR_HOOK_BUSY,

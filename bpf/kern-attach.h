@@ -68,7 +68,7 @@ typedef struct KernHook {
         int32_t cpu;
         uint64_t cookie;
         /* tc: the handle that the filter gets, 0: any that is free. Who has chosen it can find the
-         * filter again without having been told that it was made. */
+         * filter again without having been told that it was made. -EEXIST where it is taken. */
         uint32_t tc_handle;
 } KernHook;
 

@@ -155,6 +155,31 @@ static void test_tc(void **state)
         kern_object_free(other);
 }
 
+/* Whoever chose the handle finds the filter by it, and nobody else's is replaced. */
+static void test_tc_handle(void **state)
+{
+        KernObject *object = load_one("tc", "tc_count", NULL);
+        KernObject *other = load_one("shared_map", "shared_tc", NULL);
+        KernHook hook = hook_of("tc", BIT(INTERFACE) | BIT(DIRECTION) | BIT(PRIORITY));
+        KernAttachment attachment, chosen = KERN_ATTACHMENT_INIT;
+
+        (void)state;
+        hook.direction = KERN_DIRECTION_INGRESS;
+        hook.priority = 9;
+        hook.tc_handle = chosen.tc_handle = 0xfedcba98;
+        chosen.tc_priority = 9;
+        assert_int_equal(kern_is_attached(program_id(object), &hook, &chosen), 0);
+        attach(object, &hook, &attachment);
+        assert_int_equal(attachment.tc_handle, 0xfedcba98);
+        assert_int_equal(kern_is_attached(program_id(object), &hook, &chosen), 1);
+        must_fail(other, &hook, KERN_ERROR_HOOK_BUSY, "has handle 0xfedcba98 at priority 9");
+        assert_int_equal(kern_is_attached(program_id(object), &hook, &chosen), 1);
+        detach(object, &hook, &chosen);
+        assert_int_equal(kern_is_attached(program_id(object), &hook, &attachment), 0);
+        kern_object_free(object);
+        kern_object_free(other);
+}
+
 static void test_tcx(void **state)
 {
         KernObject *object = load_one("tcx", "tcx_ingress", NULL);
@@ -269,9 +294,13 @@ static int clean_up(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_xdp),        cmocka_unit_test(test_xdp_native),
-                cmocka_unit_test(test_tc),         cmocka_unit_test(test_tcx),
-                cmocka_unit_test(test_cgroup_skb), cmocka_unit_test(test_wrong_program),
+                cmocka_unit_test(test_xdp),
+                cmocka_unit_test(test_xdp_native),
+                cmocka_unit_test(test_tc),
+                cmocka_unit_test(test_tc_handle),
+                cmocka_unit_test(test_tcx),
+                cmocka_unit_test(test_cgroup_skb),
+                cmocka_unit_test(test_wrong_program),
         };
 
         return run_attach_tests(tests, set_up, clean_up);
