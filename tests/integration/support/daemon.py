@@ -32,11 +32,14 @@ def is_alive(pid):
 
 
 def children(pid):
+    """Those that run a program of their own: the daemon waits for a child that is about to, and who
+    stops that one stops both."""
     found = []
+    own = status(pid).get("Name")
     for name in os.listdir("/proc"):
         if name.isdigit():
             s = status(name)
-            if s.get("PPid") == str(pid) and s.get("State", "Z")[0] not in "ZX":
+            if s.get("PPid") == str(pid) and s["Name"] != own and s.get("State", "Z")[0] not in "ZX":
                 found.append(int(name))
     return found
 
