@@ -129,7 +129,7 @@ static void check_wishes(Request *request)
 
         if (op->args->maps->len > KERN_MAPS_MAX) {
                 request_fail(request, error_new(LIMIT_EXCEEDED,
-                                                "%u maps are to be used; an object has at most %u.",
+                                                "%u maps are to be used; an object has at most %d.",
                                                 op->args->maps->len, KERN_MAPS_MAX));
                 return;
         }
