@@ -289,7 +289,9 @@ class Signals(Case):
                 self.load("refused")
             self.bus.unload(self.load("tc", "tc_count"))
         heard = self.listen(refused, 4)
-        self.assertEqual(sum(h[0] == "InterfacesAdded" for h in heard), 2)
+        names = {p["Name"] for member, _, v in heard if member == "InterfacesAdded"
+                 for p in v[1].values() if "Name" in p}
+        self.assertEqual(names, {"tc_count", "hits"}, heard)
 
 
 class Description(Case):
