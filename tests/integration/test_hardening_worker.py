@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 from support import bpf, daemon, objects
-from support.case import MANAGER, PROGRAM, ROOT, Case, until
+from support.case import MANAGER, PROGRAM, ROOT, Case, needs_attach, until
 from support.daemon import status
 
 NOBODY = "65534"
@@ -99,6 +99,24 @@ class LongLogs(Case):
                 self.load("long_log", "long_refused", log_level=level)
             self.assertIn("invalid access", caught.exception.message)
             self.check(self.bus.last_log())
+
+
+class Forged(Case):
+    """What polkit is asked for and a Link says is where the program is."""
+
+    @needs_attach("tp_btf")
+    def test_other_tracepoint(self):
+        path = self.load("tp_btf", "tp_btf_fork")
+        with self.refused("InvalidArgument") as caught:
+            self.bus.attach(path, tracepoint="sched_switch")
+        self.assertIn("loaded for tracepoint sched_process_fork", caught.exception.message)
+        self.assertEqual(self.bus.list("Links"), {})
+        self.bus.attach(path, tracepoint="sched_process_fork")
+
+    def test_other_type(self):
+        for kind in "fentry", "fexit", "lsm":
+            with self.refused("TypeMismatch"):
+                self.load("tp_btf", [("tp_btf_fork", kind)])
 
 
 class Foreign(Case):
