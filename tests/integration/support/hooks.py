@@ -9,6 +9,7 @@ interface, a cgroup) have it made by the test case.
 import contextlib
 import itertools
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -16,7 +17,21 @@ import time
 
 from support import objects
 
-TARGET = objects.PROGRAMS + "/target"
+
+
+def installed(name):
+    """A copy where programs belong: under the unit the service has no /tmp and /var/tmp of others,
+    and the sources may be there."""
+    directory = "/usr/local/lib/bpfkeeper-tests"
+    path = f"{directory}/{name}"
+    if not os.path.exists(path):
+        os.makedirs(directory, exist_ok=True)
+        shutil.copy(f"{objects.PROGRAMS}/{name}", path)
+    return path
+
+
+TARGET = installed("target")
+installed("target-stripped")
 numbers = itertools.count()
 
 
