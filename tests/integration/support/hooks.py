@@ -18,7 +18,6 @@ import time
 from support import objects
 
 
-
 def installed(name):
     """A copy where programs belong: under the unit the service has no /tmp and /var/tmp of others,
     and the sources may be there."""
