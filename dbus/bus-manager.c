@@ -47,38 +47,33 @@ static int method_get_log(sd_bus_message *m, void *userdata, sd_bus_error *reter
 }
 
 /* Filters name objects by path; a path that is none of ours matches nothing, so it is an error. */
-static int read_program_path(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                             sd_bus_error *reterr)
+static int read_path(sd_bus_message *m, BusKind kind, const char *what, uint32_t *ret,
+                     sd_bus_error *reterr)
 {
-        BusFilter *filter = dest;
         const char *path = NULL;
         int r;
 
-        (void)offset;
-        r = sd_bus_message_read_basic(m, type[0], &path);
+        r = sd_bus_message_read_basic(m, 'o', &path);
         if (r < 0)
                 return r;
-        if (!bus_path_parse(path, BUS_PROGRAM, &filter->program))
+        if (!bus_path_parse(path, kind, ret))
                 return bus_error_setf(reterr, BPFKEEPER_ERROR_NO_SUCH_OBJECT,
-                                      "%s isn't the path of a program.", path);
+                                      "%s isn't the path of a %s.", path, what);
         return 0;
+}
+
+static int read_program_path(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                             sd_bus_error *reterr)
+{
+        (void)type, (void)offset;
+        return read_path(m, BUS_PROGRAM, "program", &((BusFilter *)dest)->program, reterr);
 }
 
 static int read_map_path(sd_bus_message *m, const char *type, size_t offset, void *dest,
                          sd_bus_error *reterr)
 {
-        BusFilter *filter = dest;
-        const char *path = NULL;
-        int r;
-
-        (void)offset;
-        r = sd_bus_message_read_basic(m, type[0], &path);
-        if (r < 0)
-                return r;
-        if (!bus_path_parse(path, BUS_MAP, &filter->map))
-                return bus_error_setf(reterr, BPFKEEPER_ERROR_NO_SUCH_OBJECT,
-                                      "%s isn't the path of a map.", path);
-        return 0;
+        (void)type, (void)offset;
+        return read_path(m, BUS_MAP, "map", &((BusFilter *)dest)->map, reterr);
 }
 
 #define FILTER(member) offsetof(BusFilter, member)

@@ -20,6 +20,14 @@ static bool look(int fd, struct statx *ret)
         return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) == 0;
 }
 
+bool descriptor_is_sealed(int fd)
+{
+        const int needed = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+        int seals = fcntl(fd, F_GET_SEALS);
+
+        return seals >= 0 && (seals & needed) == needed;
+}
+
 bool descriptor_is_readable(int fd)
 {
         int flags = fcntl(fd, F_GETFL);

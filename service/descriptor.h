@@ -9,6 +9,9 @@
  * may be a file system of the caller's own (FUSE), which answers when it likes.
  */
 
+/* Whether it is a memfd that nobody can change any more, neither its bytes nor its size. */
+bool descriptor_is_sealed(int fd);
+
 /* Whether it is open for reading: an O_PATH descriptor can be had of what one may not read. */
 bool descriptor_is_readable(int fd);
 

@@ -3,10 +3,10 @@
 /* What a worker loaded becomes the service's: checked against the kernel, pinned, written down. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "errors.h"
 #include "load-op.h"
 
@@ -125,11 +125,9 @@ static int take_results(Request *request, sd_bus_message *reply, Load *l)
 /* A sealed memfd, and no larger than a worker makes it: it is copied and handed out. */
 static bool is_log(int fd, unsigned *ret_kib)
 {
-        const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
-        int has = fcntl(fd, F_GET_SEALS);
         struct stat st;
 
-        if (has < 0 || (has & seals) != seals || fstat(fd, &st) < 0 || st.st_size > LOG_SIZE_MAX)
+        if (!descriptor_is_sealed(fd) || fstat(fd, &st) < 0 || st.st_size > LOG_SIZE_MAX)
                 return false;
         *ret_kib = (unsigned)((st.st_size + 1023) / 1024);
         return true;
@@ -152,23 +150,10 @@ void load_keep_log(Request *request, sd_bus_message *reply, Load *l)
         if (fd < 0)
                 return;
         /* Who has enough logs has this one on his connection only. */
-        if (l && quota_charge(daemon->quota, request->uid, CHARGE_LOGS, kib, NULL)) {
-                quota_release(daemon->quota, request->uid, CHARGE_LOGS, kib);
-                if (store_write_log(daemon->store, l->id, fd) == 0)
-                        l->log_kib = kib;
-        }
+        if (l && quota_allows(daemon->quota, l->owner, CHARGE_LOGS, kib, NULL) &&
+            store_write_log(daemon->store, l->id, fd) == 0)
+                l->log_kib = kib;
         close(fd);
-}
-
-/* Asks whether the user may have so many; the registry charges what it gets. */
-static bool check_quota(Request *request, Charge charge, unsigned n, GError **reterr)
-{
-        Quota *quota = request->daemon->quota;
-
-        if (!quota_charge(quota, request->uid, charge, n, reterr))
-                return false;
-        quota_release(quota, request->uid, charge, n);
-        return true;
 }
 
 static bool take_all(Request *request, sd_bus_message *reply, Load *l, GError **reterr)
@@ -181,8 +166,9 @@ static bool take_all(Request *request, sd_bus_message *reply, Load *l, GError **
                 g_propagate_error(reterr, error_from_errno(r, "keep what was loaded"));
                 return false;
         }
-        if (!check_quota(request, CHARGE_MAPS, l->maps->len, reterr) ||
-            !check_quota(request, CHARGE_METADATA, load_metadata_size(l->metadata), reterr))
+        if (!quota_allows(daemon->quota, l->owner, CHARGE_MAPS, l->maps->len, reterr) ||
+            !quota_allows(daemon->quota, l->owner, CHARGE_METADATA, load_metadata_size(l->metadata),
+                          reterr))
                 return false;
         load_keep_log(request, reply, l);
         return store_write_load(daemon->store, l, reterr);

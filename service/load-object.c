@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "errors.h"
 #include "kern-object.h"
 #include "load-op.h"
@@ -14,16 +15,7 @@
 #define SEAL_TIMEOUT_SEC 10
 #define INSPECT_TIMEOUT_SEC 10
 
-#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
-
 /* The bytes */
-
-static bool is_sealed(int fd)
-{
-        int seals = fcntl(fd, F_GET_SEALS);
-
-        return seals >= 0 && (seals & SEALS) == SEALS;
-}
 
 /* What it takes to be used: sealed and not too large. */
 static bool take_sealed(int fd, int *dest, GError **reterr)
@@ -66,7 +58,7 @@ static void on_copied(sd_bus_message *reply, GError *error, void *userdata)
                 request_fail(request, error);
                 return;
         }
-        if (worker_fds_take(reply, &fd, 1, &n) < 0 || n != 1 || !is_sealed(fd)) {
+        if (worker_fds_take(reply, &fd, 1, &n) < 0 || n != 1 || !descriptor_is_sealed(fd)) {
                 if (fd >= 0)
                         close(fd);
                 request_fail(request,
@@ -84,7 +76,7 @@ static bool seal_one(Request *request, int from, int *to)
 
         if (from < 0 || *to >= 0)
                 return true;
-        if (is_sealed(from)) {
+        if (descriptor_is_sealed(from)) {
                 if (take_sealed(from, to, &error))
                         return true;
                 request_fail(request, error);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <net/if.h>
 #include <string.h>
 #include <unistd.h>
@@ -206,10 +205,8 @@ static void attach(Request *request)
                  (!if_indextoname(op->hook.ifindex, name) || strcmp(name, op->interface) != 0))
                 error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
                                   op->interface);
-        else if (quota_charge(daemon->quota, request->uid, CHARGE_LINKS, 1, &error)) {
-                quota_release(daemon->quota, request->uid, CHARGE_LINKS, 1);
+        else if (quota_allows(daemon->quota, request->uid, CHARGE_LINKS, 1, &error))
                 store_next_id(daemon->store, &id, &error);
-        }
         if (error) {
                 request_fail(request, error);
                 return;

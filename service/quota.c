@@ -70,6 +70,14 @@ bool quota_charge(Quota *quota, uid_t uid, Charge charge, unsigned n, GError **r
         return true;
 }
 
+bool quota_allows(Quota *quota, uid_t uid, Charge charge, unsigned n, GError **reterr)
+{
+        if (!quota_charge(quota, uid, charge, n, reterr))
+                return false;
+        quota_release(quota, uid, charge, n);
+        return true;
+}
+
 void quota_charge_existing(Quota *quota, uid_t uid, Charge charge, unsigned n)
 {
         account(quota, uid)->used[charge] += n;

@@ -30,6 +30,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Quota, quota_free)
 /* Charges @n; where that is too many, nothing is charged and the error is LimitExceeded. */
 bool quota_charge(Quota *quota, uid_t uid, Charge charge, unsigned n, GError **reterr);
 
+/* Whether quota_charge() would, for what is charged when it comes to be (by the registry). */
+bool quota_allows(Quota *quota, uid_t uid, Charge charge, unsigned n, GError **reterr);
+
 /* Charges without a question, for what is there already. */
 void quota_charge_existing(Quota *quota, uid_t uid, Charge charge, unsigned n);
 void quota_release(Quota *quota, uid_t uid, Charge charge, unsigned n);
