@@ -12,6 +12,7 @@
 #include "audit.h"
 #include "bus-source.h"
 #include "errors.h"
+#include "link-detach.h"
 #include "netwatch.h"
 #include "ops.h"
 #include "recover.h"

@@ -11,6 +11,7 @@
 #include "attach-op.h"
 #include "audit.h"
 #include "errors.h"
+#include "link-detach.h"
 
 #define ATTACH_TIMEOUT_SEC 20
 /* Above all handles that the kernel chooses for filters of others at the same priority. */

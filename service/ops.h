@@ -31,23 +31,6 @@ void op_map_entries(void *service, sd_bus_message *m, uint32_t id, const void *a
                     uint32_t limit);
 void op_map_open_fd(void *service, sd_bus_message *m, uint32_t id, const char *mode);
 
-/*
- * Detaches a link that is registered and isn't being detached, or one that isn't registered (then it
- * is freed at the end): marks its file, removes its pins, lets a worker detach it, removes the file
- * and the object. The worker is one of @uid, whose detaching this is. @done gets NULL, or an error
- * where it may still be attached: one that is registered then is as before, of the other the file
- * stays, so that the next service that starts tries again. Called from the main loop.
- */
-typedef void (*DetachDone)(GError *error, void *userdata);
-void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachDone done,
-                 void *userdata);
-
-/* Forgets a link whose hook is gone (an interface that was removed). */
-void link_forget(Daemon *daemon, Link *link);
-
 /* A descriptor of a program or map that was found in the registry: its pin, or by its kernel id. */
 int program_open(Daemon *daemon, const Program *program);
 int map_open(Daemon *daemon, const Map *map, KernAccess access);
-
-/* "No program has the id 42." */
-GError *no_such_object(BusKind kind, uint32_t id);

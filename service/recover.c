@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "errors.h"
-#include "ops.h"
+#include "link-detach.h"
 
 /*
  * What was found. Nothing is given up before all was looked at: only what the kernel says isn't there

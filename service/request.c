@@ -33,6 +33,17 @@ void request_done(Request *request)
         daemon_release(daemon);
 }
 
+GError *no_such_object(BusKind kind, uint32_t id)
+{
+        static const char *const names[_BUS_KIND_MAX] = {
+                [BUS_PROGRAM] = "program",
+                [BUS_MAP] = "map",
+                [BUS_LINK] = "link",
+        };
+
+        return error_new(NO_SUCH_OBJECT, "There is no %s with the id %u.", names[kind], id);
+}
+
 void request_fail(Request *request, GError *error)
 {
         audit_failed(request, error);

@@ -49,6 +49,9 @@ typedef struct Belonging {
 void request_authorize_others(Request *request, const char *action, const Belonging *object,
                               void (*allowed)(Request *request));
 
+/* "There is no program with the id 42." */
+GError *no_such_object(BusKind kind, uint32_t id);
+
 /* Answers with an error, which it takes, and ends the request. */
 void request_fail(Request *request, GError *error);
 

@@ -7,15 +7,8 @@
 #include "bus-source.h"
 #include "errors.h"
 #include "worker-process.h"
+#include "worker-turn.h"
 
-/*
- * Four users can keep theirs busy, loading and attaching, before anybody has to wait. Looking at
- * bytes, which anybody may ask for, and loading leave room for detaching.
- */
-#define WORKERS_MAX 16
-#define WORKERS_PER_UID 2 /* of each role */
-#define WORKERS_INSPECT_MAX (WORKERS_MAX / 2)
-#define WORKERS_PARSING_MAX (WORKERS_MAX - 2)
 /* How long a call waits for a worker. */
 #define QUEUE_SEC 60U
 /* How long a worker waits for its owner's next call. */
@@ -26,49 +19,6 @@
 #define START_FAILURES_MAX 3
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
-
-typedef struct Worker {
-        WorkerPool *pool; /* NULL: dying, and the pool is gone */
-        pid_t pid;
-        bool reaped;  /* the pid is nobody's any more */
-        bool dying;   /* was killed, or died: only waits to be reaped */
-        bool evicted; /* dying, to make room */
-        sd_bus *bus;
-        GSource *source;
-        bool ready;      /* both ends have agreed on passing descriptors */
-        WorkerRole role; /* NONE: a spare */
-        uid_t uid;
-        WorkerCall *call; /* NULL: idle */
-        guint timeout;    /* start, call or lingering */
-} Worker;
-
-struct WorkerCall {
-        WorkerPool *pool;
-        WorkerRole role;
-        uid_t uid;
-        const char *method;
-        unsigned timeout_sec;
-        WorkerFill fill;
-        WorkerDone done;
-        void *userdata;
-        GCancellable *cancellable;
-        gulong cancelled_id;
-        guint cancel_idle;
-        guint queue_timeout;
-        Worker *worker; /* NULL: in the queue */
-        sd_bus_slot *slot;
-};
-
-struct WorkerPool {
-        char *executable;
-        int lock_fd;
-        GPtrArray *workers; /* Worker; until they are reaped: one that is stuck has its place */
-        GQueue queue;       /* WorkerCall */
-        GHashTable *served; /* uid → when it was its turn, as counted by n_served */
-        guint n_served;
-        guint pump_idle;
-        unsigned start_failures; /* in a row: workers that never came up */
-};
 
 static void pump_later(WorkerPool *pool);
 
@@ -353,132 +303,6 @@ static void worker_take(Worker *w, WorkerCall *c)
                                         g_strerror(-r)));
 }
 
-#define foreach_worker(w, pool)                                      \
-        for (guint w##_i = 0; w##_i < (pool)->workers->len; w##_i++) \
-                for (Worker * (w) = g_ptr_array_index((pool)->workers, w##_i); (w); (w) = NULL)
-
-/* Of a role; those that are still dying count. */
-static unsigned count_role(const WorkerPool *pool, WorkerRole role)
-{
-        unsigned n = 0;
-
-        foreach_worker(w, pool) n += w->role == role;
-        return n;
-}
-
-static unsigned count_own(const WorkerPool *pool, WorkerRole role, uid_t uid)
-{
-        unsigned n = 0;
-
-        foreach_worker(w, pool) n += w->role == role && w->uid == uid;
-        return n;
-}
-
-static unsigned count_busy(const WorkerPool *pool, uid_t uid)
-{
-        unsigned n = 0;
-
-        foreach_worker(w, pool) n +=
-                w->role != WORKER_ROLE_NONE && w->uid == uid && (w->call || w->dying);
-        return n;
-}
-
-/* One that is idle; a spare has no role and is of uid 0. */
-static Worker *find_idle(const WorkerPool *pool, WorkerRole role, uid_t uid)
-{
-        foreach_worker(w, pool) if (w->role == role && w->uid == uid && !w->call &&
-                                    !w->dying) return w;
-        return NULL;
-}
-
-/* Whether the role has room; the administrator need not mind what users do. */
-static bool has_room(const WorkerPool *pool, WorkerRole role, uid_t uid)
-{
-        unsigned n;
-
-        if (role == WORKER_ROLE_ATTACH || uid == 0)
-                return true;
-        n = count_role(pool, WORKER_ROLE_INSPECT);
-        if (role == WORKER_ROLE_INSPECT && n >= WORKERS_INSPECT_MAX)
-                return false;
-        return n + count_role(pool, WORKER_ROLE_LOAD) < WORKERS_PARSING_MAX;
-}
-
-/* Whether its uid may have one more of the role: of inspecting ones a second only while few do. */
-static bool may_have(const WorkerPool *pool, const WorkerCall *c)
-{
-        unsigned n = count_own(pool, c->role, c->uid);
-
-        if (n > 0 && c->role == WORKER_ROLE_INSPECT && c->uid != 0 &&
-            count_role(pool, c->role) >= WORKERS_INSPECT_MAX / 2)
-                return false;
-        return n < WORKERS_PER_UID;
-}
-
-/*
- * The worker that may serve @c. sd-bus only takes descriptors into a message once both ends have
- * agreed on passing them, so a worker that is still starting is waited for.
- */
-static Worker *find_worker(const WorkerPool *pool, const WorkerCall *c)
-{
-        Worker *w = find_idle(pool, c->role, c->uid);
-
-        if (!w && may_have(pool, c) && has_room(pool, c->role, c->uid))
-                w = find_idle(pool, WORKER_ROLE_NONE, 0);
-        return w && w->ready ? w : NULL;
-}
-
-/*
- * Whose turn it is of those that can be served: who has the least going on, and of these who was not
- * served for the longest time.
- */
-static WorkerCall *find_call(const WorkerPool *pool, Worker **ret)
-{
-        unsigned least = 0, oldest = 0;
-        WorkerCall *best = NULL;
-
-        for (GList *l = pool->queue.head; l; l = l->next) {
-                WorkerCall *c = l->data;
-                Worker *w = find_worker(pool, c);
-                unsigned busy, served;
-
-                if (!w)
-                        continue;
-                busy = count_busy(pool, c->uid);
-                served = GPOINTER_TO_UINT(
-                        g_hash_table_lookup(pool->served, GUINT_TO_POINTER(c->uid)));
-                if (best && (busy > least || (busy == least && served >= oldest)))
-                        continue;
-                best = c;
-                least = busy;
-                oldest = served;
-                *ret = w;
-        }
-        return best;
-}
-
-/*
- * A worker that is idle for somebody else makes room, so that nobody waits for its lingering: one
- * at a time, and its place is free once it is reaped.
- */
-static void evict_for(WorkerPool *pool, const WorkerCall *c)
-{
-        const bool full =
-                pool->workers->len >= WORKERS_MAX && !find_idle(pool, WORKER_ROLE_NONE, 0);
-        const bool room = has_room(pool, c->role, c->uid);
-
-        if ((room && !full) || !may_have(pool, c))
-                return;
-        foreach_worker(w, pool) if (w->evicted) return;
-        foreach_worker(w, pool) if (!w->call && !w->dying && w->role != WORKER_ROLE_NONE &&
-                                    (room || w->role == WORKER_ROLE_LOAD))
-        {
-                w->evicted = true;
-                worker_kill(w);
-                return;
-        }
-}
-
 /* No worker comes up: say so to those who wait; the next request tries again. */
 static void fail_all(WorkerPool *pool, const char *why)
 {
@@ -498,7 +322,7 @@ static gboolean pump(gpointer userdata)
         int r = 0;
 
         pool->pump_idle = 0;
-        while ((c = find_call(pool, &w)))
+        while ((c = worker_turn_next(pool, &w)))
                 worker_take(w, c);
         if (g_queue_is_empty(&pool->queue))
                 g_hash_table_remove_all(pool->served);
@@ -506,9 +330,14 @@ static gboolean pump(gpointer userdata)
                 fail_all(pool, "it ends before it is ready; see the journal");
                 return G_SOURCE_REMOVE;
         }
-        for (GList *l = pool->queue.head; l; l = l->next)
-                evict_for(pool, l->data);
-        if (!find_idle(pool, WORKER_ROLE_NONE, 0) && pool->workers->len < WORKERS_MAX)
+        for (GList *l = pool->queue.head; l; l = l->next) {
+                w = worker_turn_evict(pool, l->data);
+                if (!w)
+                        continue;
+                w->evicted = true;
+                worker_kill(w);
+        }
+        if (!worker_turn_spare(pool) && pool->workers->len < WORKERS_MAX)
                 r = worker_start(pool);
         foreach_worker(other, pool) r = other->dying ? r : 0;
         if (r < 0)

@@ -9,7 +9,7 @@
 #include <linux/magic.h>
 
 #include "errors.h"
-#include "ops.h"
+#include "link-detach.h"
 
 /* Detaching with a worker that does what a test wants, and a kernel that says what it wants. */
 

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "link-detach.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define DETACH_TIMEOUT_SEC 20
+
+typedef struct Waiting {
+        DetachDone done;
+        void *userdata;
+} Waiting;
+
+/*
+ * One link on its way out. What the worker is told is kept here: a registered link may go before a
+ * worker is free, when its interface does.
+ */
+typedef struct Detaching {
+        Daemon *daemon;
+        Link *link; /* owned unless registered; then it is looked up again by its id */
+        uint32_t id, program_id;
+        KernHook hook;
+        bool registered;
+        KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
+        DetachDone done;
+        void *userdata;
+        GArray *waiting; /* Waiting */
+} Detaching;
+
+static void detaching_end(Detaching *d, GError *error)
+{
+        g_autoptr(GArray) waiting = d->waiting;
+        DetachDone done = d->done;
+        void *userdata = d->userdata;
+        Daemon *daemon = d->daemon;
+        Link *link = d->registered ? registry_link(daemon->registry, d->id) : NULL;
+
+        if (link)
+                link->detaching = NULL;
+        kern_attachment_done(&d->attachment);
+        if (!d->registered)
+                link_free(d->link);
+        g_free(d);
+        done(error, userdata);
+        for (guint i = 0; i < waiting->len; i++) {
+                const Waiting *w = &g_array_index(waiting, Waiting, i);
+
+                w->done(NULL, w->userdata);
+        }
+        daemon_release(daemon);
+}
+
+void link_wait_detached(Link *link, DetachDone done, void *userdata)
+{
+        Waiting w = {done, userdata};
+
+        g_array_append_val(link->detaching->waiting, w);
+}
+
+static void unpin(Daemon *daemon, const Link *link)
+{
+        for (unsigned i = 0; i < link->attachment.n_links; i++)
+                store_unpin(daemon->store, BUS_LINK, link->pub.id, i);
+}
+
+static int fill_detach(sd_bus_message *m, void *userdata)
+{
+        Detaching *d = userdata;
+        const KernAttachment *a = &d->attachment;
+        int r;
+
+        r = sd_bus_message_append(m, "u", d->program_id);
+        if (r < 0)
+                return r;
+        r = worker_hook_append(m, &d->hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, a->link_fds, a->n_links);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "uuub", a->tc_handle, a->tc_priority, (uint32_t)a->xdp_mode,
+                                  (int)a->xdp_dispatched);
+        /* The message has its own; ours must not be the last, since closing waits for the kernel. */
+        kern_attachment_done(&d->attachment);
+        return r;
+}
+
+/*
+ * Kernel links are gone with their last descriptor, whatever became of the worker. A tc filter may
+ * still be there after a failure, and where that can't be told it counts as there. A worker that was
+ * killed because we go down may yet attach or detach before it is dead: that is for the next one to
+ * look at.
+ */
+static bool may_be_attached(const Daemon *daemon, const Link *link)
+{
+        if (link->attachment.n_links > 0)
+                return false;
+        return daemon->stopping ||
+               kern_is_attached(link->pub.program_id, &link->hook, &link->attachment) != 0;
+}
+
+static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Detaching *d = userdata;
+        Daemon *daemon = d->daemon;
+        Link *link = d->registered ? registry_link(daemon->registry, d->id) : d->link;
+
+        (void)reply;
+        /* The interface went meanwhile, and the link with it. */
+        if (!link) {
+                g_clear_error(&error);
+                detaching_end(d, NULL);
+                return;
+        }
+        if (error && may_be_attached(daemon, link)) {
+                /* Of one that nobody knows of the file says that it is to be detached: it stays, and
+                 * the next one that starts tries again. */
+                if (d->registered) {
+                        link->state = LINK_ATTACHED;
+                        (void)store_write_link(daemon->store, link, NULL);
+                }
+                detaching_end(d, error);
+                return;
+        }
+        g_clear_error(&error);
+        store_remove_link(daemon->store, d->id);
+        if (d->registered)
+                registry_remove_link(daemon->registry, link);
+        detaching_end(d, NULL);
+}
+
+void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachDone done,
+                 void *userdata)
+{
+        Detaching *d = g_new0(Detaching, 1);
+        g_autoptr(GError) error = NULL;
+
+        daemon_hold(daemon);
+        d->daemon = daemon;
+        d->link = link;
+        d->id = link->pub.id;
+        d->program_id = link->pub.program_id;
+        d->hook = link->hook;
+        d->registered = registered;
+        d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
+        d->attachment = link->attachment;
+        d->attachment.link_fds = g_new(int, link->attachment.n_links + 1);
+        d->attachment.n_links = 0;
+        d->done = done;
+        d->userdata = userdata;
+        link->state = LINK_DETACHING;
+        link->detaching = d;
+        /* From here on it is going to be detached, by us or by the next one that starts. */
+        if (!store_write_link(daemon->store, link, &error))
+                g_warning("Link %u: %s", link->pub.id, error->message);
+        for (unsigned i = 0; i < link->attachment.n_links; i++) {
+                int fd = store_open_pin(daemon->store, BUS_LINK, link->pub.id, i);
+
+                if (fd >= 0)
+                        d->attachment.link_fds[d->attachment.n_links++] = fd;
+        }
+        unpin(daemon, link);
+        worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, uid, "Detach", DETACH_TIMEOUT_SEC,
+                         fill_detach, on_detached, d, NULL);
+}
+
+void link_forget(Daemon *daemon, Link *link)
+{
+        unpin(daemon, link);
+        store_remove_link(daemon->store, link->pub.id);
+        registry_remove_link(daemon->registry, link);
+}
