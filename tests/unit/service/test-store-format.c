@@ -2,6 +2,7 @@
 #include "test-service.h"
 
 #include "errors.h"
+#include "state-file.h"
 #include "store-format.h"
 
 /* Text that has gone wrong in other people's key files. */
@@ -225,6 +226,57 @@ static void links_come_back(void **state)
                 }
 }
 
+/* What bpfkeeper-unload-all reads of it without GLib is the same. */
+static void links_are_read_for_detaching(void **state)
+{
+        (void)state;
+        for (const KernType *type = kern_types; type->name; type++)
+                for (size_t i = 0; i < G_N_ELEMENTS(hostile); i++) {
+                        g_autoptr(Link) link = full_link(type, hostile[i], LINK_ATTACHED);
+                        g_autoptr(GKeyFile) file = store_format_link(link);
+                        g_autofree char *text = g_key_file_to_data(file, NULL, NULL);
+                        StateLink read;
+
+                        assert_int_equal(state_parse_link(text, &read), 0);
+                        assert_int_equal(read.program_id, link->pub.program_id);
+                        assert_memory_equal(&read.attachment, &link->attachment,
+                                            sizeof(read.attachment));
+                        assert_ptr_equal(read.hook.type, type);
+                        assert_int_equal(read.hook.ifindex, link->hook.ifindex);
+                        assert_int_equal(read.hook.direction, link->hook.direction);
+                        assert_int_equal(read.hook.priority, link->hook.priority);
+                        assert_int_equal(read.hook.mode, link->hook.mode);
+                        assert_int_equal(read.hook.target_fd, -1);
+                        assert_int_equal(read.hook.cgroup_fd, -1);
+                }
+}
+
+/* For people, as far as there is room; what has none is left out and not cut. */
+static void places_are_read(void **state)
+{
+        g_autofree char *name = g_strnfill(127, 'n'), *longer = g_strnfill(128, 'n');
+        g_autoptr(Link) link = sample_link(1, 0, 2);
+        StateLink read;
+
+        (void)state;
+        for (int i = 0; i < 4; i++) {
+                g_autoptr(GKeyFile) file = NULL;
+                g_autofree char *text = NULL;
+
+                g_free(link->pub.program_name);
+                link->pub.program_name = g_strdup(i < 2 ? name : longer);
+                g_free(link->pub.interface);
+                link->pub.interface = g_strdup(i % 2 ? "veth0" : "");
+                g_free(link->pub.cgroup);
+                link->pub.cgroup = g_strdup("/a.slice");
+                file = store_format_link(link);
+                text = g_key_file_to_data(file, NULL, NULL);
+                assert_int_equal(state_parse_link(text, &read), 0);
+                assert_string_equal(read.program_name, i < 2 ? name : "");
+                assert_string_equal(read.place, i % 2 ? "veth0" : "/a.slice");
+        }
+}
+
 /* Of a later version, or of none: not understood, which is not the same as empty. */
 static void other_versions_are_refused(void **state)
 {
@@ -244,6 +296,7 @@ static void other_versions_are_refused(void **state)
                 g_autoptr(GKeyFile) file = g_key_file_new();
                 g_autofree char *text = NULL;
                 g_autoptr(GError) load_error = NULL, link_error = NULL;
+                StateLink read;
 
                 text = g_strdup_printf("[Load]\n%s[Link]\n%sType=xdp\nState=attached\n",
                                        versions[i], versions[i]);
@@ -253,6 +306,7 @@ static void other_versions_are_refused(void **state)
                 assert_non_null(strstr(load_error->message, "version"));
                 assert_null(store_parse_link(file, 1, &link_error));
                 assert_non_null(strstr(link_error->message, "version"));
+                assert_true(state_parse_link(text, &read) < 0);
         }
 }
 
@@ -347,6 +401,7 @@ static void noise(void **state)
                 size_t size = strlen(text);
                 g_autoptr(Link) l = NULL;
                 g_autoptr(StoredLoad) s = NULL;
+                StateLink read;
 
                 if (i % 10 == 9)
                         for (size_t j = 0; j < size; j++)
@@ -357,6 +412,9 @@ static void noise(void **state)
                                         (char)g_rand_int(rand);
                 if (i % 3 == 0)
                         size = (size_t)g_rand_int_range(rand, 0, (gint32)size);
+                /* Text has an end, which noise may be before. */
+                text[size] = '\0';
+                (void)state_parse_link(text, &read);
                 if (!g_key_file_load_from_data(file, text, size, G_KEY_FILE_NONE, NULL))
                         continue;
                 l = store_parse_link(file, 1, NULL);
@@ -378,6 +436,8 @@ int main(void)
                 cmocka_unit_test(metadata_keys_come_back),
                 cmocka_unit_test(an_empty_load_comes_back),
                 cmocka_unit_test(links_come_back),
+                cmocka_unit_test(links_are_read_for_detaching),
+                cmocka_unit_test(places_are_read),
                 cmocka_unit_test(other_versions_are_refused),
                 cmocka_unit_test(damaged_loads),
                 cmocka_unit_test(damaged_links),
