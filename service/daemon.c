@@ -284,6 +284,23 @@ static gboolean check_idle(gpointer userdata)
         return G_SOURCE_REMOVE;
 }
 
+/* The watchdog hears of every turn that the loop is due, and of none that it isn't making. */
+
+static gboolean on_watchdog(gpointer userdata)
+{
+        (void)userdata;
+        (void)sd_notify(0, "WATCHDOG=1");
+        return G_SOURCE_CONTINUE;
+}
+
+static void start_watchdog(void)
+{
+        uint64_t limit;
+
+        if (sd_watchdog_enabled(1, &limit) > 0)
+                g_timeout_add((guint)MAX(limit / 3000, 1), on_watchdog, NULL);
+}
+
 /* Starting, in steps: what the kernel can do may have to be probed first. */
 
 static void on_bus_closed(void *userdata)
@@ -439,6 +456,7 @@ int daemon_run(unsigned idle_sec)
         daemon.loop = g_main_loop_new(NULL, FALSE);
         g_unix_signal_add(SIGTERM, on_signal, &daemon);
         g_unix_signal_add(SIGINT, on_signal, &daemon);
+        start_watchdog();
         if (start(&daemon, &error))
                 g_main_loop_run(daemon.loop);
         else {

@@ -2,7 +2,10 @@
 """Under systemd: the unit, and sessions of logind's."""
 
 import os
+import re
+import signal
 import subprocess
+import time
 
 from support import daemon, objects, rules
 from support.bus import NAME
@@ -93,7 +96,8 @@ class Unit(Systemd):
         self.assertEqual(state["NoNewPrivs"], "1")
         self.assertEqual(state["Seccomp"], "2")
         inside = ["nsenter", "--mount", "--target", str(pid), "--"]
-        for path, writable in (("/usr/x", False), ("/etc/x", False), ("/home/x", False),
+        for path, writable in (("/usr/x", False), ("/usr/libexec/x", False), ("/etc/x", False),
+                               ("/x", False), ("/home/x", False), ("/sys/kernel/x", False),
                                ("/run/bpfkeeper/.new-x", True), ("/proc/sys/kernel/x", False)):
             done = subprocess.run([*inside, "touch", path], stderr=subprocess.PIPE, check=False)
             self.assertEqual(done.returncode == 0, writable, path)
@@ -102,12 +106,35 @@ class Unit(Systemd):
         self.load("tc")
         self.assertTrue(os.listdir(daemon.PINS + "/program"))
 
-    def test_journal(self):
-        pid = self.daemon.pid()
+    def test_systemd_understands_it(self):
         out = subprocess.run(["systemd-analyze", "verify", "--man=no", UNIT], check=False, text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.assertEqual(out.returncode, 0, out.stdout)
-        self.assertTrue(pid)
+        self.assertEqual((out.returncode, out.stdout), (0, ""))
+
+    def test_exposure(self):
+        """By the reckoning of systemd-analyze(1), of 10."""
+        out = subprocess.run(["systemd-analyze", "security", "--no-pager", UNIT], check=False,
+                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+        score = re.search(r"Overall exposure level for .*: ([0-9.]+)", out)
+        self.assertTrue(score, out)
+        self.note(f"{UNIT} is exposed {score[1]}")
+        self.assertLessEqual(float(score[1]), 3.0, out)
+
+    def test_watchdog(self):
+        """A daemon whose loop has stopped is replaced, and nothing is lost."""
+        self.drop_in("[Service]\nWatchdogSec=1s\n")
+        veth = self.veth()
+        program = self.load("tc", "tc_count")
+        self.bus.attach(program, interface=veth.name, direction="ingress")
+        before = self.snapshot()
+        pid = self.daemon.pid()
+        time.sleep(2.5)
+        self.assertEqual(self.daemon.running(), pid, "it is alive while it does nothing")
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: show("ActiveState") == "active" and show("MainPID") not in ("0", str(pid)),
+              "systemd starts another")
+        self.assertEqual(self.snapshot(), before)
+        self.assert_counts(program, veth.receive)
 
     def test_masked_polkit(self):
         """A polkit that can't be started is none: root may, others NoAuthority."""

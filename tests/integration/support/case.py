@@ -80,6 +80,12 @@ class Case(unittest.TestCase):
 
     maxDiff = None
 
+    notes = ()
+
+    def note(self, text):
+        """Something that the report should have beside the test's name."""
+        self.notes = (*self.notes, text)
+
     def setUp(self):
         self.bus = root_bus()
         self.daemon = daemon.Daemon(self.bus)
