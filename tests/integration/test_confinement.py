@@ -21,7 +21,7 @@ FILES = (("/etc/passwd", READ), ("/etc/shadow", READ), ("/usr/libexec/bpfkeeperd
          ("/run/bpfkeeper/lock", READ), ("/run/bpfkeeper/next-id", WRITE),
          ("/run/bpfkeeper/loads/1", CREATE), ("/sys/fs/bpf/bpfkeeper", READ | DIRECTORY),
          ("/sys/fs/bpf/x", CREATE), ("/sys/fs/cgroup", READ | DIRECTORY), ("/tmp/x", CREATE),
-         ("/dev/null", WRITE), ("/dev/mem", READ), ("/proc/self/oom_score_adj", WRITE),
+         ("/dev/null", WRITE), ("/dev/zero", READ), ("/proc/self/oom_score_adj", WRITE),
          ("/proc/sys/kernel/core_pattern", WRITE), ("/proc/sysrq-trigger", WRITE))
 
 # What libbpf reads where a program is loaded or attached, and no inspecting worker does
