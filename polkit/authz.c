@@ -27,13 +27,23 @@ typedef struct Check {
         PolkitCheckAuthorizationFlags flags;
         GCancellable *question; /* closes the dialog; NULL where none can be */
         GSource *cancel_source;
+        GSource *close_source; /* cancels the question, if polkit doesn't by itself */
         bool asked;
         bool asked_again;
         AuthzVerdict failure; /* while the bus is asked whether the caller is still there */
         char *message;        /* for AUTHZ_FAILED */
 } Check;
 
-static void put_question(GTask *task);
+/* How long polkit has to see by itself that a caller left, and to close the dialog. */
+#define CLOSE_DELAY_MS 500
+
+/*
+ * When polkitd has gone, systemd has to know of it before it can start it again: who asks the bus
+ * at once has it wait for a service that "runs", until its own time limit.
+ */
+#define ASK_AGAIN_DELAY_MS 200
+
+static void ask_soon(GTask *task);
 
 /*
  * PolkitAuthority connects its proxy's signals without a care for its own end: one that GDBus has
@@ -71,10 +81,19 @@ static void check_settle(Check *check)
         }
 }
 
+static void check_keep_question(Check *check)
+{
+        if (!check->close_source)
+                return;
+        g_source_destroy(check->close_source);
+        g_clear_pointer(&check->close_source, g_source_unref);
+}
+
 static void check_free(gpointer p)
 {
         Check *check = p;
 
+        check_keep_question(check);
         g_clear_object(&check->subject);
         g_clear_object(&check->details);
         g_clear_object(&check->question);
@@ -92,15 +111,31 @@ static bool check_is_answered(const Check *check)
 /* Gives the check its verdict. What polkit still says about it is of no interest any more. */
 static void answer(GTask *task, AuthzVerdict verdict)
 {
-        Check *check = g_task_get_task_data(task);
-
-        check_settle(check);
+        check_settle(g_task_get_task_data(task));
         /* An answer that crossed the caller's leaving must not let the request go on. */
         if (g_cancellable_is_cancelled(g_task_get_cancellable(task)))
                 verdict = AUTHZ_CANCELLED;
-        if (verdict == AUTHZ_CANCELLED && check->question)
-                g_cancellable_cancel(check->question);
         g_task_return_int(task, (gssize)verdict);
+}
+
+static gboolean on_close_delay(gpointer question)
+{
+        g_cancellable_cancel(question);
+        return G_SOURCE_REMOVE;
+}
+
+/*
+ * polkit too sees callers leave. A cancellation that comes when it has ended the check is an error
+ * which libpolkit logs, as often as a caller likes.
+ */
+static void close_soon(Check *check, GMainContext *context)
+{
+        if (!check->question || !check->asked)
+                return;
+        check->close_source = g_timeout_source_new(CLOSE_DELAY_MS);
+        g_source_set_callback(check->close_source, on_close_delay, g_object_ref(check->question),
+                              g_object_unref);
+        g_source_attach(check->close_source, context);
 }
 
 /*
@@ -116,16 +151,35 @@ static GPtrArray *list_checks(Authz *authz)
         return tasks;
 }
 
-/* Ends all checks, or those that wait for the connection. */
-static void answer_all(Authz *authz, bool waiting_only, AuthzVerdict verdict)
+static bool is_any(const Check *check)
+{
+        (void)check;
+        return true;
+}
+
+static bool waits_for_connection(const Check *check)
+{
+        return !check->asked;
+}
+
+static bool may_have_dialog(const Check *check)
+{
+        return check->question != NULL;
+}
+
+/* Ends those of the checks. */
+static void answer_all(Authz *authz, bool (*which)(const Check *check), AuthzVerdict verdict)
 {
         g_autoptr(GPtrArray) tasks = list_checks(authz);
 
         for (guint i = 0; i < tasks->len; i++) {
                 Check *check = g_task_get_task_data(tasks->pdata[i]);
 
-                if (!check_is_answered(check) && !(waiting_only && check->asked))
-                        answer(tasks->pdata[i], verdict);
+                if (check_is_answered(check) || !which(check))
+                        continue;
+                if (verdict == AUTHZ_CANCELLED && check->question)
+                        g_cancellable_cancel(check->question);
+                answer(tasks->pdata[i], verdict);
         }
 }
 
@@ -199,7 +253,7 @@ static void answer_error(GTask *task, GError *error)
         }
         if (!check->asked_again && error_is_restart(error)) {
                 check->asked_again = true;
-                put_question(task);
+                ask_soon(task);
                 return;
         }
         check->failure = error_is_absence(error) ? AUTHZ_NO_AUTHORITY : AUTHZ_FAILED;
@@ -230,6 +284,7 @@ static void on_checked(GObject *source, GAsyncResult *res, gpointer userdata)
         g_autoptr(PolkitAuthorizationResult) result = NULL;
         g_autoptr(GError) error = NULL;
 
+        check_keep_question(g_task_get_task_data(task));
         result = polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), res, &error);
         if (check_is_answered(g_task_get_task_data(task)))
                 return;
@@ -273,7 +328,7 @@ static void on_authority(GObject *source, GAsyncResult *result, gpointer userdat
                                 ask(l->data);
                 }
         } else {
-                answer_all(authz, true, AUTHZ_NO_AUTHORITY);
+                answer_all(authz, waits_for_connection, AUTHZ_NO_AUTHORITY);
         }
         authz_unref(authz);
 }
@@ -299,7 +354,7 @@ static void on_bus(GObject *source, GAsyncResult *result, gpointer userdata)
         authz->bus = g_bus_get_finish(result, NULL);
         if (!authz->bus) {
                 authz->connecting = false;
-                answer_all(authz, true, AUTHZ_NO_AUTHORITY);
+                answer_all(authz, waits_for_connection, AUTHZ_NO_AUTHORITY);
                 authz_unref(authz);
                 return;
         }
@@ -333,11 +388,29 @@ static void put_question(GTask *task)
         connect_authority(authz);
 }
 
+static gboolean on_ask_delay(gpointer userdata)
+{
+        GTask *task = userdata;
+
+        if (!check_is_answered(g_task_get_task_data(task)))
+                put_question(task);
+        return G_SOURCE_REMOVE;
+}
+
+static void ask_soon(GTask *task)
+{
+        g_autoptr(GSource) source = g_timeout_source_new(ASK_AGAIN_DELAY_MS);
+
+        g_source_set_callback(source, on_ask_delay, g_object_ref(task), g_object_unref);
+        g_source_attach(source, g_task_get_context(task));
+}
+
 static gboolean on_cancelled(GCancellable *cancellable, gpointer userdata)
 {
         g_autoptr(GTask) task = g_object_ref(G_TASK(userdata));
 
         (void)cancellable;
+        close_soon(g_task_get_task_data(task), g_task_get_context(task));
         answer(task, AUTHZ_CANCELLED);
         return G_SOURCE_REMOVE;
 }
@@ -383,8 +456,13 @@ void authz_free(Authz *authz)
 {
         if (!authz)
                 return;
-        answer_all(authz, false, AUTHZ_CANCELLED);
+        answer_all(authz, is_any, AUTHZ_CANCELLED);
         authz_unref(authz);
+}
+
+void authz_close_dialogs(Authz *authz)
+{
+        answer_all(authz, may_have_dialog, AUTHZ_CANCELLED);
 }
 
 void authz_check_async(Authz *authz, const char *sender, uid_t uid, const char *action_id,

@@ -20,7 +20,7 @@ typedef enum AuthzVerdict {
         AUTHZ_CHALLENGE,    /* would be allowed after authentication, but interaction isn't, or no
                                * agent is there */
         AUTHZ_NO_AUTHORITY, /* no polkit service answers */
-        AUTHZ_CANCELLED,    /* by the cancellable, or the subject left the bus */
+        AUTHZ_CANCELLED,    /* by the cancellable or authz_close_dialogs(), or the subject left */
         AUTHZ_FAILED,       /* polkit answered with an error; an unknown action, for one */
 } AuthzVerdict;
 
@@ -46,6 +46,12 @@ typedef struct AuthzDetail {
 void authz_check_async(Authz *authz, const char *sender, uid_t uid, const char *action_id,
                        const AuthzDetail *details, bool interactive, GCancellable *cancellable,
                        GAsyncReadyCallback callback, gpointer userdata);
+
+/*
+ * Ends the checks that may be waiting for somebody at a dialog, with AUTHZ_CANCELLED; the dialogs
+ * close. What polkit answers by itself goes on.
+ */
+void authz_close_dialogs(Authz *authz);
 
 /* The verdict; for AUTHZ_FAILED, @reterr_message (transfer full, may be NULL) has polkit's words. */
 AuthzVerdict authz_check_finish(GAsyncResult *result, char **reterr_message);

@@ -24,6 +24,8 @@
 #define PROBE_TIMEOUT_SEC 20
 /* How long requests may go on after the service was told to stop. */
 #define STOP_TIMEOUT_SEC 10
+/* How long polkit may take where it asks nobody. */
+#define DIALOGS_TIMEOUT_SEC 1
 
 static void leave(Daemon *daemon);
 
@@ -242,6 +244,15 @@ static int on_name_released(sd_bus_message *m, void *userdata, sd_bus_error *ret
         return 0;
 }
 
+/* Who sits before a password dialog could keep the next service from starting. */
+static gboolean on_dialogs_timeout(gpointer userdata)
+{
+        Daemon *daemon = userdata;
+
+        authz_close_dialogs(daemon->authz);
+        return G_SOURCE_REMOVE;
+}
+
 static gboolean on_stop_timeout(gpointer userdata)
 {
         Daemon *daemon = userdata;
@@ -262,8 +273,10 @@ static void leave(Daemon *daemon)
         if (!daemon->api ||
             sd_bus_release_name_async(daemon->bus, NULL, BUS_NAME, on_name_released, daemon) < 0)
                 quit(daemon, daemon->exit_status);
-        else
+        else {
+                g_timeout_add_seconds(DIALOGS_TIMEOUT_SEC, on_dialogs_timeout, daemon);
                 g_timeout_add_seconds(STOP_TIMEOUT_SEC, on_stop_timeout, daemon);
+        }
 }
 
 static gboolean on_signal(gpointer userdata)

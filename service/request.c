@@ -96,25 +96,43 @@ void request_start(Daemon *daemon, sd_bus_message *m, void *op, GDestroyNotify o
         peer_get(daemon->peers, sd_bus_message_get_sender(m), on_peer, request);
 }
 
+static bool is_interactive(const Request *request)
+{
+        return sd_bus_message_get_allow_interactive_authorization(request->m) > 0;
+}
+
 static GError *verdict_error(const Request *request, AuthzVerdict verdict, const char *message)
 {
         switch (verdict) {
         case AUTHZ_DENIED:
-                return error_new(NOT_AUTHORIZED, "polkit doesn't let uid %u do this (action %s).",
+                /* polkit doesn't tell a rule's "no" from a wrong password. */
+                return error_new(NOT_AUTHORIZED,
+                                 is_interactive(request)
+                                         ? "polkit doesn't let uid %u do this, or authentication "
+                                           "failed (action %s)."
+                                         : "polkit doesn't let uid %u do this (action %s).",
                                  request->uid, request->action);
         case AUTHZ_DISMISSED:
                 return error_new(AUTHORIZATION_DISMISSED,
                                  "The password dialog was dismissed (action %s).", request->action);
         case AUTHZ_CHALLENGE:
-                return error_new(AUTHORIZATION_REQUIRED,
-                                 "polkit asks for authentication (action %s), and the call doesn't "
-                                 "allow for interaction or no authentication agent is there.",
-                                 request->action);
+                return error_new(
+                        AUTHORIZATION_REQUIRED,
+                        "polkit wants authentication (action %s), but %s, be root, or have "
+                        "an administrator allow it by a polkit rule.",
+                        request->action,
+                        is_interactive(request)
+                                ? "the caller has no authentication agent to ask: use a "
+                                  "terminal or a desktop session"
+                                : "the call doesn't let it ask: allow for interactive "
+                                  "authorization");
         case AUTHZ_NO_AUTHORITY:
                 return error_new(NO_AUTHORITY,
                                  "No polkit service answers, so only root may do this (action %s).",
                                  request->action);
         case AUTHZ_CANCELLED:
+                if (request->daemon->leaving && !request_is_cancelled(request))
+                        return error_new(CANCELLED, "The service is going down; call again.");
                 return error_new(CANCELLED, "The caller left the bus.");
         default:
                 return error_new(FAILED, "polkit can't tell about action %s: %s.", request->action,
@@ -144,8 +162,7 @@ void request_authorize(Request *request, const char *action, const AuthzDetail *
         request->action = g_strdup(action);
         request->allowed = allowed;
         authz_check_async(request->daemon->authz, sd_bus_message_get_sender(request->m),
-                          request->uid, action, details,
-                          sd_bus_message_get_allow_interactive_authorization(request->m) > 0,
+                          request->uid, action, details, is_interactive(request),
                           request->cancellable, on_checked, request);
 }
 
