@@ -21,19 +21,26 @@ XML = """
 class Agent:
     """Dismisses each dialog, or leaves it open. begun: (action, message, details) of each."""
 
-    def __init__(self, bus, pid, dismiss):
+    def __init__(self, bus, pid, dismiss, session=None):
         self.bus, self.dismiss = bus, dismiss
         self.begun, self.cancelled, self.open = [], 0, []
         interface = Gio.DBusNodeInfo.new_for_xml(XML).interfaces[0]
         bus.connection.register_object(PATH, interface, self.called, None, None)
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            start_time = int(f.read().rpartition(")")[2].split()[19])
-        subject = ("unix-process", {"pid": GLib.Variant("u", pid),
-                                    "start-time": GLib.Variant("t", start_time),
-                                    "uid": GLib.Variant("i", os.getuid())})
+        if session:
+            subject = ("unix-session", {"session-id": GLib.Variant("s", session)})
+        else:
+            subject = self.process(pid)
         bus.call("/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority",
                  "RegisterAuthenticationAgent", "((sa{sv})ss)", subject, "C", PATH,
                  destination="org.freedesktop.PolicyKit1")
+
+    @staticmethod
+    def process(pid):
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            start_time = int(f.read().rpartition(")")[2].split()[19])
+        return ("unix-process", {"pid": GLib.Variant("u", pid),
+                                 "start-time": GLib.Variant("t", start_time),
+                                 "uid": GLib.Variant("i", os.getuid())})
 
     def called(self, connection, sender, path, interface, method, parameters, invocation):
         if method == "BeginAuthentication":

@@ -116,9 +116,9 @@ class User(bus.Api):
     def read_ringbuf(self, fd, size):
         return self.ask("read_ringbuf", size, fds=[fd])
 
-    def start_agent(self, pid=None, dismiss=True):
-        """Has an authentication agent for a process of the user's, or this one."""
-        self.ask("start_agent", pid or self.pid, dismiss)
+    def start_agent(self, pid=None, dismiss=True, session=None):
+        """Has an authentication agent for a process of the user's, or this one, or for a session."""
+        self.ask("start_agent", pid or self.pid, dismiss, session)
 
     def agent(self):
         """What the agent was asked: a list of (action, message, details), and how many ended."""
@@ -185,9 +185,9 @@ class Agent:
         from support import ringbuf
         return ringbuf.read(fds[0], size), []
 
-    def start_agent(self, fds, pid, dismiss):
+    def start_agent(self, fds, pid, dismiss, session):
         from support import agent
-        self.agent = agent.Agent(self.bus, pid, dismiss)
+        self.agent = agent.Agent(self.bus, pid, dismiss, session)
         return None, []
 
     def agent_state(self, fds):

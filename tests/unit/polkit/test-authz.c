@@ -322,6 +322,27 @@ static void test_cancel_closes_the_dialog(void **state)
         wait_a_little();
 }
 
+static void test_close_dialogs(void **state)
+{
+        const char *name = g_dbus_connection_get_unique_name(caller);
+        Answer waiting, quick, later;
+
+        start(*state, name, 1000, "wait", true, NULL, &waiting);
+        while (!fake.dialog)
+                g_main_context_iteration(NULL, TRUE);
+        start(*state, name, 1000, "allow", false, NULL, &quick);
+        authz_close_dialogs(*state);
+        assert_int_equal(wait_for(&waiting), AUTHZ_CANCELLED);
+        while (fake.n_dialogs_closed == 0)
+                g_main_context_iteration(NULL, TRUE);
+        g_clear_object(&fake.dialog);
+
+        /* Where nobody is asked, and from now on, all is as ever. */
+        assert_int_equal(wait_for(&quick), AUTHZ_ALLOWED);
+        start(*state, name, 1000, "allow", true, NULL, &later);
+        assert_int_equal(wait_for(&later), AUTHZ_ALLOWED);
+}
+
 /* An answer that is on its way when the caller leaves. */
 static void test_cancel_beats_allowed(void **state)
 {
@@ -410,6 +431,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_cancelled_before, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cancelled_while_connecting, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cancel_closes_the_dialog, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_close_dialogs, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cancel_beats_allowed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_polkit_restarts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_absence_is_not_remembered, setup, teardown),
