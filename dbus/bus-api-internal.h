@@ -5,12 +5,13 @@
 
 /* What the files of the four interfaces share. */
 
+/* One connection that the API is served on. */
+typedef struct BusSeat BusSeat;
+
 struct BusApi {
-        sd_bus *bus;
         const BusOps *ops;
         void *service;
-        sd_bus_slot *slots[16];
-        size_t n_slots;
+        GPtrArray *seats; /* BusSeat */
         uint64_t n_messages;
         /* The stats that were asked of the kernel last, and at which message. */
         struct {
@@ -31,9 +32,8 @@ extern const sd_bus_vtable bus_map_vtable[];
 extern const sd_bus_vtable bus_link_vtable[];
 
 /* Appends all properties of @object as a{sv}, from the vtable that publishes them. */
-int bus_append_properties(BusApi *api, sd_bus_message *reply, const sd_bus_vtable *vtable,
-                          const char *path, const char *interface, void *object,
-                          sd_bus_error *reterr);
+int bus_append_properties(sd_bus_message *reply, const sd_bus_vtable *vtable, const char *path,
+                          const char *interface, void *object, sd_bus_error *reterr);
 
 /* Appends an array of object paths. */
 int bus_append_paths(sd_bus_message *reply, BusKind kind, const uint32_t *ids, size_t n);

@@ -120,72 +120,134 @@ static const struct {
         {BUS_PATH_ROOT "/link", BUS_LINK, bus_link_vtable, find_link, enumerate_links},
 };
 
-int bus_api_new(sd_bus *bus, const BusOps *ops, void *service, BusApi **ret)
+struct BusSeat {
+        sd_bus *bus;
+        sd_bus_slot *slots[16];
+        size_t n_slots;
+};
+
+static void seat_free(void *p)
 {
-        g_autoptr(BusApi) api = g_new0(BusApi, 1);
+        BusSeat *seat = p;
+
+        for (size_t i = 0; i < seat->n_slots; i++)
+                sd_bus_slot_unref(seat->slots[i]);
+        sd_bus_unref(seat->bus);
+        g_free(seat);
+}
+
+static int seat_fill(BusSeat *seat, BusApi *api)
+{
         int r;
 
-        api->bus = sd_bus_ref(bus);
-        api->ops = ops;
-        api->service = service;
-#define SLOT (&api->slots[api->n_slots++])
-        r = sd_bus_add_filter(bus, SLOT, on_message, api);
+#define SLOT (&seat->slots[seat->n_slots++])
+        r = sd_bus_add_filter(seat->bus, SLOT, on_message, api);
         if (r < 0)
                 return r;
-        r = sd_bus_add_object_manager(bus, SLOT, BUS_PATH_ROOT);
+        r = sd_bus_add_object_manager(seat->bus, SLOT, BUS_PATH_ROOT);
         if (r < 0)
                 return r;
-        r = sd_bus_add_object_vtable(bus, SLOT, BUS_PATH_ROOT, "org.bpfkeeper1.Manager",
+        r = sd_bus_add_object_vtable(seat->bus, SLOT, BUS_PATH_ROOT, "org.bpfkeeper1.Manager",
                                      bus_manager_vtable, api);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < G_N_ELEMENTS(objects); i++) {
-                r = sd_bus_add_fallback_vtable(bus, SLOT, objects[i].prefix,
+                r = sd_bus_add_fallback_vtable(seat->bus, SLOT, objects[i].prefix,
                                                bus_interface(objects[i].kind), objects[i].vtable,
                                                objects[i].find, api);
                 if (r < 0)
                         return r;
-                r = sd_bus_add_node_enumerator(bus, SLOT, objects[i].prefix, objects[i].enumerate,
-                                               api);
+                r = sd_bus_add_node_enumerator(seat->bus, SLOT, objects[i].prefix,
+                                               objects[i].enumerate, api);
                 if (r < 0)
                         return r;
         }
 #undef SLOT
-        g_assert(api->n_slots <= G_N_ELEMENTS(api->slots));
-        *ret = g_steal_pointer(&api);
+        g_assert(seat->n_slots <= G_N_ELEMENTS(seat->slots));
         return 0;
+}
+
+BusApi *bus_api_new(const BusOps *ops, void *service)
+{
+        BusApi *api = g_new0(BusApi, 1);
+
+        api->ops = ops;
+        api->service = service;
+        api->seats = g_ptr_array_new_with_free_func(seat_free);
+        return api;
 }
 
 void bus_api_free(BusApi *api)
 {
         if (!api)
                 return;
-        for (size_t i = 0; i < api->n_slots; i++)
-                sd_bus_slot_unref(api->slots[i]);
-        sd_bus_unref(api->bus);
+        g_ptr_array_unref(api->seats);
         g_free(api);
 }
+
+int bus_api_serve(BusApi *api, sd_bus *bus)
+{
+        BusSeat *seat = g_new0(BusSeat, 1);
+        int r;
+
+        seat->bus = sd_bus_ref(bus);
+        r = seat_fill(seat, api);
+        if (r < 0)
+                seat_free(seat);
+        else
+                g_ptr_array_add(api->seats, seat);
+        return r;
+}
+
+void bus_api_leave(BusApi *api, sd_bus *bus)
+{
+        for (guint i = 0; i < api->seats->len; i++)
+                if (((BusSeat *)api->seats->pdata[i])->bus == bus) {
+                        g_ptr_array_remove_index_fast(api->seats, i);
+                        return;
+                }
+}
+
+#define FOR_EACH_BUS(b, api)                                                                    \
+        for (guint _i = 0;                                                                      \
+             _i < (api)->seats->len && ((b) = ((BusSeat *)(api)->seats->pdata[_i])->bus, true); \
+             _i++)
 
 void bus_api_emit_added(BusApi *api, BusKind kind, uint32_t id)
 {
         char path[BUS_PATH_MAX];
+        sd_bus *bus;
 
-        (void)sd_bus_emit_object_added(api->bus, bus_path(kind, id, path));
+        FOR_EACH_BUS(bus, api)
+        (void)sd_bus_emit_object_added(bus, bus_path(kind, id, path));
 }
 
 void bus_api_emit_removed(BusApi *api, BusKind kind, uint32_t id)
 {
         char path[BUS_PATH_MAX];
+        sd_bus *bus;
 
-        (void)sd_bus_emit_object_removed(api->bus, bus_path(kind, id, path));
+        FOR_EACH_BUS(bus, api)
+        (void)sd_bus_emit_object_removed(bus, bus_path(kind, id, path));
 }
 
 void bus_api_emit_changed(BusApi *api, BusKind kind, uint32_t id, const char *property)
 {
         char path[BUS_PATH_MAX];
+        sd_bus *bus;
 
-        (void)sd_bus_emit_properties_changed(api->bus, bus_path(kind, id, path),
-                                             bus_interface(kind), property, NULL);
+        FOR_EACH_BUS(bus, api)
+        (void)sd_bus_emit_properties_changed(bus, bus_path(kind, id, path), bus_interface(kind),
+                                             property, NULL);
+}
+
+void bus_api_emit_features(BusApi *api)
+{
+        sd_bus *bus;
+
+        FOR_EACH_BUS(bus, api)
+        (void)sd_bus_emit_properties_changed(bus, BUS_PATH_ROOT, "org.bpfkeeper1.Manager",
+                                             "Features", NULL);
 }
 
 static int append_member(sd_bus_message *reply, const char *signature, const void *member)
@@ -204,9 +266,8 @@ static int append_member(sd_bus_message *reply, const char *signature, const voi
         }
 }
 
-int bus_append_properties(BusApi *api, sd_bus_message *reply, const sd_bus_vtable *vtable,
-                          const char *path, const char *interface, void *object,
-                          sd_bus_error *reterr)
+int bus_append_properties(sd_bus_message *reply, const sd_bus_vtable *vtable, const char *path,
+                          const char *interface, void *object, sd_bus_error *reterr)
 {
         int r;
 
@@ -226,8 +287,9 @@ int bus_append_properties(BusApi *api, sd_bus_message *reply, const sd_bus_vtabl
                 if (r < 0)
                         return r;
                 if (v->x.property.get)
-                        r = v->x.property.get(api->bus, path, interface, v->x.property.member,
-                                              reply, (char *)object + v->x.property.offset, reterr);
+                        r = v->x.property.get(sd_bus_message_get_bus(reply), path, interface,
+                                              v->x.property.member, reply,
+                                              (char *)object + v->x.property.offset, reterr);
                 else
                         r = append_member(reply, v->x.property.signature,
                                           (char *)object + v->x.property.offset);

@@ -22,6 +22,30 @@ int bus_client_open(const char *description, bool interactive, sd_bus **ret)
         return 0;
 }
 
+int bus_client_open_private(const char *description, sd_bus **ret)
+{
+        g_autoptr(sd_bus) bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_description(bus, description);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_address(bus, "unix:path=" BUS_PRIVATE_SOCKET);
+        if (r < 0)
+                return r;
+        r = sd_bus_negotiate_fds(bus, 1);
+        if (r < 0)
+                return r;
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&bus);
+        return 0;
+}
+
 static int read_one(sd_bus_message *m, GVariant **ret);
 
 static int read_basic(sd_bus_message *m, char type, GVariant **ret)

@@ -29,6 +29,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
 int bus_client_open(const char *description, bool interactive, sd_bus **ret);
 
 /*
+ * Connects to the service's private socket, without a bus between, which only root may. The calls are
+ * the same. Since 0.1.
+ */
+int bus_client_open_private(const char *description, sd_bus **ret);
+
+/*
  * Calls a method of the service. @args is a tuple, or NULL for none; a floating reference is taken.
  * Handles ('h') in it are descriptors, which stay the caller's. @ret (may be NULL) gets the reply as
  * a tuple. There is no time limit: a person may be typing a password, and the bus itself answers

@@ -219,8 +219,7 @@ static int list(BusApi *api, sd_bus_message *m, BusKind kind, const BusOption *t
                 r = sd_bus_message_append_basic(reply, 'o', path);
                 if (r < 0)
                         return r;
-                r = bus_append_properties(api, reply, vtable, path, bus_interface(kind), object,
-                                          reterr);
+                r = bus_append_properties(reply, vtable, path, bus_interface(kind), object, reterr);
                 if (r < 0)
                         return r;
                 r = sd_bus_message_close_container(reply);
@@ -230,7 +229,7 @@ static int list(BusApi *api, sd_bus_message *m, BusKind kind, const BusOption *t
         r = sd_bus_message_close_container(reply);
         if (r < 0)
                 return r;
-        return sd_bus_send(api->bus, reply, NULL);
+        return sd_bus_send(NULL, reply, NULL);
 }
 
 static int method_list_programs(sd_bus_message *m, void *userdata, sd_bus_error *reterr)

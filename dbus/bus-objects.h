@@ -15,6 +15,9 @@
 #define BUS_NAME "org.bpfkeeper1"
 #define BUS_PATH_ROOT "/org/bpfkeeper1"
 
+/* Where root is served without a bus, see bpfkeeper.socket */
+#define BUS_PRIVATE_SOCKET "/run/bpfkeeper/private"
+
 typedef enum BusKind {
         BUS_PROGRAM,
         BUS_MAP,

@@ -134,21 +134,28 @@ typedef struct BusOps {
         void (*map_open_fd)(void *service, sd_bus_message *m, uint32_t id, const char *mode);
 } BusOps;
 
-/* The exported API of one service on one connection. */
+/* The API of one service, on as many connections as there are. */
 typedef struct BusApi BusApi;
 
-/*
- * Puts all objects on @bus (referenced), served by @ops with @service as first argument; both must
- * outlive the API. The bus name is the caller's to request. 0 or a negative errno.
- */
-int bus_api_new(sd_bus *bus, const BusOps *ops, void *service, BusApi **ret);
+/* Served by @ops with @service as first argument; both must outlive the API. */
+BusApi *bus_api_new(const BusOps *ops, void *service);
 void bus_api_free(BusApi *api);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusApi, bus_api_free)
+
+/*
+ * Puts all objects on @bus (referenced), and takes them from there. The bus name is the caller's to
+ * request. 0 or a negative errno.
+ */
+int bus_api_serve(BusApi *api, sd_bus *bus);
+void bus_api_leave(BusApi *api, sd_bus *bus);
 
 /* Announce an object that is there now, one that still is and is about to go, a changed property. */
 void bus_api_emit_added(BusApi *api, BusKind kind, uint32_t id);
 void bus_api_emit_removed(BusApi *api, BusKind kind, uint32_t id);
 void bus_api_emit_changed(BusApi *api, BusKind kind, uint32_t id, const char *property);
+
+/* Announce that the manager's Features are others. */
+void bus_api_emit_features(BusApi *api);
 
 /* Answers. Each may fail only where the connection is gone, and then nobody is waiting. */
 int bus_reply_paths(sd_bus_message *m, BusKind kind, const uint32_t *ids, size_t n);

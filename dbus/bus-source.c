@@ -3,17 +3,33 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 
 typedef struct BusSource {
         GSource source;
         sd_bus *bus;
         GPollFD poll;
         uint64_t until; /* CLOCK_MONOTONIC, µs; when sd-bus wants to be called anyway */
+        bool was_ready;
+        bool again; /* what was read together with the end of the handshake is still to be handled */
         void (*closed)(void *userdata);
         void *userdata;
 } BusSource;
 
 G_STATIC_ASSERT(G_IO_IN == POLLIN && G_IO_OUT == POLLOUT);
+
+/* A connection that waits for a bus to come has another descriptor when it is there. */
+static void follow_descriptor(BusSource *s)
+{
+        int fd = sd_bus_get_fd(s->bus);
+
+        if (fd < 0 || fd == s->poll.fd)
+                return;
+        /* GLib keeps the records in order, so that this one can't just be changed. */
+        g_source_remove_poll(&s->source, &s->poll);
+        s->poll.fd = fd;
+        g_source_add_poll(&s->source, &s->poll);
+}
 
 /*
  * What to wait for is said anew each round, in the source's own poll record: GLib's setters for
@@ -26,7 +42,10 @@ static gboolean prepare(GSource *source, gint *timeout)
         gint64 now;
 
         *timeout = -1;
+        if (s->again)
+                return TRUE;
         /* A connection that failed has nothing to poll: let dispatch() find that out. */
+        follow_descriptor(s);
         events = sd_bus_get_events(s->bus);
         if (events < 0 || sd_bus_get_timeout(s->bus, &s->until) < 0)
                 return TRUE;
@@ -45,7 +64,7 @@ static gboolean check(GSource *source)
 {
         BusSource *s = (BusSource *)source;
 
-        return s->poll.revents != 0 || s->until <= (uint64_t)g_source_get_time(source);
+        return s->again || s->poll.revents != 0 || s->until <= (uint64_t)g_source_get_time(source);
 }
 
 /* One message a round, so that other sources have their turn. */
@@ -59,6 +78,11 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer userdat
         r = sd_bus_process(s->bus, NULL);
         if (g_source_is_destroyed(source))
                 return G_SOURCE_REMOVE;
+        /* A client need not wait before its first call, which sd-bus then has in its buffer: nothing
+         * more comes by the descriptor, and sd_bus_get_timeout() knows of parsed messages only. */
+        s->again = r > 0 && (s->again || !s->was_ready);
+        if (!s->was_ready)
+                s->was_ready = sd_bus_is_ready(s->bus) > 0;
         if (r >= 0 && sd_bus_is_open(s->bus) > 0)
                 return G_SOURCE_CONTINUE;
         if (closed)

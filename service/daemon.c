@@ -10,12 +10,13 @@
 #include <systemd/sd-daemon.h>
 
 #include "audit.h"
-#include "bus-source.h"
 #include "errors.h"
 #include "link-detach.h"
 #include "netwatch.h"
 #include "ops.h"
+#include "private-socket.h"
 #include "recover.h"
+#include "system-bus.h"
 
 #define RUN_DIR "/run/bpfkeeper"
 #define PIN_DIR "/sys/fs/bpf/bpfkeeper"
@@ -27,7 +28,25 @@
 /* How long polkit may take where it asks nobody. */
 #define DIALOGS_TIMEOUT_SEC 1
 
-static void leave(Daemon *daemon);
+/* The last look: what was sent on the private socket up to now is done, and what comes later has an
+ * end of its connection to see. */
+static gboolean on_done(gpointer userdata)
+{
+        Daemon *daemon = userdata;
+
+        if (daemon->private_socket)
+                private_socket_drain(daemon->private_socket);
+        if (daemon->n_busy == 0)
+                daemon_quit(daemon, daemon->exit_status);
+        return G_SOURCE_REMOVE;
+}
+
+/* By way of the loop: this may be called from within a message. */
+static void go_when_done(Daemon *daemon)
+{
+        if (daemon->leaving && daemon->n_busy == 0)
+                g_idle_add_full(G_PRIORITY_DEFAULT, on_done, daemon, NULL);
+}
 
 void daemon_hold(Daemon *daemon)
 {
@@ -39,11 +58,11 @@ void daemon_release(Daemon *daemon)
         g_assert(daemon->n_busy > 0);
         daemon->n_busy--;
         daemon->last_activity = g_get_monotonic_time();
-        if (daemon->leaving && daemon->n_busy == 0)
-                g_main_loop_quit(daemon->loop);
+        if (daemon->n_busy == 0)
+                go_when_done(daemon);
 }
 
-static void quit(Daemon *daemon, int status)
+void daemon_quit(Daemon *daemon, int status)
 {
         daemon->exit_status = status;
         daemon->stopping = true;
@@ -232,16 +251,10 @@ static void interfaces_unknown(void *userdata)
 
 /* Leaving: the name first, so that who calls from now on starts the next service; the objects stay. */
 
-static int on_name_released(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+static void on_name_released(Daemon *daemon)
 {
-        Daemon *daemon = userdata;
-
-        (void)m, (void)reterr;
-        /* All that was sent to the name before was received before this answer, and is held. */
         daemon->leaving = true;
-        if (daemon->n_busy == 0)
-                quit(daemon, daemon->exit_status);
-        return 0;
+        go_when_done(daemon);
 }
 
 /* Who sits before a password dialog could keep the next service from starting. */
@@ -259,7 +272,7 @@ static gboolean on_stop_timeout(gpointer userdata)
 
         g_warning("%u requests are not done after %d seconds; they are given up.", daemon->n_busy,
                   STOP_TIMEOUT_SEC);
-        quit(daemon, daemon->exit_status);
+        daemon_quit(daemon, daemon->exit_status);
         return G_SOURCE_REMOVE;
 }
 
@@ -269,14 +282,14 @@ static void leave(Daemon *daemon)
                 g_source_remove(daemon->idle_timer);
                 daemon->idle_timer = 0;
         }
+        /* Before the name goes: whoever misses it then has systemd start us again, which must know
+         * that we are not there. */
         (void)sd_notify(0, "STOPPING=1");
-        if (!daemon->api ||
-            sd_bus_release_name_async(daemon->bus, NULL, BUS_NAME, on_name_released, daemon) < 0)
-                quit(daemon, daemon->exit_status);
-        else {
-                g_timeout_add_seconds(DIALOGS_TIMEOUT_SEC, on_dialogs_timeout, daemon);
-                g_timeout_add_seconds(STOP_TIMEOUT_SEC, on_stop_timeout, daemon);
-        }
+        g_timeout_add_seconds(DIALOGS_TIMEOUT_SEC, on_dialogs_timeout, daemon);
+        g_timeout_add_seconds(STOP_TIMEOUT_SEC, on_stop_timeout, daemon);
+        if (daemon->private_socket)
+                private_socket_close(daemon->private_socket);
+        system_bus_release(daemon->bus, on_name_released);
 }
 
 static gboolean on_signal(gpointer userdata)
@@ -290,7 +303,8 @@ static gboolean check_idle(gpointer userdata)
         Daemon *daemon = userdata;
         gint64 idle = g_get_monotonic_time() - daemon->last_activity;
 
-        if (daemon->n_busy > 0 || idle < (gint64)daemon->idle_sec * G_USEC_PER_SEC)
+        if (daemon->n_busy > 0 || idle < (gint64)daemon->idle_sec * G_USEC_PER_SEC ||
+            (daemon->private_socket && private_socket_has_clients(daemon->private_socket)))
                 return G_SOURCE_CONTINUE;
         daemon->idle_timer = 0;
         leave(daemon);
@@ -316,32 +330,27 @@ static void start_watchdog(void)
 
 /* Starting, in steps: what the kernel can do may have to be probed first. */
 
-static void on_bus_closed(void *userdata)
+void daemon_is_ready(Daemon *daemon)
 {
-        g_warning("The bus closed the connection.");
-        quit(userdata, EXIT_FAILURE);
+        if (!daemon->ready)
+                (void)sd_notify(0, "READY=1");
+        daemon->ready = true;
 }
 
 static void publish(Daemon *daemon)
 {
-        int r;
-
-        r = bus_api_new(daemon->bus, &ops, daemon, &daemon->api);
-        /* Here, before anybody can be waiting, a round trip to the bus is no harm. */
-        if (r >= 0)
-                r = sd_bus_request_name(daemon->bus, BUS_NAME, 0);
-        if (r < 0) {
-                g_warning("Can't get the name %s on the bus: %s", BUS_NAME, g_strerror(-r));
-                quit(daemon, EXIT_FAILURE);
-                return;
-        }
-        registry_set_api(daemon->registry, daemon->api);
         daemon->last_activity = g_get_monotonic_time();
         if (daemon->idle_sec > 0)
                 daemon->idle_timer =
                         g_timeout_add_seconds(MAX(daemon->idle_sec / 4, 1), check_idle, daemon);
+        registry_set_api(daemon->registry, daemon->api);
         worker_pool_warm(daemon->workers);
-        (void)sd_notify(0, "READY=1");
+        system_bus_publish(daemon->bus);
+        if (daemon->private_socket) {
+                private_socket_open(daemon->private_socket);
+                /* The bus may be waiting for something that waits for us. */
+                daemon_is_ready(daemon);
+        }
 }
 
 static void clear_feature(void *p)
@@ -409,21 +418,18 @@ static void start_features(Daemon *daemon)
 
 static bool start(Daemon *daemon, GError **reterr)
 {
-        int r;
-
         umask(0022);
         daemon->store = store_new(RUN_DIR, PIN_DIR, LOCK_TIMEOUT_SEC, reterr);
         if (!daemon->store)
                 return false;
-        r = sd_bus_open_system_with_description(&daemon->bus, "bpfkeeper");
-        if (r < 0) {
-                g_propagate_error(reterr, error_from_errno(r, "connect to the system bus"));
+        daemon->peers = g_hash_table_new(NULL, NULL);
+        daemon->api = bus_api_new(&ops, daemon);
+        daemon->private_socket = private_socket_new(daemon);
+        daemon->bus = system_bus_new(daemon, !daemon->private_socket, reterr);
+        if (!daemon->bus)
                 return false;
-        }
-        daemon->bus_source = bus_source_new(daemon->bus, on_bus_closed, daemon);
         daemon->quota = quota_new();
         daemon->registry = registry_new(daemon->quota);
-        daemon->peers = peer_table_new(daemon->bus);
         daemon->authz = authz_new();
         daemon->workers = worker_pool_new(LIBEXECDIR "/bpfkeeper-worker",
                                           store_workers_lock_fd(daemon->store));
@@ -449,15 +455,15 @@ static void stop(Daemon *daemon)
         daemon->workers = NULL;
         audit_flush();
         netwatch_free(daemon->netwatch);
-        peer_table_free(daemon->peers);
+        private_socket_free(daemon->private_socket);
+        system_bus_free(daemon->bus);
         bus_api_free(daemon->api);
-        bus_source_free(daemon->bus_source);
+        g_clear_pointer(&daemon->peers, g_hash_table_unref);
         authz_free(daemon->authz);
         registry_free(daemon->registry);
         quota_free(daemon->quota);
         g_clear_pointer(&daemon->features, g_array_unref);
         g_clear_pointer(&daemon->program_types, g_array_unref);
-        sd_bus_flush_close_unref(daemon->bus);
         store_free(daemon->store);
 }
 

@@ -11,13 +11,13 @@
 
 /* The running service: its parts, and what they share. */
 typedef struct Daemon {
-        sd_bus *bus;
-        GSource *bus_source;
+        struct SystemBus *bus;
+        struct PrivateSocket *private_socket; /* NULL: there is none */
+        GHashTable *peers;                    /* sd_bus → PeerTable: all connections' */
         BusApi *api;
         Quota *quota;
         Registry *registry;
         Store *store;
-        PeerTable *peers;
         WorkerPool *workers;
         Authz *authz;
         struct Netwatch *netwatch;
@@ -28,6 +28,7 @@ typedef struct Daemon {
         gint64 last_activity;
         unsigned idle_sec; /* 0: never leave */
         guint idle_timer;
+        bool ready;    /* whoever waits for the service to be there was told */
         bool leaving;  /* the bus name is given up; going down when all is done */
         bool stopping; /* the loop has ended; what is still answered begins nothing */
         int exit_status;
@@ -38,6 +39,12 @@ typedef struct Daemon {
  * what is loaded and attached stays. Returns the process's exit status.
  */
 int daemon_run(unsigned idle_sec);
+
+/* The service can be reached by who waits for it. */
+void daemon_is_ready(Daemon *daemon);
+
+/* Ends the main loop, and with it the process. */
+void daemon_quit(Daemon *daemon, int status);
 
 /* Something is going on that must end before the service may leave. */
 void daemon_hold(Daemon *daemon);

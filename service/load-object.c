@@ -207,8 +207,7 @@ static void on_inspected_for_caller(sd_bus_message *reply, GError *error, void *
                 return;
         }
         if (sd_bus_message_new_method_return(request->m, &answer) < 0 ||
-            sd_bus_message_copy(answer, reply, 1) < 0 ||
-            sd_bus_send(request->daemon->bus, answer, NULL) < 0) {
+            sd_bus_message_copy(answer, reply, 1) < 0 || sd_bus_send(NULL, answer, NULL) < 0) {
                 sd_bus_message_unref(answer);
                 request_fail(request,
                              error_new(WORKER_FAILED, "The worker's answer makes no sense."));

@@ -322,7 +322,7 @@ static void go_entries(Request *request, const Map *map, int fd)
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)
-                r = sd_bus_send(request->daemon->bus, reply, NULL);
+                r = sd_bus_send(NULL, reply, NULL);
         sd_bus_message_unref(reply);
         if (r < 0)
                 request_fail(request, element_error(op, map, r));

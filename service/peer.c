@@ -22,6 +22,8 @@ struct PeerTable {
         sd_bus *bus;
         sd_bus_slot *match;
         GHashTable *peers; /* name → Peer */
+        bool is_direct;    /* no bus between: whatever name is said, there is one peer */
+        Peer *only;        /* and this is it, until it leaves */
 };
 
 typedef struct Waiter {
@@ -46,6 +48,8 @@ void peer_table_free(PeerTable *table)
                 return;
         sd_bus_slot_unref(table->match);
         g_hash_table_unref(table->peers);
+        if (table->only)
+                peer_free(table->only);
         sd_bus_unref(table->bus);
         g_free(table);
 }
@@ -66,7 +70,10 @@ static void vanish(Peer *peer)
         gpointer userdata, vanished;
 
         /* Out of the table first: what is called now may ask for the name again. */
-        g_hash_table_steal(peer->table->peers, peer->name);
+        if (peer->name)
+                g_hash_table_steal(peer->table->peers, peer->name);
+        else
+                peer->table->only = NULL;
         answer_waiting(peer, false);
         /* A callback may unwatch, its own entry or another's: begin anew after each. */
         while (g_hash_table_iter_init(&i, peer->watchers),
@@ -106,14 +113,56 @@ static int on_match_installed(sd_bus_message *m, void *userdata, sd_bus_error *r
         return 0;
 }
 
-PeerTable *peer_table_new(sd_bus *bus)
+static PeerTable *table_new(sd_bus *bus)
 {
         PeerTable *table = g_new0(PeerTable, 1);
-        int r;
 
         table->bus = sd_bus_ref(bus);
         table->peers =
                 g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)peer_free);
+        return table;
+}
+
+static Peer *peer_new(PeerTable *table, const char *name)
+{
+        Peer *peer = g_new0(Peer, 1);
+
+        peer->table = table;
+        peer->name = g_strdup(name);
+        peer->log_fd = -1;
+        peer->last_use = g_get_monotonic_time();
+        peer->watchers = g_hash_table_new(NULL, NULL);
+        g_queue_init(&peer->waiting);
+        return peer;
+}
+
+PeerTable *peer_table_new_direct(sd_bus *bus, uid_t uid)
+{
+        PeerTable *table = table_new(bus);
+
+        table->is_direct = true;
+        table->only = peer_new(table, NULL);
+        table->only->uid = uid;
+        table->only->known = true;
+        return table;
+}
+
+void peer_table_vanish(PeerTable *table)
+{
+        GHashTableIter i;
+        gpointer peer;
+
+        if (table->only)
+                vanish(table->only);
+        while (g_hash_table_iter_init(&i, table->peers), g_hash_table_iter_next(&i, NULL, &peer))
+                vanish(peer);
+}
+
+PeerTable *peer_table_new(sd_bus *bus)
+{
+        PeerTable *table = table_new(bus);
+        int r;
+
         r = sd_bus_add_match_async(bus, &table->match, MATCH, on_name_owner_changed,
                                    on_match_installed, table);
         if (r < 0) {
@@ -170,9 +219,14 @@ static int ask_bus(PeerTable *table, Peer *peer)
 
 void peer_get(PeerTable *table, const char *name, PeerReady ready, void *userdata)
 {
-        Peer *peer = g_hash_table_lookup(table->peers, name);
         Waiter *w;
+        Peer *peer;
 
+        if (table->is_direct) {
+                ready(table->only, userdata);
+                return;
+        }
+        peer = g_hash_table_lookup(table->peers, name);
         if (peer && peer->known) {
                 peer->last_use = g_get_monotonic_time();
                 ready(peer, userdata);
@@ -181,13 +235,7 @@ void peer_get(PeerTable *table, const char *name, PeerReady ready, void *userdat
         if (!peer) {
                 if (g_hash_table_size(table->peers) >= PEERS_MAX)
                         forget_idle(table);
-                peer = g_new0(Peer, 1);
-                peer->table = table;
-                peer->name = g_strdup(name);
-                peer->log_fd = -1;
-                peer->last_use = g_get_monotonic_time();
-                peer->watchers = g_hash_table_new(NULL, NULL);
-                g_queue_init(&peer->waiting);
+                peer = peer_new(table, name);
                 g_hash_table_insert(table->peers, peer->name, peer);
                 if (ask_bus(table, peer) < 0) {
                         g_hash_table_remove(table->peers, name);

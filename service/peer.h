@@ -8,14 +8,14 @@
 #include <systemd/sd-bus.h>
 
 /*
- * The connections on the bus that ask something of us: their uid, asked of the bus daemon once, and
- * their end, watched. Nothing here waits for the bus: sd-bus's own helpers for credentials do.
+ * Those who ask something of us: on the bus, its connections, with their uid, asked of the bus daemon
+ * once, and their end, watched; on the private socket, the process at the other end. Nothing here waits for the bus: sd-bus's own helpers for credentials do.
  */
 
 typedef struct PeerTable PeerTable;
 
 typedef struct Peer {
-        char *name; /* unique name */
+        char *name; /* unique name; NULL where there is no bus between */
         uid_t uid;  /* once known */
         bool known;
         int log_fd; /* the verifier's log of its last Load(), or -1; the peer's */
@@ -29,11 +29,16 @@ typedef struct Peer {
 
 /* Before anybody can call: from then on ends are watched. Where the bus refuses, it is closed. */
 PeerTable *peer_table_new(sd_bus *bus);
+/* One peer and no bus: whoever is at the other end of @bus, which is of that uid. */
+PeerTable *peer_table_new_direct(sd_bus *bus, uid_t uid);
 void peer_table_free(PeerTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PeerTable, peer_table_free)
 
+/* The connection is gone, and all peers with it. */
+void peer_table_vanish(PeerTable *table);
+
 /*
- * Calls @ready with the peer of that unique name, its uid known; or with NULL where it has left
+ * Calls @ready with the peer of that unique name (NULL: without a bus, the only one), its uid known; or with NULL where it has left
  * already. At once where it is known, else when the bus has answered.
  */
 typedef void (*PeerReady)(Peer *peer, void *userdata);

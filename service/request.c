@@ -93,7 +93,8 @@ void request_start(Daemon *daemon, sd_bus_message *m, void *op, GDestroyNotify o
         request->op_free = op_free;
         request->run = run;
         request->cancellable = g_cancellable_new();
-        peer_get(daemon->peers, sd_bus_message_get_sender(m), on_peer, request);
+        peer_get(g_hash_table_lookup(daemon->peers, sd_bus_message_get_bus(m)),
+                 sd_bus_message_get_sender(m), on_peer, request);
 }
 
 static bool is_interactive(const Request *request)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,17 +105,56 @@ CtlExit ctl_bus_error(const sd_bus_error *error, const char *format, ...)
         return bus_client_is_no_object(error) ? CTL_NOT_FOUND : CTL_FAILED;
 }
 
+/* There is nobody to talk to; other errors are reasons not to look elsewhere. */
+static bool is_absence(int r)
+{
+        return r == -ENOENT || r == -ECONNREFUSED;
+}
+
+static int connect_private(Ctl *ctl, sd_bus_error *reterr)
+{
+        int r = bus_client_open_private("bpfctl", &ctl->bus);
+
+        if (r >= 0)
+                return 0;
+        if (r == -EACCES)
+                return sd_bus_error_setf(reterr, SD_BUS_ERROR_ACCESS_DENIED,
+                                         "Only root may use the private socket %s",
+                                         BUS_PRIVATE_SOCKET);
+        if (is_absence(r))
+                return sd_bus_error_setf(reterr, SD_BUS_ERROR_NO_SERVER,
+                                         "Nobody listens on the private socket %s "
+                                         "(bpfkeeper.socket does, where systemd runs)",
+                                         BUS_PRIVATE_SOCKET);
+        return sd_bus_error_setf(reterr, SD_BUS_ERROR_NO_SERVER,
+                                 "Can't connect to the private socket %s: %s", BUS_PRIVATE_SOCKET,
+                                 g_strerror(-r));
+}
+
+/*
+ * Root takes the private socket, if there is one, as systemctl(1) does: in early boot, connecting to
+ * the bus could start it, and wait for it, before it can come up.
+ */
 static int connect_bus(Ctl *ctl, sd_bus_error *reterr)
 {
+        bool root = geteuid() == 0;
         int r;
 
         if (ctl->bus)
                 return 0;
+        if (options_given(&ctl->options, OPT_PRIVATE))
+                return connect_private(ctl, reterr);
+        if (root && !ctl->bus_first && bus_client_open_private("bpfctl", &ctl->bus) >= 0)
+                return 0;
         r = bus_client_open("bpfctl", ctl->ask_password, &ctl->bus);
-        if (r < 0)
-                return sd_bus_error_setf(reterr, SD_BUS_ERROR_NO_SERVER,
-                                         "Can't connect to the system bus: %s", g_strerror(-r));
-        return 0;
+        if (r >= 0)
+                return 0;
+        if (root && ctl->bus_first && bus_client_open_private("bpfctl", &ctl->bus) >= 0)
+                return 0;
+        return sd_bus_error_setf(reterr, SD_BUS_ERROR_NO_SERVER,
+                                 "Can't connect to the system bus: %s%s", g_strerror(-r),
+                                 is_absence(r) && !root ? ", and without a bus only root is served"
+                                                        : "");
 }
 
 /* Whether to call again, now that an agent is there. */

@@ -36,6 +36,7 @@ typedef struct Ctl {
         bool pager_wanted;
         bool ask_password;
         bool colour;
+        bool bus_first; /* the service may come and go meanwhile */
         sd_bus *bus;
         Agent agent;
         Pager pager;

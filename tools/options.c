@@ -20,6 +20,7 @@ static const struct {
         [OPT_NO_LEGEND] = {"no-legend", 0, NULL, "Don't print column titles and totals"},
         [OPT_NO_ASK_PASSWORD] = {"no-ask-password", 0, NULL, "Don't let polkit ask for passwords"},
         [OPT_QUIET] = {"quiet", 'q', NULL, "Don't say what was done"},
+        [OPT_PRIVATE] = {"private", 0, NULL, "Ask the service itself, without the bus (root only)"},
 
         [OPT_GLOBAL] = {"global", 0, "NAME=VALUE",
                         "Set a global variable before loading: u32:5 (u8 to u64, s8 to s64),\n"

@@ -17,6 +17,7 @@ typedef enum Option {
         OPT_NO_LEGEND,
         OPT_NO_ASK_PASSWORD,
         OPT_QUIET,
+        OPT_PRIVATE,
 
         /* load */
         OPT_GLOBAL,
@@ -72,7 +73,7 @@ typedef enum Option {
 #define OPTIONS_GLOBAL                                                                           \
         (OPT_BIT(OPT_HELP) | OPT_BIT(OPT_VERSION) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_JSON_AUTO) | \
          OPT_BIT(OPT_NO_PAGER) | OPT_BIT(OPT_NO_LEGEND) | OPT_BIT(OPT_NO_ASK_PASSWORD) |         \
-         OPT_BIT(OPT_QUIET))
+         OPT_BIT(OPT_QUIET) | OPT_BIT(OPT_PRIVATE))
 
 /* The options that Attach() has; their names are the same here and there. */
 #define OPTIONS_HOOK (OPT_BIT(OPT_COOKIE + 1) - OPT_BIT(OPT_INTERFACE))

@@ -171,6 +171,8 @@ CtlExit verb_monitor(Ctl *ctl, int argc, char **argv)
         (void)argc, (void)argv;
         /* Whoever follows wants it now, not in a pager. */
         ctl->pager_wanted = false;
+        /* A connection to the service itself would end with it, and keep it from leaving. */
+        ctl->bus_first = true;
         /* Connects, and finds out whether there is anything to follow. */
         if (ctl_get(ctl, BUS_PATH_ROOT, BUS_INTERFACE_MANAGER, "Version", &error, &version) < 0)
                 return ctl_bus_error(&error, "Can't follow the service");

@@ -52,7 +52,7 @@ class Unit(Systemd):
         pid = self.daemon.pid()
         self.assertEqual(show("ActiveState"), "active")
         self.assertEqual(show("MainPID"), str(pid))
-        self.assertEqual(show("Type"), "dbus")
+        self.assertEqual(show("Type"), "notify")
         self.assertIn(UNIT, systemctl("status", UNIT))
         for worker in self.daemon.workers():
             with open(f"/proc/{worker}/cgroup", encoding="ascii") as f:

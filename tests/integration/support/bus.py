@@ -288,8 +288,8 @@ class Api:
 class Bus(Api):
     """A connection of this process's own to the system bus."""
 
-    def __init__(self):
-        address = Gio.dbus_address_get_for_bus_sync(Gio.BusType.SYSTEM, None)
+    def __init__(self, address=None):
+        address = address or Gio.dbus_address_get_for_bus_sync(Gio.BusType.SYSTEM, None)
         self.context = GLib.MainContext.default()
         self.connection = Gio.DBusConnection.new_for_address_sync(
             address,
@@ -298,8 +298,21 @@ class Bus(Api):
         self.connection.set_exit_on_close(False)
         self.name = self.connection.get_unique_name()
 
+    def follow(self, seen):
+        """Appends (member, path) to seen for each object that comes or goes, and returns a number for
+        unfollow(). They come while something else is waited for."""
+        def note(_connection, _sender, _path, _interface, member, parameters):
+            seen.append((member, parameters.unpack()[0]))
+        return self.connection.signal_subscribe(
+            NAME if self.name else None, OBJECT_MANAGER, None, ROOT, None,
+            Gio.DBusSignalFlags.NONE, note)
+
+    def unfollow(self, number):
+        self.connection.signal_unsubscribe(number)
+
     def close(self):
-        self.connection.close_sync(None)
+        if not self.connection.is_closed():
+            self.connection.close_sync(None)
 
     @staticmethod
     def fd_list(fds):
@@ -343,3 +356,26 @@ class Bus(Api):
                              destination=DBUS[0])
         except BusError:
             return None
+
+
+class Private(Bus):
+    """A connection to the service itself, without a bus between."""
+
+    SOCKET = "/run/bpfkeeper/private"
+
+    def __init__(self, path=SOCKET):  # pylint: disable=super-init-not-called
+        self.context = GLib.MainContext.default()
+        try:
+            self.connection = Gio.DBusConnection.new_for_address_sync(
+                f"unix:path={path}", Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT, None, None)
+        except GLib.Error as e:
+            raise bus_error(e) from None
+        self.connection.set_exit_on_close(False)
+        self.name = None
+        # sd-bus takes no descriptors before the end of the handshake, which GDBus doesn't wait for
+        self.call(ROOT, "org.freedesktop.DBus.Peer", "Ping")
+
+    def is_closed(self):
+        while self.context.iteration(False):
+            pass
+        return self.connection.is_closed()

@@ -108,6 +108,20 @@ class Daemon:
         assert after != before
         return after
 
+    def start_apart(self, bus, listener):
+        """Runs it as a child of ours as systemd would in early boot: with a listening socket, and for
+        a system bus at an address where one may come to be. Returns the Popen."""
+        self.end()
+        fd = os.dup(listener.fileno())
+        # The number that sd_listen_fds(3) begins with, and who is meant
+        script = f'exec 3<&{fd} {fd}<&-; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@"'
+        try:
+            return subprocess.Popen(["bash", "-c", script, DAEMON, "--idle-timeout=0"],
+                                    stdin=subprocess.DEVNULL, pass_fds=[fd],
+                                    env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus})
+        finally:
+            os.close(fd)
+
     def start_by_hand(self, *arguments):
         """Runs it as a child of ours; whoever calls ends it. Returns the Popen."""
         self.end()
@@ -124,7 +138,7 @@ def listing():
     for top in (RUN, PINS):
         for directory, _, files in os.walk(top):
             found.update(os.path.join(directory, f) for f in files)
-    always = ("lock", "workers.lock", "features", "next-id")
+    always = ("lock", "workers.lock", "features", "next-id", "private")
     return found - {f"{RUN}/{name}" for name in always}
 
 

@@ -23,7 +23,8 @@ static int set_up(void **state)
         (void)state;
         fake_new();
         pair_new();
-        assert_int_equal(bus_api_new(pair.server, &fake_ops, &fake, &api), 0);
+        api = bus_api_new(&fake_ops, &fake);
+        assert_int_equal(bus_api_serve(api, pair.server), 0);
         pair_start();
         return 0;
 }

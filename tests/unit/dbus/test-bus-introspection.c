@@ -120,7 +120,8 @@ static void served_is_what_is_described(void **state)
         (void)state;
         fake_new();
         pair_new();
-        assert_int_equal(bus_api_new(pair.server, &fake_ops, &fake, &api), 0);
+        api = bus_api_new(&fake_ops, &fake);
+        assert_int_equal(bus_api_serve(api, pair.server), 0);
         pair_start();
         for (size_t i = 0; i < G_N_ELEMENTS(served); i++) {
                 g_autofree char *xml = read_xml(served[i].interface);
