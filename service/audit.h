@@ -5,17 +5,19 @@
 
 /*
  * Who did what: an entry in the journal for each Load(), Attach(), Detach() and Unload(), whether it
- * went well or not, with fields to search by (journalctl BPFKEEPER_UID=1000):
- *
- *     BPFKEEPER_VERB       the method: "Load"
- *     BPFKEEPER_UID        the caller's uid
- *     BPFKEEPER_SENDER     its unique name on the bus
- *     BPFKEEPER_ACTION     the polkit action that was asked for last; not there if none was
- *     BPFKEEPER_RESULT     "done", or the error's name on the bus
- *     BPFKEEPER_OBJECT     path of the program or link, where there is one
+ * went well or not, with fields to search by (journalctl BPFKEEPER_UID=1000), and a MESSAGE_ID that
+ * the catalog explains. The fields are described in bpfkeeperd(8).
  *
  * Where no journal is, nothing is kept.
  */
+
+/* The caller is known: finds out what it is while it is there, if that is going to be noted. */
+void audit_begin(Request *request);
+
+/* What is asked for: what polkit is told of it, or what a program or a link is. Later words count. */
+void audit_details(Request *request, const AuthzDetail *details);
+void audit_program(Request *request, const Program *program);
+void audit_link(Request *request, const Link *link);
 
 /* It went well; @format tells what was done: "loaded packet_counter (xdp) as program 42". */
 void audit_done(const Request *request, BusKind kind, uint32_t id, const char *format, ...)

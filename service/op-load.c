@@ -333,11 +333,12 @@ static void load(Request *request)
 }
 /* 6. What came of it: announced, answered */
 
-static void audit_programs(const Request *request, const Load *l)
+static void audit_programs(Request *request, const Load *l)
 {
         for (guint i = 0; i < l->programs->len; i++) {
                 const Program *p = g_ptr_array_index(l->programs, i);
 
+                audit_program(request, p);
                 audit_done(request, BUS_PROGRAM, p->pub.id, "loaded %s (%s) as program %u, from %s",
                            p->pub.name, p->pub.type, p->pub.id, l->digest);
         }

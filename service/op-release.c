@@ -61,6 +61,7 @@ static void run_detach(Request *request)
                 request_fail(request, no_such_object(BUS_LINK, id));
                 return;
         }
+        audit_link(request, link);
         if (link->pub.owner_uid == request->uid) {
                 detach_allowed(request);
                 return;
@@ -181,6 +182,7 @@ static void run_unload(Request *request)
                                                 id));
                 return;
         }
+        audit_program(request, program);
         if (program->pub.owner_uid == request->uid) {
                 unload_allowed(request);
                 return;

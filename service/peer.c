@@ -38,6 +38,7 @@ static void peer_free(Peer *peer)
         g_hash_table_unref(peer->watchers);
         if (peer->log_fd >= 0)
                 close(peer->log_fd);
+        caller_unref(peer->caller);
         g_free(peer->name);
         g_free(peer);
 }
@@ -136,7 +137,7 @@ static Peer *peer_new(PeerTable *table, const char *name)
         return peer;
 }
 
-PeerTable *peer_table_new_direct(sd_bus *bus, uid_t uid)
+PeerTable *peer_table_new_direct(sd_bus *bus, uid_t uid, Caller *caller)
 {
         PeerTable *table = table_new(bus);
 
@@ -144,6 +145,7 @@ PeerTable *peer_table_new_direct(sd_bus *bus, uid_t uid)
         table->only = peer_new(table, NULL);
         table->only->uid = uid;
         table->only->known = true;
+        table->only->caller = caller;
         return table;
 }
 
@@ -172,18 +174,63 @@ PeerTable *peer_table_new(sd_bus *bus)
         return table;
 }
 
+typedef struct Credentials {
+        bool has_uid;
+        uint32_t uid, pid;
+        int pidfd; /* the message's */
+} Credentials;
+
+static int read_credential(sd_bus_message *m, Credentials *ret)
+{
+        const char *key;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &key);
+        if (r < 0)
+                return r;
+        if (g_str_equal(key, "UnixUserID")) {
+                ret->has_uid = true;
+                return sd_bus_message_read(m, "v", "u", &ret->uid);
+        }
+        if (g_str_equal(key, "ProcessID"))
+                return sd_bus_message_read(m, "v", "u", &ret->pid);
+        /* Since dbus 1.15.8 */
+        if (g_str_equal(key, "ProcessFD"))
+                return sd_bus_message_read(m, "v", "h", &ret->pidfd);
+        return sd_bus_message_skip(m, "v");
+}
+
+static int read_credentials(sd_bus_message *m, Credentials *ret)
+{
+        int r;
+
+        *ret = (Credentials){.pidfd = -1};
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = read_credential(m, ret);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : ret->has_uid ? 0 : -ENODATA;
+}
+
 static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         Peer *peer = userdata;
-        uint32_t uid;
+        Credentials c;
 
         (void)reterr;
         peer->query = sd_bus_slot_unref(peer->query);
-        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &uid) < 0) {
+        if (sd_bus_message_is_method_error(m, NULL) || read_credentials(m, &c) < 0) {
                 vanish(peer);
                 return 0;
         }
-        peer->uid = uid;
+        peer->uid = c.uid;
+        peer->caller = caller_new((pid_t)c.pid, c.pidfd, c.uid);
         peer->known = true;
         answer_waiting(peer, true);
         return 0;
@@ -213,7 +260,7 @@ static int ask_bus(PeerTable *table, Peer *peer)
 {
         return sd_bus_call_method_async(table->bus, &peer->query, "org.freedesktop.DBus",
                                         "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                        "GetConnectionUnixUser", on_credentials, peer, "s",
+                                        "GetConnectionCredentials", on_credentials, peer, "s",
                                         peer->name);
 }
 

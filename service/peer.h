@@ -7,6 +7,8 @@
 #include <glib.h>
 #include <systemd/sd-bus.h>
 
+#include "caller.h"
+
 /*
  * Those who ask something of us: on the bus, its connections, with their uid, asked of the bus daemon
  * once, and their end, watched; on the private socket, the process at the other end. Nothing here waits for the bus: sd-bus's own helpers for credentials do.
@@ -18,7 +20,8 @@ typedef struct Peer {
         char *name; /* unique name; NULL where there is no bus between */
         uid_t uid;  /* once known */
         bool known;
-        int log_fd; /* the verifier's log of its last Load(), or -1; the peer's */
+        Caller *caller; /* the process, once known */
+        int log_fd;     /* the verifier's log of its last Load(), or -1; the peer's */
         /* private */
         PeerTable *table;
         GQueue waiting;
@@ -29,8 +32,8 @@ typedef struct Peer {
 
 /* Before anybody can call: from then on ends are watched. Where the bus refuses, it is closed. */
 PeerTable *peer_table_new(sd_bus *bus);
-/* One peer and no bus: whoever is at the other end of @bus, which is of that uid. */
-PeerTable *peer_table_new_direct(sd_bus *bus, uid_t uid);
+/* One peer and no bus: whoever is at the other end of @bus, a process (taken) of that uid. */
+PeerTable *peer_table_new_direct(sd_bus *bus, uid_t uid, Caller *caller);
 void peer_table_free(PeerTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PeerTable, peer_table_free)
 

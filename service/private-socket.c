@@ -19,6 +19,11 @@
 /* As much as a client that never stops can have handled when the service leaves. */
 #define DRAIN_MAX 1024
 
+/* Since Linux 6.5; the C library's headers may be older. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
 struct PrivateSocket {
         Daemon *daemon;
         int fd;
@@ -120,7 +125,7 @@ static int start_bus(Client *c, int fd)
         return r;
 }
 
-static int serve(Client *c)
+static int serve(Client *c, int pidfd, pid_t pid)
 {
         Daemon *daemon = c->socket->daemon;
         int r;
@@ -130,7 +135,7 @@ static int serve(Client *c)
                 c->timeout = g_timeout_add_seconds(STRANGER_SEC, on_stranger_timeout, c);
         } else {
                 r = bus_api_serve(daemon->api, c->bus);
-                c->peers = peer_table_new_direct(c->bus, c->uid);
+                c->peers = peer_table_new_direct(c->bus, c->uid, caller_new(pid, pidfd, c->uid));
                 g_hash_table_insert(daemon->peers, c->bus, c->peers);
         }
         c->source = bus_source_new(c->bus, on_closed, c);
@@ -138,20 +143,26 @@ static int serve(Client *c)
         return r;
 }
 
-/* Takes @fd, whose other end has that uid. */
-static void add_client(PrivateSocket *s, int fd, uid_t uid)
+/* Takes @fd, whose other end is that process. */
+static void add_client(PrivateSocket *s, int fd, const struct ucred *cred)
 {
         Client *c = g_new0(Client, 1);
+        socklen_t size = sizeof(int);
+        int pidfd = -1;
 
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0)
+                pidfd = -1;
         c->socket = s;
-        c->uid = uid;
-        c->queue = uid == 0 ? &s->clients : &s->strangers;
+        c->uid = cred->uid;
+        c->queue = cred->uid == 0 ? &s->clients : &s->strangers;
         if (start_bus(c, fd) < 0) {
                 sd_bus_unref(c->bus);
                 g_free(c);
-        } else if (serve(c) < 0) {
+        } else if (serve(c, pidfd, cred->pid) < 0) {
                 on_closed(c);
         }
+        if (pidfd >= 0)
+                close(pidfd);
 }
 
 static gboolean on_connection(gint fd, GIOCondition condition, gpointer userdata)
@@ -172,7 +183,7 @@ static gboolean on_connection(gint fd, GIOCondition condition, gpointer userdata
                 return G_SOURCE_CONTINUE;
         }
         s->daemon->last_activity = g_get_monotonic_time();
-        add_client(s, client, cred.uid);
+        add_client(s, client, &cred);
         accept_or_not(s);
         return G_SOURCE_CONTINUE;
 }

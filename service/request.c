@@ -28,6 +28,8 @@ void request_done(Request *request)
                 request->op_free(request->op);
         g_object_unref(request->cancellable);
         sd_bus_message_unref(request->m);
+        caller_unref(request->caller);
+        g_clear_pointer(&request->facts, g_ptr_array_unref);
         g_free(request->action);
         g_free(request);
         daemon_release(daemon);
@@ -72,6 +74,8 @@ static void on_peer(Peer *peer, void *userdata)
         request->peer = peer;
         request->uid = peer->uid;
         request->known = true;
+        request->caller = peer->caller ? caller_ref(peer->caller) : NULL;
+        audit_begin(request);
         peer_watch(peer, on_vanished, request);
         if (!quota_charge(request->daemon->quota, peer->uid, CHARGE_REQUESTS, 1, &error)) {
                 request_fail(request, error);
@@ -141,6 +145,16 @@ static GError *verdict_error(const Request *request, AuthzVerdict verdict, const
         }
 }
 
+static const char *const verdict_words[] = {
+        [AUTHZ_ALLOWED] = "allowed",
+        [AUTHZ_DENIED] = "denied",
+        [AUTHZ_DISMISSED] = "dismissed",
+        [AUTHZ_CHALLENGE] = "challenge",
+        [AUTHZ_NO_AUTHORITY] = "no-authority",
+        [AUTHZ_CANCELLED] = "cancelled",
+        [AUTHZ_FAILED] = "failed",
+};
+
 static void on_checked(GObject *source, GAsyncResult *result, gpointer userdata)
 {
         Request *request = userdata;
@@ -149,6 +163,7 @@ static void on_checked(GObject *source, GAsyncResult *result, gpointer userdata)
 
         (void)source;
         verdict = authz_check_finish(result, &message);
+        request->verdict = request->uid == 0 ? "root" : verdict_words[verdict];
         if (verdict != AUTHZ_ALLOWED) {
                 request_fail(request, verdict_error(request, verdict, message));
                 return;
@@ -161,6 +176,7 @@ void request_authorize(Request *request, const char *action, const AuthzDetail *
 {
         g_free(request->action);
         request->action = g_strdup(action);
+        audit_details(request, details);
         request->allowed = allowed;
         authz_check_async(request->daemon->authz, sd_bus_message_get_sender(request->m),
                           request->uid, action, details, is_interactive(request),

@@ -21,6 +21,10 @@ typedef struct Request {
         Peer *peer;
         bool charged;
         char *action;
+        /* For the journal */
+        Caller *caller;      /* or NULL */
+        const char *verdict; /* of polkit, or why it wasn't asked; NULL: it didn't come to that */
+        GPtrArray *facts;    /* "BPFKEEPER_TYPE=xdp" and so on, or NULL */
 } Request;
 
 /*

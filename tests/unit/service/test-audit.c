@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test-service.h"
 
-#include <unistd.h>
-
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "audit.h"
 #include "errors.h"
@@ -14,18 +15,19 @@ static GPtrArray *journal;
 static sd_bus *bus;
 static int peer_fd;
 
-int __wrap_sd_journal_send(const char *format, ...);
+int __wrap_sd_journal_sendv(const struct iovec *iov, int n);
 guint __real_g_timeout_add_seconds(guint seconds, GSourceFunc function, gpointer data);
 guint __wrap_g_timeout_add_seconds(guint seconds, GSourceFunc function, gpointer data);
 
-int __wrap_sd_journal_send(const char *format, ...)
+int __wrap_sd_journal_sendv(const struct iovec *iov, int n)
 {
-        va_list ap;
+        GString *entry = g_string_new("\n");
 
-        va_start(ap, format);
-        /* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral) */
-        g_ptr_array_add(journal, g_strdup_vprintf(format, ap));
-        va_end(ap);
+        for (int i = 0; i < n; i++) {
+                g_string_append_len(entry, iov[i].iov_base, (gssize)iov[i].iov_len);
+                g_string_append_c(entry, '\n');
+        }
+        g_ptr_array_add(journal, g_string_free(entry, FALSE));
         return 0;
 }
 
@@ -74,6 +76,60 @@ static bool last_is(const char *text)
 {
         return journal->len > 0 &&
                strstr(g_ptr_array_index(journal, journal->len - 1), text) != NULL;
+}
+
+static void what_was_asked_for_is_noted(void **state)
+{
+        Request request = {.uid = 1000, .known = true, .verdict = "denied"};
+        g_autoptr(GError) error = error_new(NOT_AUTHORIZED, "No.");
+
+        (void)state;
+        request.caller = caller_new(getpid(), -1, getuid());
+        assert_true(sd_bus_message_new_method_call(bus, &request.m, NULL, "/org/bpfkeeper1",
+                                                   "org.bpfkeeper1.Manager", "Attach") >= 0);
+        audit_begin(&request);
+        audit_details(&request, (AuthzDetail[]){{"type", "tc"},
+                                                {"program", "one"},
+                                                {"interface", "veth0"},
+                                                {"direction", "ingress"},
+                                                {"cgroup", ""},
+                                                {}});
+        audit_details(&request, (AuthzDetail[]){{"program", "other"}, {"id", "5"}, {}});
+        audit_failed(&request, error);
+        assert_int_equal(journal->len, 1);
+        assert_true(last_is("\nBPFKEEPER_TYPE=tc\n"));
+        assert_true(last_is("\nBPFKEEPER_PROGRAM=other\n"));
+        assert_false(last_is("BPFKEEPER_PROGRAM=one"));
+        assert_true(last_is("\nBPFKEEPER_HOOK_INTERFACE=veth0\n"));
+        assert_true(last_is("\nBPFKEEPER_HOOK=interface=veth0 direction=ingress\n"));
+        assert_true(last_is("\nBPFKEEPER_VERDICT=denied\n"));
+        assert_true(last_is("\nBPFKEEPER_RESULT=org.bpfkeeper1.Error.NotAuthorized\n"));
+        assert_true(last_is("\nBPFKEEPER_COMM=test-audit\n"));
+        assert_true(last_is("\nOBJECT_PID="));
+        assert_false(last_is("CGROUP"));
+        caller_unref(request.caller);
+        g_ptr_array_unref(request.facts);
+        sd_bus_message_unref(request.m);
+}
+
+/* A process that has ended is not looked at by its number, which is another's then. */
+static void a_caller_that_ended(void **state)
+{
+        g_autoptr(GSubprocess) process =
+                g_subprocess_new(G_SUBPROCESS_FLAGS_NONE, NULL, "/bin/true", NULL);
+        Caller *caller = caller_new(atoi(g_subprocess_get_identifier(process)), -1, getuid());
+
+        (void)state;
+        assert_true(g_subprocess_wait(process, NULL, NULL));
+        caller_look(caller);
+        assert_false(caller_is_alive(caller));
+        assert_null(caller->comm);
+        caller_unref(caller);
+        /* Nor is one that is another user's. */
+        caller = caller_new(getpid(), -1, getuid() + 1);
+        caller_look(caller);
+        assert_null(caller->comm);
+        caller_unref(caller);
 }
 
 static void failures_are_noted(void **state)
@@ -127,6 +183,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
+                TEST(what_was_asked_for_is_noted),
+                TEST(a_caller_that_ended),
                 TEST(failures_are_noted),
                 TEST(nobody_is_blamed_without_a_uid),
                 TEST(only_so_many),
