@@ -22,6 +22,8 @@ int kern_attach_raw_tracepoint(int prog_fd, const KernHook *hook, KernAttachment
 int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                        KernDiag *diag);
+int kern_attach_kprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                             KernDiag *diag);
 int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                        KernDiag *diag);
 int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,

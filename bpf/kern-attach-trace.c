@@ -201,7 +201,7 @@ static int check_target(int prog_fd, const KernHook *hook, const char *where, Ke
                          name ? "tracepoint" : "function", name ? name : target.name, where);
 }
 
-/* tp_btf, fentry, fexit, lsm */
+/* tp_btf, fentry, fexit, fmod_ret, lsm */
 int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
 {
         const KernType *type = hook->type;

@@ -17,9 +17,11 @@
  * NETLINK_ROUTE, socket, setsockopt, bind, getsockname, sendto, sendmsg, recvmsg. Files opened, all
  * for reading:
  *   /sys/kernel/tracing/events/GROUP/NAME/id or below /sys/kernel/debug/tracing: tracepoint;
+ *   /sys/kernel/tracing/available_filter_functions, likewise: kprobe_multi, where a pattern is
+ *     given or a function is missing;
  *   /sys/bus/event_source/devices/{kprobe,uprobe}/{type,format/retprobe}: kprobes and uprobes;
  *   /sys/devices/system/cpu/online: perf_event;
- *   /sys/kernel/btf/vmlinux: tp_btf, fentry, fexit, lsm, where a module has the target;
+ *   /sys/kernel/btf/vmlinux: tp_btf, fentry, fexit, fmod_ret, lsm, where a module has the target;
  *   /sys/kernel/security/lsm: lsm, on kernels before 6.8.
  * The kernel resolves, but does not open for us, /proc/self/fd/N of a uprobe's target: /proc must be
  * there. Interfaces are those of the network namespace that the process is in.
@@ -48,6 +50,13 @@ int kern_xdp_mode_from_string(const char *s, KernXdpMode *ret); /* -EINVAL */
 #define KERN_PRIORITY_DEFAULT 50
 #define KERN_PRIORITY_MAX 65535
 
+/* Bytes of a function's name, with the one behind its end. */
+#define KERN_FUNCTION_MAX 128
+
+/* What may be asked for at a time: bytes of all names and patterns, and functions that match these. */
+#define KERN_FUNCTIONS_TEXT_MAX 65535
+#define KERN_FUNCTIONS_MATCHED_MAX 16384
+
 /* Where a program goes: what a caller asked for, completed by what its section name says. */
 typedef struct KernHook {
         const KernType *type;
@@ -57,7 +66,9 @@ typedef struct KernHook {
         uint32_t priority;
         KernXdpMode mode;
         char tracepoint[128]; /* "group:name" or "name" */
-        char function[128];
+        char function[KERN_FUNCTION_MAX];
+        /* names and patterns, with commas between; borrowed, or NULL */
+        const char *functions;
         uint64_t offset;
         int target_fd; /* -1: none; open for reading; borrowed */
         int32_t pid;
@@ -67,6 +78,8 @@ typedef struct KernHook {
         uint64_t period;
         int32_t cpu;
         uint64_t cookie;
+        const uint64_t *cookies; /* of functions, in their order; borrowed */
+        size_t n_cookies;
         /* tc: the handle that the filter gets, 0: any that is free. Who has chosen it can find the
          * filter again without having been told that it was made. -EEXIST where it is taken. */
         uint32_t tc_handle;
@@ -117,7 +130,7 @@ typedef struct KernAttachment {
 /*
  * Attaches. Where this fails nothing stays attached.
  *
- * tp_btf, fentry, fexit and lsm programs go where they were loaded for. The hook must say the same, and
+ * tp_btf, fentry, fexit, fmod_ret and lsm programs go where they were loaded for. The hook must say the same, and
  * what the kernel says is what counts: KERN_ERROR_INVALID_ARGUMENT otherwise.
  *
  * tc goes through a clsact filter, the one kind of hook without kernel links: n_links is 0 and the

@@ -57,6 +57,8 @@ static int btf_target(const KernType *type, const struct btf *vmlinux)
                                               BTF_KIND_TYPEDEF);
         case BPF_LSM_MAC:
                 return btf__find_by_name_kind(vmlinux, "bpf_lsm_sb_pivotroot", BTF_KIND_FUNC);
+        case BPF_MODIFY_RETURN:
+                return btf__find_by_name_kind(vmlinux, "bpf_modify_return_test", BTF_KIND_FUNC);
         default:
                 return btf__find_by_name_kind(vmlinux, "bpf_fentry_test1", BTF_KIND_FUNC);
         }
@@ -85,11 +87,26 @@ static bool file_number(const char *path)
         return kern_read_number(path, "", &v) >= 0;
 }
 
+/*
+ * Addresses that can't be read are refused where the kernel knows the kind of link, and the kind where
+ * it doesn't; a probe that was made would wait for a grace period when it goes.
+ */
+static bool probe_kprobe_multi(int prog_fd)
+{
+        LIBBPF_OPTS(bpf_link_create_opts, opts, .kprobe_multi.addrs = (const unsigned long *)1,
+                    .kprobe_multi.cnt = 1);
+        KERN_AUTO_CLOSE int link = bpf_link_create(prog_fd, 0, BPF_TRACE_KPROBE_MULTI, &opts);
+
+        return link >= 0 || errno == EFAULT;
+}
+
 /* Whether attaching works, where that can be told without a hook of somebody's choice; else -1. */
 static int probe_attach(Probe *probe, const KernType *type, int prog_fd)
 {
         int fd;
 
+        if (type->attach_type == BPF_TRACE_KPROBE_MULTI)
+                return prog_fd >= 0 && probe_kprobe_multi(prog_fd);
         if (type->prog_type == BPF_PROG_TYPE_KPROBE) {
                 bool user = type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET);
 

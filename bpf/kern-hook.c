@@ -70,6 +70,7 @@ static bool only(const char *s, size_t n, const char *others)
 
 /* Kernel symbols: "vfs_read", "vfs_read.isra.0"; the dollar is some compilers' idea. */
 #define FUNCTION_OTHERS "_.$"
+#define PATTERN_MARKS "*?"
 /* Tracepoints become part of a path, so that no slash or leading dot may come through. */
 #define TRACEPOINT_OTHERS "_-"
 
@@ -188,6 +189,18 @@ static int complete_function(KernHook *hook, const char *section, const char *re
         return 0;
 }
 
+/* "vfs_*", or a name; as libbpf has it, one pattern of letters, digits, "_", ".", "*" and "?" */
+static int complete_functions(KernHook *hook, const char *section, const char *rest, KernDiag *diag)
+{
+        if (!only(rest, strlen(rest), FUNCTION_OTHERS PATTERN_MARKS))
+                return malformed(diag, hook->type, section, "TYPE/PATTERN, such as TYPE/vfs_*");
+        if (!(hook->given & BIT(FUNCTIONS))) {
+                hook->functions = rest;
+                hook->given |= BIT(FUNCTIONS);
+        }
+        return 0;
+}
+
 static int complete_tracepoint(KernHook *hook, const char *section, const char *rest,
                                KernDiag *diag)
 {
@@ -234,7 +247,8 @@ static void complete_direction(KernHook *hook, const char *section)
 int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_path, size_t size,
                        KernDiag *reterr_diag)
 {
-        const unsigned shape = BIT(TARGET) | BIT(FUNCTION) | BIT(TRACEPOINT) | BIT(DIRECTION);
+        const unsigned shape =
+                BIT(TARGET) | BIT(FUNCTION) | BIT(FUNCTIONS) | BIT(TRACEPOINT) | BIT(DIRECTION);
         const KernType *type = hook->type, *says;
         const char *rest;
 
@@ -260,6 +274,8 @@ int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_pat
                 return complete_uprobe(hook, section, rest, ret_target_path, size, reterr_diag);
         if (takes(type, BIT(TRACEPOINT)))
                 return complete_tracepoint(hook, section, rest, reterr_diag);
+        if (takes(type, BIT(FUNCTIONS)))
+                return complete_functions(hook, section, rest, reterr_diag);
         return complete_function(hook, section, rest, reterr_diag);
 }
 
@@ -337,6 +353,45 @@ static int check_function(const KernHook *hook, KernDiag *diag)
                                  "\"%s\" is no name of a kernel function: letters, digits, "
                                  "underscores and dots",
                                  s);
+        return 0;
+}
+
+static int check_functions(const KernHook *hook, KernDiag *diag)
+{
+        const char *s = hook->functions;
+        size_t n = 0;
+
+        if (!s || strlen(s) > KERN_FUNCTIONS_TEXT_MAX)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "functions must be names and patterns of at most %d bytes",
+                                 KERN_FUNCTIONS_TEXT_MAX);
+        for (;; n++) {
+                size_t length = strcspn(s, ",");
+
+                if (length >= KERN_FUNCTION_MAX || !only(s, length, FUNCTION_OTHERS PATTERN_MARKS))
+                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                         "\"%.*s\" is no name of a kernel function, nor a pattern: "
+                                         "letters, digits, underscores, dots, * and ?",
+                                         (int)(length < KERN_FUNCTION_MAX ? length
+                                                                          : KERN_FUNCTION_MAX),
+                                         s);
+                s += length;
+                if (*s++ == '\0')
+                        break;
+        }
+        if (++n > KERN_FUNCTIONS_MATCHED_MAX)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "%zu functions are too many for one link; %d are the most", n,
+                                 KERN_FUNCTIONS_MATCHED_MAX);
+        if ((hook->given & BIT(COOKIE)) && (hook->given & BIT(COOKIES)))
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "cookie and cookies contradict each other: give one for all "
+                                 "functions, or one for each");
+        if ((hook->given & BIT(COOKIES)) && hook->n_cookies != n)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "There are %zu cookies for %zu functions and patterns; each takes "
+                                 "one",
+                                 hook->n_cookies, n);
         return 0;
 }
 
@@ -426,6 +481,8 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
                 r = check_tracepoint(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(FUNCTION)))
                 r = check_function(hook, reterr_diag);
+        if (r >= 0 && (hook->given & BIT(FUNCTIONS)))
+                r = check_functions(hook, reterr_diag);
         if (r >= 0 && takes(type, BIT(TARGET)))
                 r = check_uprobe(hook, reterr_diag);
         if (r >= 0 && takes(type, BIT(EVENT)))

@@ -113,6 +113,14 @@ static int explain_program(const char *name, const KernType *type, const char *l
         size_t lines = log_tail(log, tail, sizeof(tail));
 
         keep_log(log, diag);
+        if (type->attach_type == BPF_MODIFY_RETURN && strstr(log, "is not modifiable"))
+                return kern_fail(
+                        diag, r, KERN_ERROR_INVALID_ARGUMENT,
+                        "Program %.127s can't decide what its function returns; the kernel "
+                        "allows that for functions that are open to error injection "
+                        "(/sys/kernel/debug/error_injection/list) and for those whose names "
+                        "begin with security_:\n%s",
+                        name, tail);
         if (lines > 0)
                 /* ENOSPC is what it says instead where the log is larger than its buffer. */
                 return kern_fail(diag, r, KERN_ERROR_VERIFIER,

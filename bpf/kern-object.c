@@ -265,7 +265,7 @@ static int choose_type(struct bpf_program *program, const KernType *wish, const 
         return 0;
 }
 
-/* fentry, fexit, lsm and tp_btf programs are checked against what they attach to. */
+/* fentry, fexit, fmod_ret, lsm and tp_btf programs are checked against what they attach to. */
 static int check_btf_target(struct bpf_program *program, const KernType *type, KernDiag *diag)
 {
         const char *section = bpf_program__section_name(program);

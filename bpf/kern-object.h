@@ -17,7 +17,7 @@
  *   bpf: kern_load_commands (of BTF, the next id and descriptors: functions in modules).
  * Files opened, all for reading:
  *   /sys/kernel/btf/vmlinux (or, on kernels without it, vmlinux files in /boot and /lib/modules):
- *     for CO-RE relocations and for tp_btf, fentry, fexit, lsm;
+ *     for CO-RE relocations and for tp_btf, fentry, fexit, fmod_ret, lsm;
  *   /proc/self/fd/N: the BTF file that was given, opened again;
  *   /proc/config.gz or /boot/config-RELEASE, /proc/version_signature, /proc/kallsyms: only for
  *     objects with extern variables (__kconfig, __ksym);

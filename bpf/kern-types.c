@@ -22,6 +22,8 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
         [KERN_PARAM_PERIOD] = {"period", "events between two samples"},
         [KERN_PARAM_CPU] = {"cpu", "only this CPU"},
         [KERN_PARAM_COOKIE] = {"cookie", "number that bpf_get_attach_cookie() returns"},
+        [KERN_PARAM_FUNCTIONS] = {"functions", "kernel functions, by name or pattern (*, ?)"},
+        [KERN_PARAM_COOKIES] = {"cookies", "a number for each of functions, instead of cookie"},
 };
 
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
@@ -135,6 +137,28 @@ const KernType kern_types[] = {
                 .needs = "CONFIG_KPROBES",
         },
         {
+                .name = "kprobe_multi",
+                .summary = "Probe at the entry of many kernel functions at once",
+                .sections = SECTIONS("kprobe.multi"),
+                .prog_type = BPF_PROG_TYPE_KPROBE,
+                .attach_type = BPF_TRACE_KPROBE_MULTI,
+                .required = BIT(FUNCTIONS),
+                .optional = BIT(COOKIE) | BIT(COOKIES),
+                .sharing = KERN_SHARING_KERNEL,
+                .needs = "Linux 5.18, CONFIG_FPROBE",
+        },
+        {
+                .name = "kretprobe_multi",
+                .summary = "Probe at the return of many kernel functions at once",
+                .sections = SECTIONS("kretprobe.multi"),
+                .prog_type = BPF_PROG_TYPE_KPROBE,
+                .attach_type = BPF_TRACE_KPROBE_MULTI,
+                .required = BIT(FUNCTIONS),
+                .optional = BIT(COOKIE) | BIT(COOKIES),
+                .sharing = KERN_SHARING_KERNEL,
+                .needs = "Linux 5.18, CONFIG_FPROBE",
+        },
+        {
                 .name = "uprobe",
                 .summary = "Probe at a function's entry, or at an offset, in a program or library",
                 .sections = SECTIONS("uprobe", "uprobe.s"),
@@ -181,6 +205,18 @@ const KernType kern_types[] = {
                 .needs = "CONFIG_DEBUG_INFO_BTF, BPF trampolines",
         },
         {
+                .name = "fmod_ret",
+                .summary = "Decision whether a kernel function runs, and what it returns if not",
+                .sections = SECTIONS("fmod_ret", "fmod_ret.s"),
+                .prog_type = BPF_PROG_TYPE_TRACING,
+                .attach_type = BPF_MODIFY_RETURN,
+                .required = BIT(FUNCTION),
+                .optional = BIT(COOKIE),
+                .sharing = KERN_SHARING_KERNEL,
+                .needs_btf = true,
+                .needs = "CONFIG_DEBUG_INFO_BTF, BPF trampolines",
+        },
+        {
                 .name = "perf_event",
                 .summary = "Sampler on a software or hardware performance event",
                 .sections = SECTIONS("perf_event"),
@@ -220,7 +256,8 @@ const KernType *kern_type_find(const char *name)
 
 static bool takes_rest(const KernType *type)
 {
-        return (type->required | type->optional) & (BIT(TRACEPOINT) | BIT(FUNCTION) | BIT(TARGET));
+        return (type->required | type->optional) &
+               (BIT(TRACEPOINT) | BIT(FUNCTION) | BIT(FUNCTIONS) | BIT(TARGET));
 }
 
 /* The length of the type's longest prefix that @section has, or 0. */

@@ -12,7 +12,10 @@
  * page and the tests' matrix. To add a type is to add a row and a test program.
  */
 
-/* What an attachment can be told. The names that users write are in kern_params[]. */
+/*
+ * What an attachment can be told. The names that users write are in kern_params[]. State files have
+ * the numbers: new ones go to the end.
+ */
 typedef enum KernParam {
         KERN_PARAM_INTERFACE,  /* network interface, by name or index */
         KERN_PARAM_DIRECTION,  /* "ingress" or "egress" */
@@ -29,6 +32,8 @@ typedef enum KernParam {
         KERN_PARAM_PERIOD,     /* perf_event: events between two samples */
         KERN_PARAM_CPU,        /* perf_event: one CPU; absent: all */
         KERN_PARAM_COOKIE,     /* bpf_get_attach_cookie() */
+        KERN_PARAM_FUNCTIONS,  /* kernel functions, by names and patterns */
+        KERN_PARAM_COOKIES,    /* one for each of these */
         _KERN_PARAM_MAX,
 } KernParam;
 

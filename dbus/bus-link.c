@@ -48,6 +48,26 @@ static int get_kernel_link_ids(sd_bus *bus, const char *path, const char *interf
                                            link->kernel_link_ids->len * sizeof(uint32_t));
 }
 
+static int get_functions(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
+{
+        const BusLink *link = userdata;
+        g_auto(GStrv) functions = g_strsplit(link->functions, ",", -1);
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)reterr;
+        return sd_bus_message_append_strv(reply, functions);
+}
+
+static int get_cookies(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
+{
+        const BusLink *link = userdata;
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)reterr;
+        return sd_bus_message_append_array(reply, 't', link->cookies->data,
+                                           link->cookies->len * sizeof(uint64_t));
+}
+
 #define CONST_PROPERTY(name, signature, member)                           \
         SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusLink, member), \
                         SD_BUS_VTABLE_PROPERTY_CONST)
@@ -81,5 +101,7 @@ const sd_bus_vtable bus_link_vtable[] = {
         CONST_PROPERTY("Event", "s", event),
         CONST_PROPERTY("Cpu", "i", cpu),
         CONST_PROPERTY("Cookie", "t", cookie),
+        SD_BUS_PROPERTY("Functions", "as", get_functions, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Cookies", "at", get_cookies, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_VTABLE_END,
 };

@@ -114,6 +114,8 @@ typedef struct BusLink {
         char *event;
         int32_t cpu;
         uint64_t cookie;
+        char *functions; /* with commas between */
+        GArray *cookies; /* uint64_t */
 } BusLink;
 
 /* A row of Manager.ProgramTypes; all borrowed, NULL-terminated lists. */

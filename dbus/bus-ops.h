@@ -70,6 +70,8 @@ typedef struct BusAttachArgs {
         int32_t cpu;
         bool has_cookie;
         uint64_t cookie;
+        char **functions; /* or NULL */
+        GArray *cookies;  /* uint64_t, or NULL */
 } BusAttachArgs;
 
 void bus_attach_args_free(BusAttachArgs *args);

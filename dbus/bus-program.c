@@ -19,6 +19,9 @@ void bus_attach_args_free(BusAttachArgs *args)
         g_free(args->target);
         g_free(args->cgroup);
         g_free(args->event);
+        g_strfreev(args->functions);
+        if (args->cookies)
+                g_array_unref(args->cookies);
         g_free(args);
 }
 
@@ -49,6 +52,44 @@ static int read_cgroup(sd_bus_message *m, const char *type, size_t offset, void 
         return bus_option_string(m, type, offset, dest, e);
 }
 
+static int read_functions(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                          sd_bus_error *e)
+{
+        BusAttachArgs *args = dest;
+        g_autoptr(GPtrArray) functions = g_ptr_array_new_with_free_func(g_free);
+        const char *s;
+        int r;
+
+        (void)type, (void)offset, (void)e;
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read_basic(m, 's', &s)) > 0)
+                g_ptr_array_add(functions, g_strdup(s));
+        if (r < 0)
+                return r;
+        g_ptr_array_add(functions, NULL);
+        args->functions = (char **)g_ptr_array_free(g_steal_pointer(&functions), FALSE);
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_cookies(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                        sd_bus_error *e)
+{
+        BusAttachArgs *args = dest;
+        const void *cookies;
+        size_t size;
+        int r;
+
+        (void)type, (void)offset, (void)e;
+        r = sd_bus_message_read_array(m, 't', &cookies, &size);
+        if (r < 0)
+                return r;
+        args->cookies = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        g_array_append_vals(args->cookies, cookies, (guint)(size / sizeof(uint64_t)));
+        return 0;
+}
+
 #define ARG(member) .offset = offsetof(BusAttachArgs, member)
 #define HAS(member) .has_offset = offsetof(BusAttachArgs, has_##member)
 
@@ -68,6 +109,8 @@ static const BusOption attach_options[] = {
         {"period", {"t"}, bus_option_u64, ARG(period), HAS(period)},
         {"cpu", {"i"}, bus_option_i32, ARG(cpu), HAS(cpu)},
         {"cookie", {"t"}, bus_option_u64, ARG(cookie), HAS(cookie)},
+        {"functions", {"as"}, read_functions, ARG(functions)},
+        {"cookies", {"at"}, read_cookies, ARG(cookies)},
         {}};
 
 static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)

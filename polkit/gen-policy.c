@@ -54,6 +54,8 @@ static char *hook_text(const KernType *type)
                 g_string_append(s, type->prog_type == BPF_PROG_TYPE_LSM
                                            ? " to the security hook $(function)"
                                            : " to the kernel function $(function)");
+        if (type->required & KERN_PARAM_BIT(KERN_PARAM_FUNCTIONS))
+                g_string_append(s, " to the kernel functions $(functions)");
         if (type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET))
                 g_string_append(s, " to the program or library $(target)");
         if (type->required & KERN_PARAM_BIT(KERN_PARAM_EVENT))

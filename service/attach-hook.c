@@ -177,22 +177,54 @@ static GError *set_cgroup(AttachOp *op)
         return NULL;
 }
 
+static GError *set_functions(AttachOp *op)
+{
+        const BusAttachArgs *a = op->args;
+        KernHook *h = &op->hook;
+
+        if (a->functions) {
+                for (char **f = a->functions; *f; f++)
+                        if (**f == '\0' || strchr(*f, ','))
+                                return error_new(INVALID_ARGUMENT,
+                                                 "Option 'functions' has '%s', which is no name of "
+                                                 "a kernel function, nor a pattern.",
+                                                 *f);
+                g_free(op->functions);
+                op->functions = g_strjoinv(",", a->functions);
+                h->functions = op->functions;
+                h->given |= KERN_PARAM_BIT(KERN_PARAM_FUNCTIONS);
+        }
+        if (a->cookies) {
+                h->cookies = (const uint64_t *)(const void *)a->cookies->data;
+                h->n_cookies = a->cookies->len;
+                h->given |= KERN_PARAM_BIT(KERN_PARAM_COOKIES);
+        }
+        return NULL;
+}
+
 static GError *complete(AttachOp *op, uid_t uid, const Program *program)
 {
         const unsigned params = op->hook.type->required | op->hook.type->optional;
         char target[PATH_MAX] = "";
+        KernHook *h = &op->hook;
         KernDiag diag = {0};
         GError *error = NULL;
         int r;
 
-        r = kern_hook_complete(&op->hook, program->pub.section, target, sizeof(target), &diag);
+        r = kern_hook_complete(h, program->pub.section, target, sizeof(target), &diag);
         if (r >= 0 && *target && op->target_fd < 0 && (params & KERN_PARAM_BIT(KERN_PARAM_TARGET)))
                 error = open_target(op, uid, target);
         if (r >= 0 && !error)
-                r = kern_hook_check(&op->hook, &diag);
+                r = kern_hook_check(h, &diag);
         if (r < 0 && !error)
                 error = error_from_diag(&diag, r);
         kern_diag_clear(&diag);
+        /* The section, which they may be from, is the program's, and that may go meanwhile. */
+        if (h->functions && h->functions != op->functions) {
+                g_free(op->functions);
+                op->functions = g_strdup(h->functions);
+                h->functions = op->functions;
+        }
         return error;
 }
 
@@ -214,6 +246,8 @@ GError *attach_hook_make(AttachOp *op, uid_t uid, const Program *program)
         if (!error)
                 error = set_text(h, KERN_PARAM_FUNCTION, h->function, sizeof(h->function),
                                  a->function);
+        if (!error)
+                error = set_functions(op);
         if (!error)
                 error = set_text(h, KERN_PARAM_EVENT, h->event, sizeof(h->event), a->event);
         if (!error)

@@ -17,6 +17,7 @@ typedef struct AttachOp {
         KernHook probe; /* as the worker gets it: a symbol of the target is an offset in it */
         int target_fd, cgroup_fd; /* owned; the hook borrows them */
         char *target, *cgroup;    /* for people */
+        char *functions;          /* what the hook borrows; its cookies are of args */
         char interface[IF_NAMESIZE];
         uint64_t cgroup_id;
         Link *link;                     /* being attached; owned until it is registered */

@@ -28,6 +28,7 @@ static void attach_op_free(void *p)
                 close(op->cgroup_fd);
         g_free(op->target);
         g_free(op->cgroup);
+        g_free(op->functions);
         link_free(op->link);
         g_free(op);
 }
@@ -80,6 +81,7 @@ static void authorize(Request *request, const Program *program)
         const KernHook *h = &op->hook;
         g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
         Details d = {.owned = owned};
+        g_autofree char *functions = NULL;
         char suffix[32], action[64];
         const unsigned params = h->type->required | h->type->optional;
 
@@ -99,6 +101,10 @@ static void authorize(Request *request, const Program *program)
                 add(&d, "mode", kern_xdp_mode_to_string(h->mode) ?: "");
         add(&d, "tracepoint", h->tracepoint);
         add(&d, "function", h->function);
+        if (op->functions) {
+                functions = g_strdelimit(g_strdup(op->functions), ",", ' ');
+                add(&d, "functions", functions);
+        }
         add_number(&d, "offset", (gint64)h->offset, GIVEN(OFFSET));
         add(&d, "target", op->target);
         add_number(&d, "pid", h->pid, GIVEN(PID));

@@ -153,6 +153,12 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
         pub->event = g_strdup(hook->event);
         pub->cpu = hook->cpu;
         pub->cookie = hook->cookie;
+        pub->functions = g_strdup(hook->functions ?: "");
+        pub->cookies = g_array_sized_new(FALSE, FALSE, sizeof(uint64_t), (guint)hook->n_cookies);
+        if (hook->n_cookies > 0)
+                g_array_append_vals(pub->cookies, hook->cookies, (guint)hook->n_cookies);
+        link->hook.functions = pub->functions;
+        link->hook.cookies = (const uint64_t *)(const void *)pub->cookies->data;
         if ((hook->type->required | hook->type->optional) & KERN_PARAM_BIT(KERN_PARAM_PRIORITY))
                 pub->priority = hook->priority;
         return link;
@@ -181,6 +187,8 @@ void link_free(Link *link)
         g_free(link->pub.target);
         g_free(link->pub.cgroup);
         g_free(link->pub.event);
+        g_free(link->pub.functions);
+        g_array_unref(link->pub.cookies);
         g_free(link);
 }
 

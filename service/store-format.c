@@ -177,6 +177,33 @@ static const char *const link_states[] = {
 #define LINK "Link"
 #define HOOK "Hook"
 
+/* As text, since lists of GKeyFile's have no numbers of 64 bits. */
+static void set_cookies(GKeyFile *file, const KernHook *h)
+{
+        g_autoptr(GString) list = g_string_new(NULL);
+
+        for (size_t i = 0; i < h->n_cookies; i++)
+                g_string_append_printf(list, "%s%" G_GUINT64_FORMAT, i > 0 ? "," : "",
+                                       h->cookies[i]);
+        g_key_file_set_string(file, HOOK, "Cookies", list->str);
+}
+
+static GArray *get_cookies(GKeyFile *file)
+{
+        g_autofree char *text = get_string(file, HOOK, "Cookies");
+        g_auto(GStrv) list = g_strsplit(text, ",", -1);
+        GArray *cookies = g_array_new(FALSE, FALSE, sizeof(guint64));
+
+        for (char **s = list; *s; s++) {
+                guint64 cookie;
+
+                if (!g_ascii_string_to_unsigned(*s, 10, 0, G_MAXUINT64, &cookie, NULL))
+                        break;
+                g_array_append_val(cookies, cookie);
+        }
+        return cookies;
+}
+
 GKeyFile *store_format_link(const Link *link)
 {
         const KernAttachment *a = &link->attachment;
@@ -214,6 +241,8 @@ GKeyFile *store_format_link(const Link *link)
         g_key_file_set_uint64(file, HOOK, "Period", h->period);
         g_key_file_set_int64(file, HOOK, "Cpu", h->cpu);
         g_key_file_set_uint64(file, HOOK, "Cookie", h->cookie);
+        g_key_file_set_string(file, HOOK, "Functions", link->pub.functions);
+        set_cookies(file, h);
         return file;
 }
 
@@ -245,7 +274,8 @@ static void replace(GKeyFile *file, const char *group, const char *key, char **d
 
 Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
 {
-        g_autofree char *type = NULL, *program_name = NULL;
+        g_autofree char *type = NULL, *program_name = NULL, *functions = NULL;
+        g_autoptr(GArray) cookies = NULL;
         KernHook h = KERN_HOOK_INIT;
         Program program = {0};
         LinkState state;
@@ -273,6 +303,12 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         h.period = g_key_file_get_uint64(file, HOOK, "Period", NULL);
         h.cpu = (int32_t)g_key_file_get_int64(file, HOOK, "Cpu", NULL);
         h.cookie = g_key_file_get_uint64(file, HOOK, "Cookie", NULL);
+
+        functions = get_string(file, HOOK, "Functions");
+        cookies = get_cookies(file);
+        h.functions = functions;
+        h.cookies = (const uint64_t *)(const void *)cookies->data;
+        h.n_cookies = cookies->len;
 
         program.pub.id = get_u32(file, LINK, "Program");
         program_name = get_string(file, LINK, "ProgramName");

@@ -7,13 +7,27 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PLAIN "suuuuusstisttits"
+
 int worker_hook_append(sd_bus_message *m, const KernHook *hook)
 {
-        return sd_bus_message_append(m, WORKER_HOOK, hook->type->name, (uint32_t)hook->given,
-                                     hook->ifindex, (uint32_t)hook->direction, hook->priority,
-                                     (uint32_t)hook->mode, hook->tracepoint, hook->function,
-                                     hook->offset, hook->pid, hook->event, hook->frequency,
-                                     hook->period, hook->cpu, hook->cookie);
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', PLAIN "at");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, PLAIN, hook->type->name, (uint32_t)hook->given, hook->ifindex,
+                                  (uint32_t)hook->direction, hook->priority, (uint32_t)hook->mode,
+                                  hook->tracepoint, hook->function, hook->offset, hook->pid,
+                                  hook->event, hook->frequency, hook->period, hook->cpu,
+                                  hook->cookie, hook->functions ? hook->functions : "");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_array(m, 't', hook->cookies,
+                                        hook->n_cookies * sizeof(*hook->cookies));
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(m);
 }
 
 static int copy(char *dest, size_t size, const char *src)
@@ -26,18 +40,31 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
         const char *type, *tracepoint, *function, *event;
         uint32_t given, direction, mode;
         KernHook hook = KERN_HOOK_INIT;
+        const void *cookies;
+        size_t size;
         int r;
 
-        r = sd_bus_message_read(m, WORKER_HOOK, &type, &given, &hook.ifindex, &direction,
-                                &hook.priority, &mode, &tracepoint, &function, &hook.offset,
-                                &hook.pid, &event, &hook.frequency, &hook.period, &hook.cpu,
-                                &hook.cookie);
+        r = sd_bus_message_enter_container(m, 'r', PLAIN "at");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, PLAIN, &type, &given, &hook.ifindex, &direction, &hook.priority,
+                                &mode, &tracepoint, &function, &hook.offset, &hook.pid, &event,
+                                &hook.frequency, &hook.period, &hook.cpu, &hook.cookie,
+                                &hook.functions);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_array(m, 't', &cookies, &size);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(m);
         if (r < 0)
                 return r;
         hook.type = kern_type_find(type);
         hook.given = given;
         hook.direction = (KernDirection)direction;
         hook.mode = (KernXdpMode)mode;
+        hook.cookies = size > 0 ? cookies : NULL;
+        hook.n_cookies = size / sizeof(*hook.cookies);
         if (!hook.type || copy(hook.tracepoint, sizeof(hook.tracepoint), tracepoint) < 0 ||
             copy(hook.function, sizeof(hook.function), function) < 0 ||
             copy(hook.event, sizeof(hook.event), event) < 0)

@@ -59,7 +59,7 @@ typedef enum WorkerRole {
 #define WORKER_TEST_RUN_OUT "usuayayt"
 
 /* A KernHook without its descriptors. */
-#define WORKER_HOOK "(suuuuusstisttit)"
+#define WORKER_HOOK "(suuuuusstisttitsat)"
 
 /* Attach(program, hook, target, cgroup, tc handle) → links, tc handle and priority, xdp mode, dispatched. */
 #define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahu"
@@ -72,7 +72,10 @@ typedef enum WorkerRole {
 /* Probe() → a(sb). Role probe. */
 #define WORKER_PROBE_OUT "usa(sb)"
 
-/* The hook as WORKER_HOOK. -EINVAL when what is read can't be a hook. */
+/*
+ * The hook as WORKER_HOOK. -EINVAL when what is read can't be a hook. What was read borrows from the
+ * message.
+ */
 int worker_hook_append(sd_bus_message *m, const KernHook *hook);
 int worker_hook_read(sd_bus_message *m, KernHook *ret);
 

@@ -10,7 +10,7 @@
 #include "resolve.h"
 #include "text.h"
 
-/* The D-Bus types that Attach() wants; descriptors are opened from paths. */
+/* The D-Bus types that Attach() wants, capitals for lists of them; descriptors are opened from paths. */
 static const char types[HOOK_VALUES] = {
         [HOOK_INDEX(OPT_INTERFACE)] = 's',  [HOOK_INDEX(OPT_DIRECTION)] = 's',
         [HOOK_INDEX(OPT_PRIORITY)] = 'u',   [HOOK_INDEX(OPT_MODE)] = 's',
@@ -19,7 +19,8 @@ static const char types[HOOK_VALUES] = {
         [HOOK_INDEX(OPT_PID)] = 'i',        [HOOK_INDEX(OPT_CGROUP)] = 'h',
         [HOOK_INDEX(OPT_EVENT)] = 's',      [HOOK_INDEX(OPT_FREQUENCY)] = 't',
         [HOOK_INDEX(OPT_PERIOD)] = 't',     [HOOK_INDEX(OPT_CPU)] = 'i',
-        [HOOK_INDEX(OPT_COOKIE)] = 't',
+        [HOOK_INDEX(OPT_COOKIE)] = 't',     [HOOK_INDEX(OPT_FUNCTIONS)] = 'S',
+        [HOOK_INDEX(OPT_COOKIES)] = 'T',
 };
 
 /* What may stand without an option's name: the first that a type takes, then the direction. */
@@ -33,6 +34,7 @@ static const struct {
         {OPT_TRACEPOINT, "TRACEPOINT"},
         {OPT_EVENT, "EVENT"},
         {OPT_FUNCTION, "FUNCTION[+OFFSET]"},
+        {OPT_FUNCTIONS, "FUNCTION|PATTERN[,…]"},
 };
 
 void hook_init(Hook *hook)
@@ -219,9 +221,31 @@ static GVariant *interface_value(const char *s)
         return g_variant_new_string(s);
 }
 
+static GVariant *cookies_value(const char *s)
+{
+        g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("at"));
+        g_auto(GStrv) list = g_strsplit(s, ",", -1);
+        uint64_t u;
+
+        for (char **p = list; *p; p++) {
+                if (!text_parse_unsigned(*p, UINT64_MAX, &u))
+                        return NULL;
+                g_variant_builder_add(&builder, "t", u);
+        }
+        return g_variant_builder_end(&builder);
+}
+
+static GVariant *functions_value(const char *s)
+{
+        g_auto(GStrv) list = g_strsplit(s, ",", -1);
+
+        return g_variant_new_strv((const char *const *)list, -1);
+}
+
 static GVariant *to_value(const Hook *hook, int i, char **reterr)
 {
         const char *s = hook->values[i];
+        GVariant *list;
         uint64_t u;
         int64_t n;
 
@@ -241,6 +265,13 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
                 if (text_parse_signed(s, INT32_MIN, INT32_MAX, &n))
                         return g_variant_new_int32((gint32)n);
                 break;
+        case 'T':
+                list = cookies_value(s);
+                if (list)
+                        return list;
+                break;
+        case 'S':
+                return functions_value(s);
         default:
                 return i == HOOK_INDEX(OPT_INTERFACE) ? interface_value(s)
                                                       : g_variant_new_string(s);
@@ -288,6 +319,7 @@ char *hook_describe(GVariant *properties)
         const char *mode = resolve_string(properties, "Mode");
         uint64_t offset = resolve_number(properties, "Offset");
         uint64_t cookie = resolve_number(properties, "Cookie");
+        g_autofree const char **functions = NULL;
         gint32 cpu = -1, pid = 0;
 
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++) {
@@ -301,6 +333,9 @@ char *hook_describe(GVariant *properties)
                 else
                         add(out, "%s", s);
         }
+        (void)g_variant_lookup(properties, "Functions", "^a&s", &functions);
+        for (size_t i = 0; functions && functions[i]; i++)
+                add(out, "%s", functions[i]);
         if (offset > 0)
                 g_string_append_printf(out, "+0x%" PRIx64, offset);
         if (*direction)

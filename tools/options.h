@@ -43,6 +43,8 @@ typedef enum Option {
         OPT_PERIOD,
         OPT_CPU,
         OPT_COOKIE,
+        OPT_FUNCTIONS,
+        OPT_COOKIES,
 
         /* what to list */
         OPT_NAME,
@@ -76,7 +78,7 @@ typedef enum Option {
          OPT_BIT(OPT_QUIET) | OPT_BIT(OPT_PRIVATE))
 
 /* The options that Attach() has; their names are the same here and there. */
-#define OPTIONS_HOOK (OPT_BIT(OPT_COOKIE + 1) - OPT_BIT(OPT_INTERFACE))
+#define OPTIONS_HOOK (OPT_BIT(OPT_COOKIES + 1) - OPT_BIT(OPT_INTERFACE))
 
 typedef struct Options {
         uint64_t given;

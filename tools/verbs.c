@@ -35,6 +35,7 @@ const Verb verbs[] = {
          "  tracepoint  GROUP:NAME, or NAME for raw tracepoints\n"
          "  event       EVENT\n"
          "  function    FUNCTION[+OFFSET]\n"
+         "  functions   FUNCTION|PATTERN[,…]\n"
          "then ingress or egress, where it takes a direction. What the section name in the object\n"
          "file says can be left out.\n",
          verb_attach},

@@ -11,7 +11,7 @@ from support import bpf, objects
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
-from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, run_target,
+from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, open_file, run_target,
                            symbol_offset)
 
 
@@ -60,7 +60,8 @@ class Types(Case):
                 found = self.bus.get_all(link, LINK)
                 hooked = {"Interface": "", "InterfaceIndex": 0, "Direction": "", "Priority": 0,
                           "Mode": "", "Tracepoint": "", "Function": "", "Offset": 0, "Target": "",
-                          "Pid": 0, "Cgroup": "", "CgroupId": 0, "Event": "", "Cookie": 0}
+                          "Pid": 0, "Cgroup": "", "CgroupId": 0, "Event": "", "Cookie": 0,
+                          "Functions": [], "Cookies": []}
                 if "Priority" not in hook.expect and hook.kind == "xdp":
                     hooked.pop("Priority")
                 hooked.update(hook.expect)
@@ -309,6 +310,47 @@ class Wrong(Case):
         self.expect(program, "NoSuchFunction", "nothing_like_it", function="nothing_like_it")
         self.expect(program, "InvalidArgument", function="a b")
 
+    @needs_attach("kprobe_multi")
+    def test_kernel_functions(self):
+        probe = self.load("kprobe_multi", "kretprobe_multi_anywhere")
+        self.expect(probe, "MissingParameter", "functions")
+        self.expect(probe, "MissingParameter", "functions", cookie=1)
+        self.expect(probe, "InvalidArgument", "no function", function="vfs_open",
+                    functions=["vfs_open"])
+        self.expect(probe, "NoSuchFunction", "no_such_thing", functions=["no_such_thing"])
+        self.expect(probe, "NoSuchFunction", "called no_such_thing",
+                    functions=["vfs_open", "no_such_thing"])
+        self.expect(probe, "NoSuchFunction", "matches no_such_*", functions=["no_such_*"])
+        self.expect(probe, "NoSuchFunction", "matches no_such_*", functions=["vfs_*", "no_such_*"])
+        self.expect(probe, "NoSuchFunction", "no_such_thing", functions=["vfs_*", "no_such_thing"])
+        self.expect(probe, "InvalidArgument", "vfs_open", functions=["vfs_open", "vfs_open"])
+        self.expect(probe, "LimitExceeded", "16384", functions=["*"])
+        for malformed in ([], [""], ["a b"], ["a,b"], ["x" * 128], ["vfs_open", "../x"]):
+            self.expect(probe, "InvalidArgument", functions=malformed)
+        self.expect(probe, "InvalidArgument", "cookies", functions=["vfs_open"], cookies=[1, 2])
+        self.expect(probe, "InvalidArgument", "cookies", functions=["vfs_open"], cookies=[1], cookie=1)
+        self.expect(probe, "WrongType", "functions", functions=("s", "vfs_open"))
+
+    @needs_attach("kprobe_multi")
+    def test_each_function_has_its_cookie(self):
+        program = self.load("kprobe_multi", "kprobe_multi_open")
+
+        def read_link():
+            os.readlink("/proc/self/exe")
+        link = self.bus.attach(program, functions=["vfs_readlink", "vfs_ope*", "vfs_*"],
+                               cookies=[1, 2, 3])
+        self.assertEqual(len(self.bus.get(link, LINK, "KernelLinkIds")), 1)
+        self.assert_counts(program, read_link, 1)
+        self.assert_counts(program, open_file, 2)
+        self.assert_counts(program, open_file, 3)
+
+    @needs_attach("fmod_ret")
+    def test_what_may_not_be_decided(self):
+        with self.refused("InvalidArgument") as caught:
+            self.load("fmod_ret", "fmod_ret_refused")
+        for word in ("fmod_ret_refused", "error injection", "security_", "vfs_open"):
+            self.assertIn(word, caught.exception.message)
+
     def test_objects(self):
         with self.refused("NoSuchObject", "org.freedesktop.DBus.Error.UnknownObject"):
             self.bus.attach("/org/bpfkeeper1/program/_4294967295", interface="lo")
@@ -365,9 +407,16 @@ class Gone(Case):
         self.assertEqual(self.bus.list("Links"), {})
         self.assertIn("renamed0", [n for _, n in socket.if_nameindex()])
 
-    @needs_attach("lsm")
-    def test_lsm_decides(self):
-        program = self.load("lsm", "lsm_mkdir",
+    def test_program_decides(self):
+        for kind, program in (("lsm", "lsm_mkdir"), ("fmod_ret", "fmod_ret_mkdir")):
+            if can_attach(kind):
+                with self.subTest(kind=kind):
+                    self.decides(kind, program)
+        if not can_attach("lsm") and not can_attach("fmod_ret"):
+            self.skipTest("this kernel can't attach lsm and fmod_ret programs")
+
+    def decides(self, kind, program):
+        program = self.load(kind, program,
                             globals={"denied_pid": struct.pack("=I", os.getpid())})
         self.assertTrue(make_directory())
         link = self.bus.attach(program)

@@ -28,7 +28,7 @@ LOAD_OPTIONS = {"name": "s", "globals": "a{say}", "metadata": "a{ss}", "maps": "
 ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "s",
                   "tracepoint": "s", "function": "s", "offset": "t", "target": "s", "pid": "i",
                   "cgroup": "s", "event": "s", "frequency": "t", "period": "t", "cpu": "i",
-                  "cookie": "t"}
+                  "cookie": "t", "functions": "as", "cookies": "at"}
 RUN_OPTIONS = {"repeat": "u", "context": "ay", "data_size": "u"}
 FILTERS = {"managed": "b", "type": "s", "name": "s", "application": "s", "owner_uid": "u",
            "program": "o", "map": "o", "interface": "s"}

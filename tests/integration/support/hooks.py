@@ -7,6 +7,7 @@ interface, a cgroup) have it made by the test case.
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -79,6 +80,13 @@ def spin():
         pass
 
 
+def test_run(case):
+    """Has the kernel call its own test functions, as it does to run a tracing program."""
+    program = case.load("fentry", "fentry_open")
+    case.bus.test_run(program, b"")
+    case.bus.unload(program)
+
+
 def make_directory():
     """Whether it was allowed to."""
     path = f"/tmp/lsm-{next(numbers)}"
@@ -144,12 +152,24 @@ def hooks(case):
         Hook("kprobe", "kprobe", "kprobe_open", open_file, expect={"Function": "do_sys_openat2"}),
         Hook("kretprobe", "kprobe", "kretprobe_open", open_file, index=1,
              expect={"Function": "do_sys_openat2"}),
+        Hook("kprobe_multi", "kprobe_multi", "kprobe_multi_open", open_file,
+             expect={"Functions": ["vfs_o?en"]}),
+        Hook("kprobe_multi", "kprobe_multi", "kprobe_multi_open", open_file, index=2,
+             functions=["vfs_readlink", "vfs_op*"], cookies=[1, 2],
+             expect={"Functions": ["vfs_readlink", "vfs_op*"], "Cookies": [1, 2]}),
+        Hook("kretprobe_multi", "kprobe_multi", "kretprobe_multi_anywhere", open_file, index=3,
+             functions=["vfs_readlink", "vfs_open"], cookie=3,
+             expect={"Functions": ["vfs_readlink", "vfs_open"], "Cookie": 3}),
         Hook("uprobe", "uprobe", "uprobe_anywhere", run_target, index=2, cookie=2, target=TARGET,
              function="target_add", expect={"Target": TARGET, "Function": "target_add", "Cookie": 2}),
         Hook("uretprobe", "uprobe", "uretprobe_anywhere", run_target, index=1, target=TARGET,
              function="target_twice", expect={"Target": TARGET, "Function": "target_twice"}),
         Hook("fentry", "fentry", "fentry_open", open_file, expect={"Function": "vfs_open"}),
         Hook("fexit", "fentry", "fexit_open", open_file, index=1, expect={"Function": "vfs_open"}),
+        Hook("fmod_ret", "fmod_ret", "fmod_ret_mkdir", make_directory,
+             load={"globals": {"denied_pid": me}}, expect={"Function": "security_inode_mkdir"}),
+        Hook("fmod_ret", "fmod_ret", "fmod_ret_sleepable", functools.partial(test_run, case), index=1,
+             expect={"Function": "bpf_fentry_test1"}),
         Hook("perf_event", "perf_event", "perf_event_sample", spin, event="cpu-clock",
              frequency=1000, expect={"Event": "cpu-clock", "Cpu": -1}),
         Hook("lsm", "lsm", "lsm_mkdir", make_directory, load={"globals": {"denied_pid": me}},

@@ -6,7 +6,7 @@
 /* Loaded for a tracepoint, said to be for a function: the kernel doesn't tell these types apart. */
 static void test_other_type(void **state)
 {
-        static const char *const types[] = {"fentry", "fexit", "lsm"};
+        static const char *const types[] = {"fentry", "fexit", "fmod_ret", "lsm"};
         KernObject *object = load_if_possible("tp_btf", "tp_btf_fork");
 
         (void)state;
@@ -78,21 +78,24 @@ static void test_fexit(void **state)
         run_kernel_function("fentry", "fexit_open", "fexit", "vfs_open", 1);
 }
 
-static void test_lsm(void **state)
+/* A program that keeps this process from making directories. */
+static void run_decision(const char *type, const char *program, const char *function)
 {
-        KERN_AUTO_CLOSE int fd = open_program("lsm");
+        KERN_AUTO_CLOSE int fd = open_program(type);
+        KernProgramWish wishes[] = {{.name = program}};
         uint32_t pid = (uint32_t)getpid();
         KernGlobalWish globals[] = {{"denied_pid", &pid, sizeof(pid)}};
         KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
-        KernHook hook = hook_of("lsm", BIT(FUNCTION));
+        KernHook hook = hook_of(type, BIT(FUNCTION));
         KernAttachment attachment = KERN_ATTACHMENT_INIT;
         KernObject *object = NULL;
         char path[64];
 
-        (void)state;
+        options.programs = wishes;
+        options.n_programs = 1;
         options.globals = globals;
         options.n_globals = 1;
-        put(hook.function, "inode_mkdir");
+        put(hook.function, function);
         kern_diag_clear(&diag);
         if (kern_object_load(fd, &options, &object, &diag) < 0 ||
             kern_attach(object->programs[0].fd, &hook, &attachment, &diag) < 0) {
@@ -113,12 +116,48 @@ static void test_lsm(void **state)
         kern_object_free(object);
 }
 
+static void test_lsm(void **state)
+{
+        (void)state;
+        run_decision("lsm", "lsm_mkdir", "inode_mkdir");
+}
+
+static void test_fmod_ret(void **state)
+{
+        (void)state;
+        run_decision("fmod_ret", "fmod_ret_mkdir", "security_inode_mkdir");
+}
+
+/* What a function returns is decided only where the kernel allows that. */
+static void test_fmod_ret_refused(void **state)
+{
+        KERN_AUTO_CLOSE int fd = open_program("fmod_ret");
+        KernProgramWish wishes[] = {{.name = "fmod_ret_refused"}};
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *object = NULL;
+
+        (void)state;
+        options.programs = wishes;
+        options.n_programs = 1;
+        kern_diag_clear(&diag);
+        assert_true(kern_object_load(fd, &options, &object, &diag) < 0);
+        if (diag.error == KERN_ERROR_NOT_SUPPORTED) {
+                fprintf(stderr, "skipped: %s\n", diag.message);
+                skip();
+                return;
+        }
+        assert_int_equal(diag.error, KERN_ERROR_INVALID_ARGUMENT);
+        assert_non_null(strstr(diag.message, "error injection"));
+        assert_non_null(strstr(diag.message, "vfs_open() is not modifiable"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_raw_tracepoint), cmocka_unit_test(test_tp_btf),
                 cmocka_unit_test(test_other_type),     cmocka_unit_test(test_fentry),
                 cmocka_unit_test(test_fexit),          cmocka_unit_test(test_lsm),
+                cmocka_unit_test(test_fmod_ret),       cmocka_unit_test(test_fmod_ret_refused),
         };
 
         return run_attach_tests(tests, NULL, clear_diag);

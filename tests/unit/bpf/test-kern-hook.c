@@ -86,6 +86,10 @@ static void test_complete(void **state)
                 {"uretprobe", "uretprobe.s//bin/sh:main", 0, "", "main", 0, 0, "/bin/sh"},
                 {"fentry", "fentry/vfs_read", 0, "", "vfs_read", 0, 0, ""},
                 {"fentry", "fentry/vfs_read+1", -EINVAL, "", "", 0, 0, ""},
+                {"fmod_ret", "fmod_ret.s/security_file_open", 0, "", "security_file_open", 0, 0,
+                 ""},
+                {"kprobe", "kprobe.multi/vfs_*", 0, "", "", 0, 0, ""},
+                {"kprobe_multi", "kprobe/vfs_read", 0, "", "", 0, 0, ""},
                 {"lsm", "lsm.s/file_open", 0, "", "file_open", 0, 0, ""},
                 {"xdp", "prog", 0, "", "", 0, 0, ""},
                 {"kprobe", "", 0, "", "", 0, 0, ""},
@@ -253,6 +257,71 @@ static void test_check(void **state)
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "kernel function");
 }
 
+static void test_functions(void **state)
+{
+        static const uint64_t cookies[3] = {0};
+        char path[PATH_MAX], longest[2 * KERN_FUNCTION_MAX];
+        char *many;
+        KernHook hook = hook_of("kprobe_multi");
+        KernDiag diag = {0};
+
+        (void)state;
+        assert_int_equal(kern_hook_complete(&hook, "kprobe.multi/vfs_*", path, sizeof(path), &diag),
+                         0);
+        assert_string_equal(hook.functions, "vfs_*");
+        assert_int_equal(hook.given, BIT(FUNCTIONS));
+        must_say(&hook, KERN_ERROR_NONE, "");
+        /* what was given wins */
+        hook.functions = "a,b?,c.isra.0";
+        assert_int_equal(kern_hook_complete(&hook, "kprobe.multi/vfs_*", path, sizeof(path), &diag),
+                         0);
+        assert_string_equal(hook.functions, "a,b?,c.isra.0");
+        must_say(&hook, KERN_ERROR_NONE, "");
+
+        hook.given |= BIT(COOKIES);
+        hook.cookies = cookies;
+        hook.n_cookies = 2;
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "2 cookies for 3 functions");
+        hook.n_cookies = 3;
+        must_say(&hook, KERN_ERROR_NONE, "");
+        hook.given |= BIT(COOKIE);
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "contradict");
+
+        hook = hook_of("kretprobe_multi");
+        must_say(&hook, KERN_ERROR_MISSING_PARAMETER, "functions");
+        assert_int_equal(kern_hook_complete(&hook, "kretprobe.multi/a,b", path, sizeof(path),
+                                            &diag),
+                         -EINVAL);
+        assert_non_null(strstr(diag.message, "vfs_*"));
+        kern_diag_clear(&diag);
+        hook.given = BIT(FUNCTIONS);
+        for (const char *const *s =
+                     (const char *const[]){"", ",", "a,", ",a", "a,,b", "a b", "a/b", NULL};
+             *s; s++) {
+                hook.functions = *s;
+                must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "nor a pattern");
+        }
+        memset(longest, 'a', sizeof(longest));
+        longest[KERN_FUNCTION_MAX - 1] = '\0';
+        hook.functions = longest;
+        must_say(&hook, KERN_ERROR_NONE, "");
+        longest[KERN_FUNCTION_MAX - 1] = 'a';
+        longest[KERN_FUNCTION_MAX] = '\0';
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "nor a pattern");
+
+        many = calloc(1, KERN_FUNCTIONS_TEXT_MAX + 2);
+        assert_non_null(many);
+        for (size_t i = 0; i <= KERN_FUNCTIONS_TEXT_MAX; i++)
+                many[i] = i % 2 ? ',' : 'a';
+        hook.functions = many;
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "65535 bytes");
+        many[2 * KERN_FUNCTIONS_MATCHED_MAX + 1] = '\0';
+        must_say(&hook, KERN_ERROR_LIMIT_EXCEEDED, "16384");
+        many[2 * KERN_FUNCTIONS_MATCHED_MAX - 1] = '\0';
+        must_say(&hook, KERN_ERROR_NONE, "");
+        free(many);
+}
+
 static void test_check_uprobe(void **state)
 {
         KernHook hook = hook_of("uprobe");
@@ -304,6 +373,7 @@ int main(void)
                 cmocka_unit_test(test_given_wins),   cmocka_unit_test(test_fixed_at_load),
                 cmocka_unit_test(test_long_section), cmocka_unit_test(test_check),
                 cmocka_unit_test(test_check_uprobe), cmocka_unit_test(test_check_perf_event),
+                cmocka_unit_test(test_functions),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,8 @@ static inline void fake_new(void)
                 .event = (char *)"",
                 .cpu = -1,
                 .cookie = UINT64_MAX,
+                .functions = (char *)"",
+                .cookies = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
         };
 }
 
@@ -102,6 +104,7 @@ static inline void fake_free(void)
         g_array_unref(fake.program.links);
         g_array_unref(fake.map.programs);
         g_array_unref(fake.link.kernel_link_ids);
+        g_array_unref(fake.link.cookies);
 }
 
 static inline void fake_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -276,6 +279,10 @@ static void fake_attach(void *service, sd_bus_message *m, uint32_t id, BusAttach
                 fake_note(" cpu:%d", a->cpu);
         if (a->has_cookie)
                 fake_note(" cookie:%" PRIu64, a->cookie);
+        for (char **f = a->functions; f && *f; f++)
+                fake_note(" functions:%s", *f);
+        for (guint i = 0; a->cookies && i < a->cookies->len; i++)
+                fake_note(" cookies:%" PRIu64, g_array_index(a->cookies, uint64_t, i));
         bus_attach_args_free(a);
         (void)bus_reply_path(m, BUS_LINK, 1);
 }

@@ -179,6 +179,10 @@ static void attach_arguments(void **state)
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 3, "event", "s", "e", "frequency",
                                   "t", (uint64_t)99, "period", "t", (uint64_t)100),
                             "attach 42 event:e frequency:99 period:100");
+        assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 2, "functions", "as", 2, "a", "b*",
+                                  "cookies", "at", 2, (uint64_t)7, UINT64_MAX),
+                            "attach 42 functions:a functions:b* cookies:7 "
+                            "cookies:18446744073709551615");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 2, "target", "h", FD, "cgroup", "h",
                                   FD),
                             "attach 42 target_fd cgroup_fd");

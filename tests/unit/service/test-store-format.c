@@ -118,6 +118,7 @@ static void an_empty_load_comes_back(void **state)
 /* Something of its own in every field that the type's text could hold. */
 static Link *full_link(const KernType *type, const char *text, LinkState state)
 {
+        static const uint64_t cookies[] = {0, UINT64_MAX, 3};
         Program program = {.pub = {.id = 4000000001, .name = (char *)text}};
         KernHook hook = {
                 .type = type,
@@ -134,6 +135,9 @@ static Link *full_link(const KernType *type, const char *text, LinkState state)
                 .period = UINT64_MAX - 2,
                 .cpu = INT32_MAX,
                 .cookie = UINT64_MAX - 3,
+                .functions = text,
+                .cookies = cookies,
+                .n_cookies = G_N_ELEMENTS(cookies),
         };
         Link *link;
 
@@ -197,6 +201,12 @@ static void assert_links_equal(const Link *a, const Link *b)
         assert_true(a->hook.frequency == b->hook.frequency);
         assert_true(a->hook.period == b->hook.period);
         assert_true(a->hook.cookie == b->hook.cookie);
+        assert_string_equal(a->pub.functions, b->pub.functions);
+        assert_ptr_equal(b->hook.functions, b->pub.functions);
+        assert_int_equal(b->hook.n_cookies, a->hook.n_cookies);
+        assert_int_equal(b->pub.cookies->len, a->hook.n_cookies);
+        assert_memory_equal(b->hook.cookies, a->hook.cookies,
+                            a->hook.n_cookies * sizeof(*a->hook.cookies));
         assert_int_equal(b->hook.target_fd, -1);
         assert_int_equal(b->hook.cgroup_fd, -1);
         assert_int_equal(a->attachment.n_links, b->attachment.n_links);

@@ -77,6 +77,7 @@ static void hooks_come_back(void **state)
 {
         (void)state;
         for (const KernType *type = kern_types; type->name; type++) {
+                static const uint64_t cookies[] = {0, UINT64_MAX};
                 sd_bus_message *m = message_new();
                 KernHook back, hook = {
                                        .type = type,
@@ -93,6 +94,9 @@ static void hooks_come_back(void **state)
                                        .period = UINT64_MAX - 2,
                                        .cpu = INT32_MIN,
                                        .cookie = UINT64_MAX - 3,
+                                       .functions = "vfs_*,a",
+                                       .cookies = cookies,
+                                       .n_cookies = 2,
                                };
 
                 memset(hook.tracepoint, 't', sizeof(hook.tracepoint) - 1);
@@ -120,6 +124,9 @@ static void hooks_come_back(void **state)
                 assert_true(back.period == hook.period);
                 assert_int_equal(back.cpu, hook.cpu);
                 assert_true(back.cookie == hook.cookie);
+                assert_string_equal(back.functions, hook.functions);
+                assert_int_equal(back.n_cookies, 2);
+                assert_memory_equal(back.cookies, cookies, sizeof(cookies));
                 sd_bus_message_unref(m);
         }
 }
@@ -133,7 +140,7 @@ static int read_hook(const char *type, const char *tracepoint, const char *funct
 
         assert_true(sd_bus_message_append(m, WORKER_HOOK, type, 0, 0, 0, 0, 0, tracepoint, function,
                                           (uint64_t)0, 0, event, (uint64_t)0, (uint64_t)0, 0,
-                                          (uint64_t)0) >= 0);
+                                          (uint64_t)0, "", 0) >= 0);
         seal(m);
         r = worker_hook_read(m, &hook);
         sd_bus_message_unref(m);

@@ -15,6 +15,7 @@ static const struct {
         {"cgroup_skb", "{'Required': <['cgroup', 'direction']>, 'Optional': <@as []>}"},
         {"uprobe", "{'Required': <['target']>, 'Optional': <['function', 'offset', 'pid']>}"},
         {"kprobe", "{'Required': <['function']>, 'Optional': <['offset', 'cookie']>}"},
+        {"kprobe_multi", "{'Required': <['functions']>, 'Optional': <['cookie', 'cookies']>}"},
         {"tracepoint", "{'Required': <['tracepoint']>, 'Optional': <['cookie']>}"},
         {"perf_event", "{'Required': <['event']>, 'Optional': <['frequency', 'cpu']>}"},
 };
@@ -80,6 +81,8 @@ static void test_arguments(void **state)
         assert_hook("perf_event", "cpu-clock", "event='cpu-clock'");
         assert_hook("kprobe", "vfs_read", "function='vfs_read'");
         assert_hook("kprobe", "vfs_read+0x10", "function='vfs_read' offset=uint64 16");
+        assert_hook("kprobe_multi", "vfs_read", "functions=['vfs_read']");
+        assert_hook("kprobe_multi", "vfs_r*,a", "functions=['vfs_r*', 'a']");
         assert_hook("cgroup_skb", "/sys/fs/cgroup/x ingress",
                     "direction='ingress' cgroup=handle -1");
         assert_hook("uprobe", "/bin/sh", "target=handle -1");
@@ -88,6 +91,7 @@ static void test_arguments(void **state)
         assert_hook("uprobe", "/a:b/sh", "target=handle -1");
 
         assert_no_hook("xdp", "veth0 ingress");
+        assert_no_hook("kprobe_multi", "vfs_read a");
         assert_no_hook("tc", "veth0 sideways");
         assert_no_hook("tc", "veth0 ingress more");
         assert_no_hook("tracepoint", "a:b c");
@@ -200,6 +204,7 @@ static void test_describe(void **state)
                  " 'Pid': <12>}",
                  "/bin/sh:main+0x4, pid 12"},
                 {"{'Function': <'vfs_read'>, 'Cookie': <uint64 9>}", "vfs_read, cookie 9"},
+                {"{'Functions': <['vfs_r*', 'a']>, 'Cookies': <[uint64 1, 2]>}", "vfs_r*, a"},
                 {"{'Event': <'cpu-clock'>, 'Cpu': <1>}", "cpu-clock, cpu 1"},
                 {"{'Event': <'cpu-clock'>, 'Cpu': <-1>}", "cpu-clock"},
         };
