@@ -39,6 +39,9 @@ KernAttachFunc kern_attach_func(const KernType *type);
 /* Hands @link_fd over to the attachment, also where it fails. */
 int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag);
 
+/* Whether the kernel has links for kprobe_multi programs, such as this one: 0 or a negative errno. */
+int kern_probe_kprobe_multi(int prog_fd);
+
 /* Whether BPF is among the active LSMs: 1, 0, or a negative errno where the kernel doesn't say. */
 int kern_lsm_active(void);
 

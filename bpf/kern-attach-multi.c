@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ typedef struct Functions {
         const char **names;
         uint64_t *cookies;
         size_t n;
+        struct hsearch_data known; /* the names, where they are matched */
 } Functions;
 
 #define LIST "available_filter_functions"
@@ -48,6 +50,7 @@ static void functions_done(Functions *functions)
                 free((char *)functions->names[i]);
         free(functions->names);
         free(functions->cookies);
+        hdestroy_r(&functions->known);
 }
 
 static void file_closep(FILE **file)
@@ -186,12 +189,24 @@ static const char *read_name(char *line)
         return *line && !strstr(line, "__ftrace_invalid_address__") ? line : NULL;
 }
 
-static bool has(const Functions *functions, const char *name)
+/* As add(), once for each name: of several functions that share one the kernel takes the first. */
+static int add_new(Functions *functions, const char *name, uint64_t cookie, KernDiag *diag)
 {
-        for (size_t i = functions->n; i > 0; i--)
-                if (strcmp(functions->names[i - 1], name) == 0)
-                        return true;
-        return false;
+        ENTRY *entry, key = {.key = (char *)name};
+        int r;
+
+        if (hsearch_r(key, FIND, &entry, &functions->known))
+                return 0;
+        if (functions->n == KERN_FUNCTIONS_MATCHED_MAX)
+                return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "What was given matches more than %d kernel functions, the most "
+                                 "for one link; give narrower patterns",
+                                 KERN_FUNCTIONS_MATCHED_MAX);
+        r = add(functions, name, cookie, diag);
+        if (r < 0)
+                return r;
+        key.key = (char *)functions->names[functions->n - 1];
+        return hsearch_r(key, ENTER, &entry, &functions->known) ? 0 : out_of_memory(diag);
 }
 
 static int take_matching(FILE *file, Wishes *wishes, Functions *functions, KernDiag *diag)
@@ -199,19 +214,14 @@ static int take_matching(FILE *file, Wishes *wishes, Functions *functions, KernD
         char line[1024];
         int r = make_room(functions, KERN_FUNCTIONS_MATCHED_MAX, diag);
 
+        if (r >= 0 && !hcreate_r((size_t)KERN_FUNCTIONS_MATCHED_MAX * 4 / 3, &functions->known))
+                r = out_of_memory(diag);
         while (r >= 0 && fgets(line, sizeof(line), file)) {
                 const char *name = read_name(line);
                 const Wish *wish = name ? find_wish(wishes, name) : NULL;
 
-                if (!wish || has(functions, name))
-                        continue;
-                if (functions->n == KERN_FUNCTIONS_MATCHED_MAX)
-                        return kern_fail(
-                                diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
-                                "What was given matches more than %d kernel functions, the "
-                                "most for one link; give narrower patterns",
-                                KERN_FUNCTIONS_MATCHED_MAX);
-                r = add(functions, name, wish->cookie, diag);
+                if (wish)
+                        r = add_new(functions, name, wish->cookie, diag);
         }
         if (r >= 0 && ferror(file))
                 r = kern_fail(diag, -EIO, KERN_ERROR_FAILED, "Can't read tracefs' " LIST);
@@ -232,6 +242,19 @@ static int check_found(const Wishes *wishes, KernDiag *diag)
                                         : "The kernel has no function that can be traced called",
                                 wishes->list[i].text);
         return 0;
+}
+
+/*
+ * Addresses that can't be read are refused where the kernel knows the kind of link, and the kind where
+ * it doesn't; a probe that was made would wait for a grace period when it goes.
+ */
+int kern_probe_kprobe_multi(int prog_fd)
+{
+        LIBBPF_OPTS(bpf_link_create_opts, opts, .kprobe_multi.addrs = (const unsigned long *)1,
+                    .kprobe_multi.cnt = 1);
+        KERN_AUTO_CLOSE int link = bpf_link_create(prog_fd, 0, BPF_TRACE_KPROBE_MULTI, &opts);
+
+        return link >= 0 || errno == EFAULT ? 0 : -errno;
 }
 
 static int resolve(Wishes *wishes, Functions *functions, KernDiag *diag)
@@ -310,8 +333,13 @@ int kern_attach_kprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *
         int fd, r;
 
         r = read_wishes(hook, &wishes, diag);
-        if (r >= 0)
-                r = resolve(&wishes, &functions, diag);
+        if (r < 0)
+                return r;
+        /* Without such links there are no functions to be found either, which would be said instead. */
+        r = kern_probe_kprobe_multi(prog_fd);
+        if (r < 0)
+                return explain(hook, &wishes, r, diag);
+        r = resolve(&wishes, &functions, diag);
         if (r < 0)
                 return r;
 

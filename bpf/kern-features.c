@@ -87,26 +87,13 @@ static bool file_number(const char *path)
         return kern_read_number(path, "", &v) >= 0;
 }
 
-/*
- * Addresses that can't be read are refused where the kernel knows the kind of link, and the kind where
- * it doesn't; a probe that was made would wait for a grace period when it goes.
- */
-static bool probe_kprobe_multi(int prog_fd)
-{
-        LIBBPF_OPTS(bpf_link_create_opts, opts, .kprobe_multi.addrs = (const unsigned long *)1,
-                    .kprobe_multi.cnt = 1);
-        KERN_AUTO_CLOSE int link = bpf_link_create(prog_fd, 0, BPF_TRACE_KPROBE_MULTI, &opts);
-
-        return link >= 0 || errno == EFAULT;
-}
-
 /* Whether attaching works, where that can be told without a hook of somebody's choice; else -1. */
 static int probe_attach(Probe *probe, const KernType *type, int prog_fd)
 {
         int fd;
 
         if (type->attach_type == BPF_TRACE_KPROBE_MULTI)
-                return prog_fd >= 0 && probe_kprobe_multi(prog_fd);
+                return prog_fd >= 0 && kern_probe_kprobe_multi(prog_fd) >= 0;
         if (type->prog_type == BPF_PROG_TYPE_KPROBE) {
                 bool user = type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET);
 
