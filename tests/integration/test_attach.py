@@ -7,7 +7,7 @@ import struct
 import subprocess
 import time
 
-from support import bpf, objects
+from support import bpf, objects, outcome
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
@@ -29,9 +29,12 @@ class Types(Case):
                 continue
             with self.subTest(hook=hook.program, options=hook.options):
                 program = self.load_hook(hook)
+                outcome.got(hook.kind, "loaded")
                 self.assert_idle(program, hook.cause, hook.index)
                 link = self.bus.attach(program, **hook.options)
+                outcome.got(hook.kind, "attached")
                 self.assert_counts(program, hook.cause, hook.index)
+                outcome.got(hook.kind, "fired")
                 self.bus.detach(link)
                 self.assert_idle(program, hook.cause, hook.index)
                 self.assertEqual(self.bus.get(program, PROGRAM, "Links"), [])
@@ -41,12 +44,19 @@ class Types(Case):
 
     def test_what_this_kernel_lacks(self):
         for hook in hooks(self):
-            if can_attach(hook.kind) or not can_load(hook.kind):
+            if can_attach(hook.kind):
                 continue
             with self.subTest(hook=hook.program):
+                if not can_load(hook.kind):
+                    with self.refused("NotSupported") as caught:
+                        self.load_hook(hook)
+                    outcome.refused(hook.kind, "loaded", caught.exception.message)
+                    continue
                 program = self.load_hook(hook)
-                with self.refused("NotSupported"):
+                outcome.got(hook.kind, "loaded")
+                with self.refused("NotSupported") as caught:
                     self.bus.attach(program, **hook.options)
+                outcome.refused(hook.kind, "attached", caught.exception.message)
                 self.assertEqual(self.bus.list("Links"), {})
 
     def test_link_properties(self):

@@ -49,6 +49,10 @@ def features():
     return shared_features
 
 
+def program_types():
+    return list(root_bus().get(ROOT, MANAGER, "ProgramTypes"))
+
+
 def can_load(kind):
     return features()[f"load.{kind}"]
 
