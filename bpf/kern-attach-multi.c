@@ -192,10 +192,11 @@ static const char *read_name(char *line)
 /* As add(), once for each name: of several functions that share one the kernel takes the first. */
 static int add_new(Functions *functions, const char *name, uint64_t cookie, KernDiag *diag)
 {
-        ENTRY *entry, key = {.key = (char *)name};
+        ENTRY item = {.key = (char *)name};
+        ENTRY *entry;
         int r;
 
-        if (hsearch_r(key, FIND, &entry, &functions->known))
+        if (hsearch_r(item, FIND, &entry, &functions->known))
                 return 0;
         if (functions->n == KERN_FUNCTIONS_MATCHED_MAX)
                 return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
@@ -205,8 +206,8 @@ static int add_new(Functions *functions, const char *name, uint64_t cookie, Kern
         r = add(functions, name, cookie, diag);
         if (r < 0)
                 return r;
-        key.key = (char *)functions->names[functions->n - 1];
-        return hsearch_r(key, ENTER, &entry, &functions->known) ? 0 : out_of_memory(diag);
+        item.key = (char *)functions->names[functions->n - 1];
+        return hsearch_r(item, ENTER, &entry, &functions->known) ? 0 : out_of_memory(diag);
 }
 
 static int take_matching(FILE *file, Wishes *wishes, Functions *functions, KernDiag *diag)
