@@ -45,6 +45,17 @@ static int no_such_interface(uint32_t ifindex, KernDiag *diag)
                          "There is no network interface with index %u", ifindex);
 }
 
+/*
+ * Whether it went while something was tried on it: then the kernel's error may be any, EINVAL from
+ * XDP for one, and says nothing of the program.
+ */
+static bool is_gone(uint32_t ifindex)
+{
+        char buffer[IF_NAMESIZE];
+
+        return !interface_name(ifindex, buffer);
+}
+
 /* "program 42 (xdp_dispatcher)", as far as it can be told. */
 static void describe_program(uint32_t id, char *ret, size_t size)
 {
@@ -108,13 +119,13 @@ int kern_attach_xdp(int prog_fd, const KernHook *hook, KernAttachment *attachmen
                 attachment->xdp_mode = mode;
                 return kern_attachment_add(attachment, fd, diag);
         }
+        if (is_gone(hook->ifindex))
+                return no_such_interface(hook->ifindex, diag);
 
         switch (-fd) {
         case EBUSY:
         case EEXIST:
                 return xdp_busy(fd, hook->ifindex, name, diag);
-        case ENODEV:
-                return no_such_interface(hook->ifindex, diag);
         case EOPNOTSUPP:
                 return kern_fail(diag, fd, KERN_ERROR_NOT_SUPPORTED,
                                  "Interface %s's driver can't do XDP in %s mode; skb mode works "
@@ -166,6 +177,8 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
         kern_capture_begin(&capture);
         r = bpf_tc_hook_create(tc);
         if (r < 0 && r != -EEXIST) {
+                if (is_gone(hook->ifindex))
+                        return no_such_interface(hook->ifindex, diag);
                 if (r == -ENOENT || r == -EOPNOTSUPP)
                         return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
                                          "This kernel has no clsact queueing discipline "
@@ -181,6 +194,9 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
                 attachment->tc_priority = opts.priority;
                 return 0;
         }
+
+        if (is_gone(hook->ifindex))
+                return no_such_interface(hook->ifindex, diag);
 
         /* The discipline stays even if it is new: somebody else may have put a filter on it by now. */
         kern_capture_last(&capture, last, sizeof(last));
@@ -199,8 +215,6 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
                         "instead of a clsact queueing discipline; try another priority%s%s",
                         name, kern_direction_to_string(hook->direction), hook->priority,
                         last[0] ? "; the kernel says: " : "", last);
-        case ENODEV:
-                return no_such_interface(hook->ifindex, diag);
         case ENOENT:
                 return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
                                  "This kernel has no BPF classifier (CONFIG_NET_CLS_BPF)");
@@ -271,13 +285,17 @@ int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachmen
                 return kern_attachment_add(attachment, fd, diag);
 
         fd = -errno;
-        switch (-fd) {
-        case ENODEV:
+        if (is_gone(hook->ifindex))
                 return no_such_interface(hook->ifindex, diag);
+        switch (-fd) {
         case EINVAL:
         case EOPNOTSUPP:
                 return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
                                  "This kernel has no tcx (it came with Linux 6.6); attach as tc");
+        case EEXIST:
+                return kern_fail(diag, fd, KERN_ERROR_HOOK_BUSY,
+                                 "The program is attached to %s of interface %s already",
+                                 kern_direction_to_string(hook->direction), name);
         case ERANGE:
         case E2BIG:
                 return kern_fail(diag, fd, KERN_ERROR_LIMIT_EXCEEDED,

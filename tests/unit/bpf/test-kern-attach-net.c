@@ -198,6 +198,7 @@ static void test_tcx(void **state)
         assert_int_equal(kern_is_attached(program_id(object), &hook, &attachment), 1);
         send_packets();
         assert_int_equal(hits_of(object, 0), 5);
+        must_fail(object, &hook, KERN_ERROR_HOOK_BUSY, "already");
         detach(object, &hook, &attachment);
         send_packets();
         assert_int_equal(hits_of(object, 0), 5);
