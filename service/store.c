@@ -141,8 +141,8 @@ static bool take_locks(Store *s, unsigned timeout_sec, GError **reterr)
         return true;
 }
 
-/* Whatever has a temporary name was not finished. */
-static void sweep_temporary(int dir_fd)
+/* What has a temporary name was not finished; what has no owner of its name was not given up whole. */
+static void sweep_files(int dir_fd, int owners_fd)
 {
         int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -154,7 +154,9 @@ static void sweep_temporary(int dir_fd)
                 return;
         }
         while ((entry = readdir(dir)))
-                if (g_str_has_prefix(entry->d_name, ".new-"))
+                if (g_str_has_prefix(entry->d_name, ".new-") ||
+                    (owners_fd >= 0 && faccessat(owners_fd, entry->d_name, F_OK, 0) < 0 &&
+                     errno == ENOENT))
                         unlinkat(dir_fd, entry->d_name, 0);
         closedir(dir);
 }
@@ -288,10 +290,10 @@ Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec,
         }
         if (!take_locks(s, timeout_sec, reterr) || !make_pin_dirs(s, reterr))
                 return NULL;
-        sweep_temporary(s->run_fd);
-        sweep_temporary(s->loads_fd);
-        sweep_temporary(s->links_fd);
-        sweep_temporary(s->logs_fd);
+        sweep_files(s->run_fd, -1);
+        sweep_files(s->loads_fd, -1);
+        sweep_files(s->links_fd, -1);
+        sweep_files(s->logs_fd, s->loads_fd);
         if (!read_next_id(s, reterr))
                 return NULL;
         return g_steal_pointer(&s);

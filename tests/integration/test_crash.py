@@ -324,6 +324,9 @@ class HalfDone(Case):
         for place in ("", "loads/", "links/", "logs/"):
             with open(f"{daemon.RUN}/{place}.new-7", "wb") as f:
                 f.write(b"[Load]\nVers")
+        # Written before its load, and removed behind it
+        with open(f"{daemon.RUN}/logs/{1 << 31}", "wb") as f:
+            f.write(b"processed 2 insns")
         self.daemon.pid()
         self.assertEqual(self.snapshot(), before)
         check(self)
