@@ -10,11 +10,11 @@
 #include <systemd/sd-daemon.h>
 
 #include "audit.h"
-#include "errors.h"
 #include "link-detach.h"
 #include "netwatch.h"
 #include "ops.h"
 #include "private-socket.h"
+#include "probe.h"
 #include "recover.h"
 #include "system-bus.h"
 
@@ -22,7 +22,6 @@
 #define PIN_DIR "/sys/fs/bpf/bpfkeeper"
 /* How long an earlier daemon that is leaving may take. */
 #define LOCK_TIMEOUT_SEC 30
-#define PROBE_TIMEOUT_SEC 20
 /* How long requests may go on after the service was told to stop. */
 #define STOP_TIMEOUT_SEC 10
 /* How long polkit may take where it asks nobody. */
@@ -278,6 +277,7 @@ static gboolean on_stop_timeout(gpointer userdata)
 
 static void leave(Daemon *daemon)
 {
+        daemon->going = true;
         if (daemon->idle_timer) {
                 g_source_remove(daemon->idle_timer);
                 daemon->idle_timer = 0;
@@ -353,67 +353,29 @@ static void publish(Daemon *daemon)
         }
 }
 
-static void clear_feature(void *p)
+/* systemctl reload: what a restart would find out, without one */
+
+static void on_features_anew(Daemon *daemon)
 {
-        g_free((char *)((BusFeature *)p)->name);
+        bus_api_emit_features(daemon->api);
+        reconcile(daemon);
+        daemon->reloading = false;
+        (void)sd_notify(0, "READY=1");
+        daemon_release(daemon);
 }
 
-static void use_features(Daemon *daemon, GKeyFile *file)
-{
-        g_auto(GStrv) names = g_key_file_get_keys(file, "Features", NULL, NULL);
-
-        for (char **n = names; n && *n; n++) {
-                BusFeature feature = {
-                        .name = g_strdup(*n),
-                        .available = g_key_file_get_boolean(file, "Features", *n, NULL),
-                };
-
-                g_array_append_val(daemon->features, feature);
-        }
-}
-
-static int fill_nothing(sd_bus_message *m, void *userdata)
-{
-        (void)m, (void)userdata;
-        return 0;
-}
-
-static void on_probed(sd_bus_message *reply, GError *error, void *userdata)
+static gboolean on_hangup(gpointer userdata)
 {
         Daemon *daemon = userdata;
-        g_autoptr(GKeyFile) file = g_key_file_new();
-        const char *name;
-        int available;
 
-        if (daemon->stopping) {
-                g_clear_error(&error);
-                return;
-        }
-        if (error) {
-                g_warning("Can't find out what the kernel can do: %s", error->message);
-                g_error_free(error);
-        } else if (sd_bus_message_enter_container(reply, 'a', "(sb)") >= 0) {
-                while (sd_bus_message_read(reply, "(sb)", &name, &available) > 0)
-                        g_key_file_set_boolean(file, "Features", name, available);
-                store_write_features(daemon->store, file);
-                use_features(daemon, file);
-        }
-        publish(daemon);
-}
-
-static void start_features(Daemon *daemon)
-{
-        g_autoptr(GKeyFile) file = store_read_features(daemon->store);
-
-        daemon->features = g_array_new(TRUE, TRUE, sizeof(BusFeature));
-        g_array_set_clear_func(daemon->features, clear_feature);
-        if (file) {
-                use_features(daemon, file);
-                publish(daemon);
-                return;
-        }
-        worker_pool_call(daemon->workers, WORKER_ROLE_PROBE, 0, "Probe", PROBE_TIMEOUT_SEC,
-                         fill_nothing, on_probed, daemon, NULL);
+        if (!daemon->ready || daemon->reloading || daemon->going)
+                return G_SOURCE_CONTINUE;
+        daemon->reloading = true;
+        daemon_hold(daemon);
+        (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT,
+                         g_get_monotonic_time());
+        probe_again(daemon, on_features_anew);
+        return G_SOURCE_CONTINUE;
 }
 
 static bool start(Daemon *daemon, GError **reterr)
@@ -441,7 +403,7 @@ static bool start(Daemon *daemon, GError **reterr)
                           g_strerror(errno));
         if (!recover(daemon, reterr))
                 return false;
-        start_features(daemon);
+        probe_start(daemon, publish);
         return true;
 }
 
@@ -462,7 +424,7 @@ static void stop(Daemon *daemon)
         authz_free(daemon->authz);
         registry_free(daemon->registry);
         quota_free(daemon->quota);
-        g_clear_pointer(&daemon->features, g_array_unref);
+        probe_stop(daemon);
         g_clear_pointer(&daemon->program_types, g_array_unref);
         store_free(daemon->store);
 }
@@ -475,6 +437,7 @@ int daemon_run(unsigned idle_sec)
         daemon.loop = g_main_loop_new(NULL, FALSE);
         g_unix_signal_add(SIGTERM, on_signal, &daemon);
         g_unix_signal_add(SIGINT, on_signal, &daemon);
+        g_unix_signal_add(SIGHUP, on_hangup, &daemon);
         start_watchdog();
         if (start(&daemon, &error))
                 g_main_loop_run(daemon.loop);

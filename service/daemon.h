@@ -28,7 +28,9 @@ typedef struct Daemon {
         gint64 last_activity;
         unsigned idle_sec; /* 0: never leave */
         guint idle_timer;
-        bool ready;    /* whoever waits for the service to be there was told */
+        bool ready; /* whoever waits for the service to be there was told */
+        bool reloading;
+        bool going;    /* told to leave, or about to by itself */
         bool leaving;  /* the bus name is given up; going down when all is done */
         bool stopping; /* the loop has ended; what is still answered begins nothing */
         int exit_status;

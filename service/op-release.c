@@ -93,9 +93,8 @@ static void write_loads(Daemon *daemon, const GArray *changed)
         }
 }
 
-static void unload_program(Request *request, Program *program)
+void program_forget(Daemon *daemon, Program *program)
 {
-        Daemon *daemon = request->daemon;
         g_autoptr(GArray) maps = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_autoptr(GArray) changed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -109,6 +108,13 @@ static void unload_program(Request *request, Program *program)
         store_unpin(daemon->store, BUS_PROGRAM, id, 0);
         for (guint i = 0; i < maps->len; i++)
                 store_unpin(daemon->store, BUS_MAP, g_array_index(maps, uint32_t, i), 0);
+}
+
+static void unload_program(Request *request, Program *program)
+{
+        uint32_t id = program->pub.id;
+
+        program_forget(request->daemon, program);
         audit_done(request, BUS_PROGRAM, id, "unloaded program %u", id);
         request_finish(request, bus_reply_empty(request->m));
 }

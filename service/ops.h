@@ -31,6 +31,9 @@ void op_map_entries(void *service, sd_bus_message *m, uint32_t id, const void *a
                     uint32_t limit);
 void op_map_open_fd(void *service, sd_bus_message *m, uint32_t id, const char *mode);
 
+/* Announces and forgets a program that has no links, and what only it needed. */
+void program_forget(Daemon *daemon, Program *program);
+
 /* A descriptor of a program or map that was found in the registry: its pin, or by its kernel id. */
 int program_open(Daemon *daemon, const Program *program);
 int map_open(Daemon *daemon, const Map *map, KernAccess access);

@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "link-detach.h"
+#include "ops.h"
 
 /*
  * What was found. Nothing is given up before all was looked at: only what the kernel says isn't there
@@ -127,7 +128,8 @@ static bool recover_load(Recovery *recovery, uint32_t id, GError **reterr)
         return true;
 }
 
-static Found recover_kernel_link(Daemon *daemon, Link *link, unsigned part, GError **reterr)
+static Found find_kernel_link(Daemon *daemon, const Link *link, unsigned part, uint32_t *ret_id,
+                              GError **reterr)
 {
         KernLinkInfo info;
         int fd, r;
@@ -146,18 +148,22 @@ static Found recover_kernel_link(Daemon *daemon, Link *link, unsigned part, GErr
         if ((info.link_type == BPF_LINK_TYPE_CGROUP && info.cgroup_id == 0) ||
             (link->pub.interface_index != 0 && info.ifindex == 0))
                 return FOUND_GONE;
-        g_array_append_val(link->pub.kernel_link_ids, info.id);
+        *ret_id = info.id;
         return FOUND_THERE;
 }
 
-/* All kernel links of an attached link, still of this program. */
-static Found recover_attachment(Daemon *daemon, Link *link, GError **reterr)
+/* All kernel links of an attached link, still of this program; @ids gets theirs. */
+static Found find_attachment(Daemon *daemon, Link *link, GArray *ids, GError **reterr)
 {
         Found found = FOUND_THERE;
+        uint32_t id;
         int r;
 
-        for (unsigned i = 0; found == FOUND_THERE && i < link->attachment.n_links; i++)
-                found = recover_kernel_link(daemon, link, i, reterr);
+        for (unsigned i = 0; found == FOUND_THERE && i < link->attachment.n_links; i++) {
+                found = find_kernel_link(daemon, link, i, &id, reterr);
+                if (found == FOUND_THERE)
+                        g_array_append_val(ids, id);
+        }
         if (link->attachment.n_links > 0)
                 return found;
         r = kern_is_attached(link->pub.program_id, &link->hook, &link->attachment);
@@ -182,7 +188,7 @@ static bool recover_link(Recovery *recovery, uint32_t id, GError **reterr)
         }
         if (link->state == LINK_ATTACHED) {
                 if (registry_program(daemon->registry, link->pub.program_id))
-                        found = recover_attachment(daemon, link, reterr);
+                        found = find_attachment(daemon, link, link->pub.kernel_link_ids, reterr);
                 else if (recovery->left_load) {
                         g_warning("Link %u is left alone: its program may be of a load that is.",
                                   id);
@@ -279,4 +285,60 @@ bool recover(Daemon *daemon, GError **reterr)
                 drop_unused_loads(daemon);
         store_sweep_pins(daemon->store, keep_pin, &recovery);
         return true;
+}
+
+static void reconcile_link(Daemon *daemon, Link *link)
+{
+        g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        g_autoptr(GError) error = NULL;
+
+        if (link->state != LINK_ATTACHED)
+                return;
+        switch (find_attachment(daemon, link, ids, &error)) {
+        case FOUND_ERROR:
+                g_warning("%s", error->message);
+                break;
+        case FOUND_GONE:
+                g_message("Link %u: the kernel no longer has it.", link->pub.id);
+                link_forget(daemon, link);
+                break;
+        default:
+                break;
+        }
+}
+
+/* A program whose pin is gone, and that isn't attached, is gone or about to be. */
+static void reconcile_program(Daemon *daemon, Program *program)
+{
+        g_autoptr(GError) error = NULL;
+        int fd;
+
+        if (program->unloading || program->pub.links->len > 0)
+                return;
+        if (!store_find_pin(daemon->store, BUS_PROGRAM, program->pub.id, 0, &fd, &error)) {
+                g_warning("%s", error->message);
+        } else if (fd >= 0) {
+                close(fd);
+        } else {
+                g_message("Program %u: the kernel no longer has it.", program->pub.id);
+                program_forget(daemon, program);
+        }
+}
+
+void reconcile(Daemon *daemon)
+{
+        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
+        g_autoptr(GArray) programs = registry_ids(daemon->registry, BUS_PROGRAM);
+
+        for (GList *l = links; l; l = l->next)
+                reconcile_link(daemon, l->data);
+        for (guint i = 0; i < programs->len; i++) {
+                Program *program =
+                        registry_program(daemon->registry, g_array_index(programs, uint32_t, i));
+
+                if (program)
+                        reconcile_program(daemon, program);
+        }
+        /* As programs of others were noticed when these were listed. */
+        g_array_unref(registry_ids(daemon->registry, BUS_MAP));
 }

@@ -13,3 +13,9 @@
  * given up then.
  */
 bool recover(Daemon *daemon, GError **reterr);
+
+/*
+ * While it runs: forgets links and programs that the kernel has no longer, though nobody asked us to
+ * end them, and notices those of others that came and went.
+ */
+void reconcile(Daemon *daemon);

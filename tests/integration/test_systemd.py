@@ -8,8 +8,8 @@ import subprocess
 import time
 
 from support import daemon, objects, rules
-from support.bus import NAME
-from support.case import Case, until
+from support.bus import NAME, Private
+from support.case import MANAGER, ROOT, Case, needs_attach, number, until
 
 SOURCE = os.environ.get("BPFKEEPER_SOURCE", ".")
 UNIT = "bpfkeeper.service"
@@ -135,6 +135,75 @@ class Unit(Systemd):
               "systemd starts another")
         self.assertEqual(self.snapshot(), before)
         self.assert_counts(program, veth.receive)
+
+    @needs_attach("tc", "tcx")
+    def test_reload(self):
+        """What a restart would find out, and the process stays."""
+        veth = self.veth()
+        kept = self.load("tc", "tc_count")
+        self.bus.attach(kept, interface=veth.name, direction="ingress")
+        before, pid = self.snapshot(), self.daemon.pid()
+        features = self.bus.get(ROOT, MANAGER, "Features")
+        attached, lost = self.load("tcx", "tcx_ingress"), self.load("tracepoint")
+        link = self.bus.attach(attached, interface=veth.name)
+        # Behind its back: a link, and programs that nothing else holds
+        for pin in [f"link/{name}" for name in os.listdir(daemon.PINS + "/link")]:
+            os.unlink(f"{daemon.PINS}/{pin}")
+        for path in lost:
+            os.unlink(f"{daemon.PINS}/program/{number(path)}")
+        with open(daemon.RUN + "/features", "w", encoding="ascii") as f:
+            f.write("nothing")
+        systemctl("reload", UNIT)
+        until(lambda: link not in self.bus.list("Links"), "the link is missed")
+        until(lambda: not set(lost) & set(self.bus.managed("Programs")), "the programs are missed")
+        until(lambda: show("ActiveState") == "active", "it is done")
+        self.bus.unload(attached)
+        self.assertEqual(self.snapshot(), before)
+        self.assertEqual(self.bus.get(ROOT, MANAGER, "Features"), features)
+        with open(daemon.RUN + "/features", encoding="ascii") as f:
+            self.assertIn("[Features]", f.read())
+        self.assertEqual(self.daemon.pid(), pid)
+        self.assert_counts(kept, veth.receive)
+
+    def test_reload_says_when_it_is_done(self):
+        self.daemon.pid()
+        for _ in range(5):
+            systemctl("reload", UNIT)
+        until(lambda: show("ActiveState") == "active", "it is done")
+        self.assertEqual(show("Result"), "success")
+
+    @needs_attach("tc")
+    def test_reexecuted_systemd(self):
+        """Neither the process nor the socket nor what is attached knows of it."""
+        veth = self.veth()
+        program = self.load("tc", "tc_count")
+        self.bus.attach(program, interface=veth.name, direction="ingress")
+        before, pid = self.snapshot(), self.daemon.pid()
+        systemctl("daemon-reexec")
+        self.assertEqual(show("MainPID"), str(pid))
+        self.assertEqual(self.snapshot(), before)
+        self.assert_counts(program, veth.receive)
+        systemctl("restart", UNIT)
+        self.assertEqual(self.snapshot(), before)
+        self.assertNotEqual(self.daemon.pid(), pid)
+        connection = Private()
+        self.assertIn(program, connection.managed("Programs"))
+        connection.close()
+
+    def test_killed_often(self):
+        """Who calls next has it started, however often it was killed."""
+        directory = f"/run/systemd/system/{UNIT}.d"
+        os.rename(f"{directory}/tests.conf", f"{directory}/tests.away")
+        systemctl("daemon-reload")
+
+        def restore():
+            os.rename(f"{directory}/tests.away", f"{directory}/tests.conf")
+            systemctl("daemon-reload")
+        self.addCleanup(restore)
+        for _ in range(12):
+            self.daemon.pid()
+            self.daemon.end(signal.SIGKILL)
+        self.assertTrue(self.daemon.pid())
 
     def test_masked_polkit(self):
         """A polkit that can't be started is none: root may, others NoAuthority."""
