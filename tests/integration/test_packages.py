@@ -16,7 +16,7 @@ import unittest
 
 from support import bpf, bus, case, daemon
 from support.bus import MAP, NAME
-from support.case import Case, can_attach, number, until
+from support.case import Case, can_attach, features, number, until
 from support.consistency import check, tc_filters
 from support.hooks import fork, hooks
 
@@ -355,7 +355,7 @@ class Remove(Packages):
         self.daemon.pid()
         caller = subprocess.Popen(
             ["/bin/sh", "-c", f"while :; do busctl call {NAME} /org/bpfkeeper1 "
-             "org.freedesktop.DBus.Peer Ping; done"], stdout=subprocess.DEVNULL,
+             "org.freedesktop.DBus.Peer Ping; sleep 0.1; done"], stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
         try:
             self.dpkg("--remove", "bpfkeeper")
@@ -395,6 +395,20 @@ class Purge(Packages):
         _, programs, _, _ = self.attach_all(kinds)
         return [program, *programs]
 
+    def purge_without_libraries(self):
+        """As when apt has removed first what only bpfkeeper had needed; what dpkg said."""
+        files = [f for pattern in ("libbpf.so.1", "libelf.so.1", "libxdp.so.1", "libglib-2.0.so.0",
+                                   "bpf/xdp-dispatcher.o")
+                 for f in glob.glob(f"/usr/lib/*-linux-gnu/{pattern}")]
+        self.assertGreaterEqual(len(files), 4)
+        for path in files:
+            os.rename(path, path + ".hidden")
+        try:
+            return self.dpkg("--purge", "bpfkeeper")
+        finally:
+            for path in files:
+                os.rename(path + ".hidden", path)
+
     def assert_purged(self, programs, name):
         self.assert_in_kernel(programs, there=False)
         self.assertEqual(tc_filters(name), 1)
@@ -416,18 +430,40 @@ class Purge(Packages):
         programs = self.attach_beside(name, SOME)
         self.dpkg("--remove", "bpfkeeper")
         self.assert_in_kernel(programs)
-        libraries = [f for name in ("bpf", "elf", "xdp", "glib-2.0")
-                     for f in glob.glob(f"/usr/lib/*-linux-gnu/lib{name}.so.[01]")]
-        self.assertGreaterEqual(len(libraries), 3)
-        for path in libraries:
-            os.rename(path, path + ".hidden")
-        try:
-            said = self.dpkg("--purge", "bpfkeeper")
-        finally:
-            for path in libraries:
-                os.rename(path + ".hidden", path)
+        said = self.purge_without_libraries()
         self.assertRegex(said, r"\d+ links detached")
         self.assert_purged(programs, name)
+
+    def test_xdp_programs_of_others_stay(self):
+        """Where they share libxdp's dispatcher, it is made anew without ours."""
+        name = self.veth_shared.name
+        before = set(bpf.map_names())
+        output("xdp-loader", "load", name, f"{case.objects.PROGRAMS}/packet_counter.bpf.o",
+               "--prog-name", "count_packets", "--prio", "40")
+        others, = (i for i, n in bpf.map_names().items() if n == "packets" and i not in before)
+        counts = self.keep(bpf.open_id(bpf.MAP_GET_FD_BY_ID, others))
+        self.install()
+        if not features().get("freplace"):
+            self.skipTest("an interface has one XDP program here")
+        program = self.load("shared_map", "shared_xdp")
+        self.bus.attach(program, interface=name)
+        shown = output("xdp-loader", "status", name)
+        self.assertIn("count_packets", shown)
+        self.assertIn("shared_xdp", shown)
+        self.dpkg("--remove", "bpfkeeper")
+        self.assertEqual(output("xdp-loader", "status", name), shown)
+
+        self.purge_without_libraries()
+        shown = output("xdp-loader", "status", name)
+        self.assertIn("count_packets", shown)
+        self.assertNotIn("shared_xdp", shown)
+
+        def counted():
+            self.veth_shared.receive()
+            return struct.unpack("=Q", bpf.map_lookup(counts, struct.pack("=I", 0), 8))[0]
+        self.assertGreater(counted(), 0)
+        self.assert_in_kernel([program], there=False)
+        self.assert_nothing_left()
 
     def test_unused(self):
         self.install()
