@@ -20,6 +20,8 @@ int kern_attach_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *at
 int kern_attach_raw_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                                KernDiag *diag);
 int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_freplace(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                         KernDiag *diag);
 int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                        KernDiag *diag);
 int kern_attach_kprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *attachment,

@@ -22,6 +22,7 @@ static const struct {
         {"fexit", kern_attach_btf},
         {"fmod_ret", kern_attach_btf},
         {"lsm", kern_attach_btf},
+        {"freplace", kern_attach_freplace},
         {"kprobe", kern_attach_kprobe},
         {"kretprobe", kern_attach_kprobe},
         {"kprobe_multi", kern_attach_kprobe_multi},

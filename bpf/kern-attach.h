@@ -73,6 +73,8 @@ typedef struct KernHook {
         int target_fd; /* -1: none; open for reading; borrowed */
         int32_t pid;
         int cgroup_fd; /* -1: none; borrowed */
+        uint32_t target_program_id;
+        int target_program_fd; /* -1: none; borrowed */
         char event[64];
         uint64_t frequency;
         uint64_t period;
@@ -85,8 +87,12 @@ typedef struct KernHook {
         uint32_t tc_handle;
 } KernHook;
 
-#define KERN_HOOK_INIT \
-        ((KernHook){.target_fd = -1, .cgroup_fd = -1, .cpu = -1, .priority = KERN_PRIORITY_DEFAULT})
+#define KERN_HOOK_INIT                       \
+        ((KernHook){.target_fd = -1,         \
+                    .cgroup_fd = -1,         \
+                    .target_program_fd = -1, \
+                    .cpu = -1,               \
+                    .priority = KERN_PRIORITY_DEFAULT})
 
 /*
  * Completes @hook from the section name, for what was not given: direction, tracepoint, function,

@@ -150,8 +150,14 @@ static void close_later(const Probe *probe)
 static void probe_types(Probe *probe)
 {
         for (const KernType *t = kern_types; t->name; t++) {
-                KERN_AUTO_CLOSE int fd = load_type(t, probe->vmlinux);
-                int attach = probe_attach(probe, t, fd);
+                KERN_AUTO_CLOSE int fd = -1;
+                int attach;
+
+                /* Loads only beside another program, see probe_freplace() */
+                if (t->prog_type == BPF_PROG_TYPE_EXT)
+                        continue;
+                fd = load_type(t, probe->vmlinux);
+                attach = probe_attach(probe, t, fd);
 
                 report(probe, "load.", t->name, fd >= 0);
                 if (attach >= 0)
@@ -185,7 +191,7 @@ static struct btf *make_btf(int *ret_func)
 }
 
 /* Replaces a program of our own, that is nowhere attached, as libxdp's dispatcher has it done. */
-static bool probe_freplace(void)
+static bool probe_freplace(bool *ret_loads)
 {
         KERN_AUTO_BTF struct btf *btf = NULL;
         KERN_AUTO_CLOSE int target = -1, extension = -1, link = -1;
@@ -195,6 +201,7 @@ static bool probe_freplace(void)
                     .func_info_rec_size = sizeof(info));
         LIBBPF_OPTS(bpf_link_create_opts, link_opts);
 
+        *ret_loads = false;
         btf = make_btf(&func);
         if (!btf)
                 return false;
@@ -206,6 +213,7 @@ static bool probe_freplace(void)
         opts.attach_prog_fd = (uint32_t)target;
         opts.attach_btf_id = (uint32_t)func;
         extension = load_nothing(BPF_PROG_TYPE_EXT, &opts);
+        *ret_loads = extension >= 0;
         if (extension < 0)
                 return false;
         link_opts.target_btf_id = (uint32_t)func;
@@ -253,6 +261,7 @@ int kern_features_probe(int (*found)(const KernFeature *feature, void *userdata)
         KERN_AUTO_BTF struct btf *vmlinux = NULL;
         Probe probe = {.found = found, .userdata = userdata};
         uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+        bool loads, attaches;
 
         kern_capture_begin(&capture);
         vmlinux = btf__parse_raw("/sys/kernel/btf/vmlinux");
@@ -260,7 +269,10 @@ int kern_features_probe(int (*found)(const KernFeature *feature, void *userdata)
 
         probe_types(&probe);
         report(&probe, "", "btf", vmlinux != NULL);
-        report(&probe, "", "freplace", probe_freplace());
+        attaches = probe_freplace(&loads);
+        report(&probe, "load.", "freplace", loads);
+        report(&probe, "attach.", "freplace", attaches);
+        report(&probe, "", "freplace", attaches);
         report(&probe, "link.", "tcx", probe_tcx_link());
         report(&probe, "link.", "perf_event", probe_perf_link());
         report(&probe, "map.", "ringbuf", probe_map(BPF_MAP_TYPE_RINGBUF, 0, 0, page));

@@ -214,6 +214,13 @@ int kern_program_open_id(uint32_t id)
         return fd < 0 ? -errno : fd;
 }
 
+int kern_btf_open_id(uint32_t id)
+{
+        int fd = bpf_btf_get_fd_by_id(id);
+
+        return fd < 0 ? -errno : fd;
+}
+
 int kern_map_open_id(uint32_t id)
 {
         return kern_map_open_id_access(id, KERN_ACCESS_READ_WRITE);

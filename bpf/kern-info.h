@@ -92,6 +92,7 @@ bool kern_is_link(int fd);
 
 /* New descriptor (CLOEXEC) of the kernel object with that id; -ENOENT. Needs CAP_SYS_ADMIN. */
 int kern_program_open_id(uint32_t id);
+int kern_btf_open_id(uint32_t id);
 int kern_map_open_id(uint32_t id);
 int kern_link_open_id(uint32_t id);
 

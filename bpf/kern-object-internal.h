@@ -15,9 +15,11 @@ typedef struct KernLoad {
         struct {
                 struct bpf_program *program;
                 const KernType *type;
-                KernMapping log; /* where log_level asked for logs of what succeeds, too */
-        } * programs;            /* those that are to be loaded */
+                uint32_t target_btf_id; /* freplace: the function, in the BTF of its program */
+                KernMapping log;        /* where log_level asked for logs of what succeeds, too */
+        } * programs;                   /* those that are to be loaded */
         size_t n_programs;
+        const KernLoadOptions *options;
         int btf_fd; /* -1: the kernel's */
         KernCapture capture;
 } KernLoad;
@@ -36,6 +38,18 @@ int kern_object_set_globals(struct bpf_object *object, const KernGlobalWish *glo
 /* Maps that exist already, in place of those that the object defines. */
 int kern_object_reuse_maps(struct bpf_object *object, const KernMapWish *maps, size_t n,
                            KernDiag *reterr_diag);
+
+/* kern-freplace.c */
+
+/* Before an object is opened: how libbpf treats the sections of such programs. */
+void kern_freplace_register(void);
+
+/* What is being loaded on this thread, NULL afterwards. */
+void kern_freplace_begin(const KernLoad *load);
+
+/* The function that the program replaces; its id in the BTF of the target goes to @ret_btf_id. */
+int kern_freplace_choose(const KernLoadOptions *options, struct bpf_program *program,
+                         const KernType *type, uint32_t *ret_btf_id, KernDiag *reterr_diag);
 
 /* kern-object-log.c */
 

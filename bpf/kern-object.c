@@ -190,6 +190,7 @@ static int open_object(int fd, const char *name, KernLoad *load, KernDiag *diag)
         }
 
         kern_capture_begin(&load->capture);
+        kern_freplace_register();
         load->object = bpf_object__open_mem(load->file.data, load->file.size, &opts);
         if (!load->object)
                 return kern_object_explain_open(load, -errno, diag);
@@ -302,17 +303,21 @@ static int no_such_program(struct bpf_object *object, const char *name, KernDiag
 static int add_program(KernLoad *load, struct bpf_program *program, const KernType *wish,
                        KernDiag *diag)
 {
+        uint32_t target_btf_id = 0;
         const KernType *type;
         int r;
 
         r = choose_type(program, wish, &type, diag);
         if (r >= 0)
                 r = check_btf_target(program, type, diag);
+        if (r >= 0 && type->prog_type == BPF_PROG_TYPE_EXT)
+                r = kern_freplace_choose(load->options, program, type, &target_btf_id, diag);
         if (r >= 0)
                 r = bpf_program__set_autoload(program, true);
         if (r < 0)
                 return r;
         load->programs[load->n_programs].program = program;
+        load->programs[load->n_programs].target_btf_id = target_btf_id;
         load->programs[load->n_programs++].type = type;
         return 0;
 }
@@ -473,14 +478,17 @@ static int prepare(int fd, const KernLoadOptions *options, uint32_t log_level, K
 static int load_once(int fd, const KernLoadOptions *options, uint32_t log_level, KernObject *object,
                      KernDiag *diag)
 {
-        __attribute__((cleanup(load_done))) KernLoad load = {.btf_fd = options->btf_fd};
+        __attribute__((cleanup(load_done)))
+        KernLoad load = {.options = options, .btf_fd = options->btf_fd};
         char overflown[NAME_MAX_LENGTH + 1];
         int r, loaded;
 
         r = prepare(fd, options, log_level, &load, diag);
         if (r < 0)
                 return r;
+        kern_freplace_begin(&load);
         loaded = bpf_object__load(load.object);
+        kern_freplace_begin(NULL);
         if (loaded == -ENOSPC && log_level != 0 &&
             kern_capture_find(&load.capture, "prog ", "BPF program load failed", overflown,
                               sizeof(overflown))) {

@@ -62,12 +62,17 @@ typedef struct KernLoadOptions {
         const KernMapWish *maps;
         size_t n_maps;
         const char *name; /* the object's; its maps of globals are named after it. NULL: "object" */
+        int target_fd;    /* the program that freplace programs go into, or -1; */
+        int target_btf_fd; /* its BTF in the kernel, or -1; */
+        const char
+                *target_function; /* and its function, where the section is not to say. Or NULL */
         int btf_fd; /* BTF file (raw or ELF) that CO-RE resolves against, or -1: the kernel's */
         uint32_t log_level; /* 0, 1, 2, 4 or a sum: the verifier's log levels; no program is refused
                              * for having a long log */
 } KernLoadOptions;
 
-#define KERN_LOAD_OPTIONS_INIT ((KernLoadOptions){.btf_fd = -1})
+#define KERN_LOAD_OPTIONS_INIT \
+        ((KernLoadOptions){.btf_fd = -1, .target_fd = -1, .target_btf_fd = -1})
 
 typedef struct KernLoadedProgram {
         char *name;

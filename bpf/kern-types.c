@@ -24,6 +24,7 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
         [KERN_PARAM_COOKIE] = {"cookie", "number that bpf_get_attach_cookie() returns"},
         [KERN_PARAM_FUNCTIONS] = {"functions", "kernel functions, by name or pattern (*, ?)"},
         [KERN_PARAM_COOKIES] = {"cookies", "a number for each of functions, instead of cookie"},
+        [KERN_PARAM_TARGET_PROGRAM] = {"target_program", "program that the function is of"},
 };
 
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
@@ -215,6 +216,16 @@ const KernType kern_types[] = {
                 .sharing = KERN_SHARING_KERNEL,
                 .needs_btf = true,
                 .needs = "CONFIG_DEBUG_INFO_BTF, BPF trampolines",
+        },
+        {
+                .name = "freplace",
+                .summary = "Replacement of a function in another program",
+                .sections = SECTIONS("freplace"),
+                .prog_type = BPF_PROG_TYPE_EXT,
+                .attach_type = -1,
+                .required = BIT(TARGET_PROGRAM) | BIT(FUNCTION),
+                .sharing = KERN_SHARING_EXCLUSIVE,
+                .needs = "BPF trampolines, CONFIG_BPF_JIT",
         },
         {
                 .name = "perf_event",

@@ -17,23 +17,24 @@
  * the numbers: new ones go to the end.
  */
 typedef enum KernParam {
-        KERN_PARAM_INTERFACE,  /* network interface, by name or index */
-        KERN_PARAM_DIRECTION,  /* "ingress" or "egress" */
-        KERN_PARAM_PRIORITY,   /* lower runs first */
-        KERN_PARAM_MODE,       /* XDP: "native", "skb" or "hw" */
-        KERN_PARAM_TRACEPOINT, /* "group:name", or "name" for raw tracepoints and tp_btf */
-        KERN_PARAM_FUNCTION,   /* kernel function, LSM hook, or symbol in the target binary */
-        KERN_PARAM_OFFSET,     /* bytes from the function (or from the file's start) */
-        KERN_PARAM_TARGET,     /* uprobes: the binary or library */
-        KERN_PARAM_PID,        /* one process; absent: all */
-        KERN_PARAM_CGROUP,     /* cgroup v2 directory */
-        KERN_PARAM_EVENT,      /* perf_event: name of a software or hardware event */
-        KERN_PARAM_FREQUENCY,  /* perf_event: samples per second */
-        KERN_PARAM_PERIOD,     /* perf_event: events between two samples */
-        KERN_PARAM_CPU,        /* perf_event: one CPU; absent: all */
-        KERN_PARAM_COOKIE,     /* bpf_get_attach_cookie() */
-        KERN_PARAM_FUNCTIONS,  /* kernel functions, by names and patterns */
-        KERN_PARAM_COOKIES,    /* one for each of these */
+        KERN_PARAM_INTERFACE,      /* network interface, by name or index */
+        KERN_PARAM_DIRECTION,      /* "ingress" or "egress" */
+        KERN_PARAM_PRIORITY,       /* lower runs first */
+        KERN_PARAM_MODE,           /* XDP: "native", "skb" or "hw" */
+        KERN_PARAM_TRACEPOINT,     /* "group:name", or "name" for raw tracepoints and tp_btf */
+        KERN_PARAM_FUNCTION,       /* kernel function, LSM hook, or symbol in the target binary */
+        KERN_PARAM_OFFSET,         /* bytes from the function (or from the file's start) */
+        KERN_PARAM_TARGET,         /* uprobes: the binary or library */
+        KERN_PARAM_PID,            /* one process; absent: all */
+        KERN_PARAM_CGROUP,         /* cgroup v2 directory */
+        KERN_PARAM_EVENT,          /* perf_event: name of a software or hardware event */
+        KERN_PARAM_FREQUENCY,      /* perf_event: samples per second */
+        KERN_PARAM_PERIOD,         /* perf_event: events between two samples */
+        KERN_PARAM_CPU,            /* perf_event: one CPU; absent: all */
+        KERN_PARAM_COOKIE,         /* bpf_get_attach_cookie() */
+        KERN_PARAM_FUNCTIONS,      /* kernel functions, by names and patterns */
+        KERN_PARAM_COOKIES,        /* one for each of these */
+        KERN_PARAM_TARGET_PROGRAM, /* freplace: the program that the function is of */
         _KERN_PARAM_MAX,
 } KernParam;
 

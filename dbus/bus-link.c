@@ -103,5 +103,6 @@ const sd_bus_vtable bus_link_vtable[] = {
         CONST_PROPERTY("Cookie", "t", cookie),
         SD_BUS_PROPERTY("Functions", "as", get_functions, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Cookies", "at", get_cookies, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        CONST_PROPERTY("TargetProgramId", "u", target_program_id),
         SD_BUS_VTABLE_END,
 };

@@ -41,6 +41,7 @@ static BusLoadArgs *load_args_new(void)
 
         args->object_fd = args->btf_fd = -1;
         args->name = g_strdup("");
+        args->target_function = g_strdup("");
         args->programs = g_array_new(FALSE, TRUE, sizeof(BusProgramWish));
         g_array_set_clear_func(args->programs, clear_program_wish);
         args->globals = g_array_new(FALSE, TRUE, sizeof(BusGlobal));
@@ -59,6 +60,7 @@ void bus_load_args_free(BusLoadArgs *args)
         g_array_unref(args->maps);
         g_strfreev(args->metadata);
         g_free(args->name);
+        g_free(args->target_function);
         g_free(args);
 }
 
@@ -242,6 +244,15 @@ static int read_metadata(sd_bus_message *m, const char *type, size_t offset, voi
         return sd_bus_message_exit_container(m);
 }
 
+static int read_target_program(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                               sd_bus_error *reterr)
+{
+        BusLoadArgs *args = dest;
+
+        (void)type, (void)offset;
+        return bus_option_program(m, &args->target_program, reterr);
+}
+
 static const BusOption load_options[] = {
         {"name", {"s"}, bus_option_string, offsetof(BusLoadArgs, name)},
         {"globals", {"a{say}"}, read_globals},
@@ -249,6 +260,8 @@ static const BusOption load_options[] = {
         {"maps", {"a{so}"}, read_maps},
         {"btf", {"h"}, bus_option_fd, offsetof(BusLoadArgs, btf_fd)},
         {"log_level", {"u"}, bus_option_u32, offsetof(BusLoadArgs, log_level)},
+        {"target_program", {"o"}, read_target_program},
+        {"target_function", {"s"}, bus_option_string, offsetof(BusLoadArgs, target_function)},
         {}};
 
 int bus_load_args_read(sd_bus_message *m, BusLoadArgs **ret, sd_bus_error *reterr)
@@ -273,6 +286,9 @@ int bus_load_args_read(sd_bus_message *m, BusLoadArgs **ret, sd_bus_error *reter
                 return bus_error_setf(reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT,
                                       "Option 'log_level' is %u; it goes from 0 to 7.",
                                       args->log_level);
+        r = check_symbol(args->target_function, "function", reterr);
+        if (r < 0)
+                return r;
         *ret = g_steal_pointer(&args);
         return 0;
 }

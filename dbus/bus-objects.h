@@ -116,6 +116,7 @@ typedef struct BusLink {
         uint64_t cookie;
         char *functions; /* with commas between */
         GArray *cookies; /* uint64_t */
+        uint32_t target_program_id;
 } BusLink;
 
 /* A row of Manager.ProgramTypes; all borrowed, NULL-terminated lists. */

@@ -38,6 +38,8 @@ typedef struct BusLoadArgs {
         char **metadata;  /* key, value, …, NULL */
         int btf_fd;       /* or -1 */
         uint32_t log_level;
+        uint32_t target_program; /* freplace: 0: none */
+        char *target_function;   /* or "" */
 } BusLoadArgs;
 
 void bus_load_args_free(BusLoadArgs *args);
@@ -70,8 +72,9 @@ typedef struct BusAttachArgs {
         int32_t cpu;
         bool has_cookie;
         uint64_t cookie;
-        char **functions; /* or NULL */
-        GArray *cookies;  /* uint64_t, or NULL */
+        char **functions;        /* or NULL */
+        GArray *cookies;         /* uint64_t, or NULL */
+        uint32_t target_program; /* 0: none */
 } BusAttachArgs;
 
 void bus_attach_args_free(BusAttachArgs *args);

@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "bus-error.h"
+#include "bus-objects.h"
 
 #define MEMBER(type, dest, offset) ((type *)((char *)(dest) + (offset)))
 
@@ -150,4 +151,18 @@ int bus_option_fd(sd_bus_message *m, const char *type, size_t offset, void *dest
 {
         (void)e;
         return sd_bus_message_read_basic(m, type[0], MEMBER(int, dest, offset));
+}
+
+int bus_option_program(sd_bus_message *m, uint32_t *ret, sd_bus_error *reterr)
+{
+        const char *path;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 'o', &path);
+        if (r < 0)
+                return r;
+        if (!bus_path_parse(path, BUS_PROGRAM, ret))
+                return bus_error_setf(reterr, BPFKEEPER_ERROR_NO_SUCH_OBJECT,
+                                      "%s isn't the path of a program.", path);
+        return 0;
 }

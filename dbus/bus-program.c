@@ -90,6 +90,15 @@ static int read_cookies(sd_bus_message *m, const char *type, size_t offset, void
         return 0;
 }
 
+static int read_target_program(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                               sd_bus_error *reterr)
+{
+        BusAttachArgs *args = dest;
+
+        (void)type, (void)offset;
+        return bus_option_program(m, &args->target_program, reterr);
+}
+
 #define ARG(member) .offset = offsetof(BusAttachArgs, member)
 #define HAS(member) .has_offset = offsetof(BusAttachArgs, has_##member)
 
@@ -111,6 +120,7 @@ static const BusOption attach_options[] = {
         {"cookie", {"t"}, bus_option_u64, ARG(cookie), HAS(cookie)},
         {"functions", {"as"}, read_functions, ARG(functions)},
         {"cookies", {"at"}, read_cookies, ARG(cookies)},
+        {"target_program", {"o"}, read_target_program},
         {}};
 
 static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)

@@ -53,7 +53,11 @@ static char *hook_text(const KernType *type)
         if (type->required & KERN_PARAM_BIT(KERN_PARAM_FUNCTION))
                 g_string_append(s, type->prog_type == BPF_PROG_TYPE_LSM
                                            ? " to the security hook $(function)"
+                                   : type->prog_type == BPF_PROG_TYPE_EXT
+                                           ? ", in place of the function $(function)"
                                            : " to the kernel function $(function)");
+        if (type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET_PROGRAM))
+                g_string_append(s, " of the program $(target_program)");
         if (type->required & KERN_PARAM_BIT(KERN_PARAM_FUNCTIONS))
                 g_string_append(s, " to the kernel functions $(functions)");
         if (type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET))

@@ -177,6 +177,22 @@ static GError *set_cgroup(AttachOp *op)
         return NULL;
 }
 
+/* What a freplace program was loaded for is where it goes, unless something else is said. */
+static void set_target_program(AttachOp *op, const Program *program)
+{
+        KernHook *h = &op->hook;
+
+        if (op->args->target_program == 0 && program->target_id == 0)
+                return;
+        h->target_program_id = op->args->target_program ?: program->target_id;
+        h->given |= KERN_PARAM_BIT(KERN_PARAM_TARGET_PROGRAM);
+        if (!(h->given & KERN_PARAM_BIT(KERN_PARAM_FUNCTION)) && program->target_function &&
+            *program->target_function) {
+                g_strlcpy(h->function, program->target_function, sizeof(h->function));
+                h->given |= KERN_PARAM_BIT(KERN_PARAM_FUNCTION);
+        }
+}
+
 static GError *set_functions(AttachOp *op)
 {
         const BusAttachArgs *a = op->args;
@@ -248,6 +264,8 @@ GError *attach_hook_make(AttachOp *op, uid_t uid, const Program *program)
                                  a->function);
         if (!error)
                 error = set_functions(op);
+        if (!error)
+                set_target_program(op, program);
         if (!error)
                 error = set_text(h, KERN_PARAM_EVENT, h->event, sizeof(h->event), a->event);
         if (!error)

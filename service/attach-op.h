@@ -15,9 +15,9 @@ typedef struct AttachOp {
         uint32_t program_id;
         KernHook hook;  /* as asked for; polkit, the state file and the link have this one */
         KernHook probe; /* as the worker gets it: a symbol of the target is an offset in it */
-        int target_fd, cgroup_fd; /* owned; the hook borrows them */
-        char *target, *cgroup;    /* for people */
-        char *functions;          /* what the hook borrows; its cookies are of args */
+        int target_fd, cgroup_fd, program_fd; /* owned; the hook borrows them */
+        char *target, *cgroup;                /* for people */
+        char *functions;                      /* what the hook borrows; its cookies are of args */
         char interface[IF_NAMESIZE];
         uint64_t cgroup_id;
         Link *link;                     /* being attached; owned until it is registered */

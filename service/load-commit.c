@@ -38,6 +38,7 @@ static int take_program(Request *request, Load *l, const char *name, const char 
         const KernType *type = kern_type_find(type_name);
         const BusProgramWish *wish = load_find_wish(op->args->programs, name);
         KernProgramInfo info;
+        Program *program;
         int r;
 
         if (!type || !wish || !g_str_equal(wish->type, type->name) || !kern_is_program(fd))
@@ -52,7 +53,11 @@ static int take_program(Request *request, Load *l, const char *name, const char 
         r = store_pin(request->daemon->store, BUS_PROGRAM, info.id, 0, fd);
         if (r < 0)
                 return r;
-        load_add_program(l, type, name, section, &info);
+        program = load_add_program(l, type, name, section, &info);
+        if (type->prog_type == BPF_PROG_TYPE_EXT) {
+                program->target_id = op->args->target_program;
+                program->target_function = g_strdup(op->args->target_function);
+        }
         return 0;
 }
 

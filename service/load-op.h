@@ -23,6 +23,8 @@ typedef struct LoadOp {
         guint next_map;
         uint64_t load_start; /* CLOCK_REALTIME, µs: when the worker was asked to load */
         GArray *map_fds;     /* int; owned */
+        int target_fds[2];   /* the target program and its BTF; owned */
+        size_t n_target_fds;
         Quota *quota;
         uid_t uid;
         unsigned n_charged;             /* programs held against the limit while this is going on */

@@ -26,6 +26,8 @@ static void attach_op_free(void *p)
                 close(op->target_fd);
         if (op->cgroup_fd >= 0)
                 close(op->cgroup_fd);
+        if (op->program_fd >= 0)
+                close(op->program_fd);
         g_free(op->target);
         g_free(op->cgroup);
         g_free(op->functions);
@@ -35,6 +37,7 @@ static void attach_op_free(void *p)
 
 static void prepare(Request *request);
 static void authorize_others(Request *request);
+static void authorize_target(Request *request);
 static void resolve(Request *request);
 static void attach(Request *request);
 
@@ -44,7 +47,7 @@ void op_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *arg
 
         op->args = args;
         op->program_id = id;
-        op->target_fd = op->cgroup_fd = -1;
+        op->target_fd = op->cgroup_fd = op->program_fd = -1;
         op->target = g_strdup("");
         op->cgroup = g_strdup("");
         request_start(service, m, op, attach_op_free, prepare);
@@ -101,6 +104,18 @@ static void authorize(Request *request, const Program *program)
                 add(&d, "mode", kern_xdp_mode_to_string(h->mode) ?: "");
         add(&d, "tracepoint", h->tracepoint);
         add(&d, "function", h->function);
+        if (h->target_program_id != 0) {
+                const Program *target =
+                        registry_any_program(request->daemon->registry, h->target_program_id);
+
+                if (!target) {
+                        request_fail(request, no_such_object(BUS_PROGRAM, h->target_program_id));
+                        return;
+                }
+                add(&d, "target_program", target->pub.name);
+                add_number(&d, "target_program_id", target->pub.id, true);
+                add_number(&d, "target_program_owner", target->pub.owner_uid, true);
+        }
         if (op->functions) {
                 functions = g_strdelimit(g_strdup(op->functions), ",", ' ');
                 add(&d, "functions", functions);
@@ -150,12 +165,30 @@ static void authorize_others(Request *request)
         const Program *program = registry_program(request->daemon->registry, op->program_id);
 
         if (!program || program->pub.owner_uid == request->uid) {
-                resolve(request);
+                authorize_target(request);
                 return;
         }
         request_authorize_others(request, "org.bpfkeeper1.use-others",
                                  &(Belonging){op->program_id, program->pub.name, program->pub.type,
                                               program->pub.owner_uid},
+                                 authorize_target);
+}
+
+/* To replace a function of somebody's program is to do something with it. */
+static void authorize_target(Request *request)
+{
+        const AttachOp *op = request->op;
+        uint32_t id = op->hook.target_program_id;
+        const Program *target =
+                id != 0 ? registry_any_program(request->daemon->registry, id) : NULL;
+
+        if (!target || (target->load && target->pub.owner_uid == request->uid)) {
+                resolve(request);
+                return;
+        }
+        request_authorize_others(request, "org.bpfkeeper1.use-others",
+                                 &(Belonging){id, target->pub.name, target->pub.type,
+                                              target->pub.owner_uid},
                                  resolve);
 }
 
@@ -191,10 +224,24 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, &op->cgroup_fd, op->cgroup_fd >= 0 ? 1 : 0);
         if (r < 0)
                 return r;
-        return sd_bus_message_append_basic(m, 'u', &op->link->attachment.tc_handle);
+        r = sd_bus_message_append_basic(m, 'u', &op->link->attachment.tc_handle);
+        if (r < 0)
+                return r;
+        return worker_fds_append(m, &op->program_fd, op->program_fd >= 0 ? 1 : 0);
 }
 
 static void on_attached(sd_bus_message *reply, GError *error, void *userdata);
+
+static bool open_target_program(Request *request)
+{
+        AttachOp *op = request->op;
+        const Program *target =
+                registry_any_program(request->daemon->registry, op->hook.target_program_id);
+
+        if (target)
+                op->program_fd = program_open(request->daemon, target);
+        return op->program_fd >= 0;
+}
 
 static void attach(Request *request)
 {
@@ -207,6 +254,8 @@ static void attach(Request *request)
 
         if (!program || program->unloading)
                 error = no_such_object(BUS_PROGRAM, op->program_id);
+        else if (op->hook.target_program_id != 0 && !open_target_program(request))
+                error = no_such_object(BUS_PROGRAM, op->hook.target_program_id);
         /* polkit may have taken a while: what was asked for must be what it was. */
         else if (op->hook.ifindex != 0 &&
                  (!if_indextoname(op->hook.ifindex, name) || strcmp(name, op->interface) != 0))

@@ -31,6 +31,8 @@ static void load_op_free(void *p)
         for (guint i = 0; i < op->map_fds->len; i++)
                 close(g_array_index(op->map_fds, int, i));
         g_array_unref(op->map_fds);
+        for (size_t i = 0; i < op->n_target_fds; i++)
+                close(op->target_fds[i]);
         if (op->n_charged > 0)
                 quota_release(op->quota, op->uid, CHARGE_PROGRAMS, op->n_charged);
         g_free(op);
@@ -40,6 +42,7 @@ static void seal(Request *request);
 static void hash(Request *request);
 static void check_wishes(Request *request);
 static void authorize_types(Request *request);
+static void authorize_target(Request *request);
 static void authorize_maps(Request *request);
 static void load(Request *request);
 
@@ -204,12 +207,13 @@ static void authorize_types(Request *request)
 {
         LoadOp *op = request->op;
         g_autoptr(GString) names = g_string_new(NULL);
-        char suffix[32], action[64], count[16];
+        char suffix[32], action[64], count[16], target_id[16] = "", target_owner[16] = "";
+        const Program *target = NULL;
         const KernType *type;
         guint n = 0;
 
         if (op->next_type == op->types->len) {
-                authorize_maps(request);
+                authorize_target(request);
                 return;
         }
         type = g_ptr_array_index(op->types, op->next_type++);
@@ -224,14 +228,51 @@ static void authorize_types(Request *request)
         kern_type_action_suffix(type, suffix, sizeof(suffix));
         g_snprintf(action, sizeof(action), "org.bpfkeeper1.load.%s", suffix);
         g_snprintf(count, sizeof(count), "%u", n);
+        if (type->prog_type == BPF_PROG_TYPE_EXT && op->args->target_program != 0) {
+                target = registry_any_program(request->daemon->registry, op->args->target_program);
+                if (!target) {
+                        request_fail(request,
+                                     no_such_object(BUS_PROGRAM, op->args->target_program));
+                        return;
+                }
+                g_snprintf(target_id, sizeof(target_id), "%u", target->pub.id);
+                g_snprintf(target_owner, sizeof(target_owner), "%u", target->pub.owner_uid);
+        }
+        /* The list ends at the first key that isn't there. */
         request_authorize(request, action,
                           (AuthzDetail[]){{"type", type->name},
                                           {"program", names->str},
                                           {"n_programs", count},
                                           {"application", op->args->name},
                                           {"digest", op->digest},
+                                          {target ? "target_program" : NULL,
+                                           target ? target->pub.name : NULL},
+                                          {"target_program_id", target_id},
+                                          {"target_program_owner", target_owner},
                                           {}},
                           authorize_types);
+}
+
+/* What goes into somebody's program is something done with it. */
+static void authorize_target(Request *request)
+{
+        const LoadOp *op = request->op;
+        uint32_t id = op->args->target_program;
+        const Program *target =
+                id != 0 ? registry_any_program(request->daemon->registry, id) : NULL;
+
+        if (id != 0 && !target) {
+                request_fail(request, no_such_object(BUS_PROGRAM, id));
+                return;
+        }
+        if (!target || (target->load && target->pub.owner_uid == request->uid)) {
+                authorize_maps(request);
+                return;
+        }
+        request_authorize_others(request, "org.bpfkeeper1.use-others",
+                                 &(Belonging){id, target->pub.name, target->pub.type,
+                                              target->pub.owner_uid},
+                                 authorize_maps);
 }
 
 /* Each map that isn't the caller's is asked for twice: next_map counts halves. */
@@ -307,10 +348,31 @@ static int fill_load(sd_bus_message *m, void *userdata)
                 r = worker_fds_append(m, &op->btf_fd, op->btf_fd >= 0 ? 1 : 0);
         if (r >= 0)
                 r = sd_bus_message_append(m, "u", args->log_level);
+        if (r >= 0)
+                r = worker_fds_append(m, op->target_fds, op->n_target_fds);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", args->target_function);
         return r;
 }
 
 static void on_loaded(sd_bus_message *reply, GError *error, void *userdata);
+
+/* Its BTF too, which takes a privilege that the worker doesn't have; the worker says if there is none. */
+static bool open_target(Request *request)
+{
+        LoadOp *op = request->op;
+        const Program *target =
+                registry_any_program(request->daemon->registry, op->args->target_program);
+        int fd = target ? program_open(request->daemon, target) : -ENOENT;
+
+        if (fd < 0)
+                return false;
+        op->target_fds[op->n_target_fds++] = fd;
+        fd = target->pub.btf_id > 0 ? kern_btf_open_id(target->pub.btf_id) : -1;
+        if (fd >= 0)
+                op->target_fds[op->n_target_fds++] = fd;
+        return true;
+}
 
 static void load(Request *request)
 {
@@ -326,6 +388,10 @@ static void load(Request *request)
                         return;
                 }
                 g_array_append_val(op->map_fds, fd);
+        }
+        if (op->args->target_program != 0 && !open_target(request)) {
+                request_fail(request, no_such_object(BUS_PROGRAM, op->args->target_program));
+                return;
         }
         op->load_start = (uint64_t)g_get_real_time();
         worker_pool_call(request->daemon->workers, WORKER_ROLE_LOAD, request->uid, "Load",

@@ -36,6 +36,7 @@ static Found recover_program(Daemon *daemon, Load *load, const StoredProgram *st
                              GError **reterr)
 {
         KernProgramInfo info;
+        Program *program;
         int fd, r;
 
         if (!store_find_pin(daemon->store, BUS_PROGRAM, stored->id, 0, &fd, reterr))
@@ -50,7 +51,9 @@ static Found recover_program(Daemon *daemon, Load *load, const StoredProgram *st
                 return FOUND_GONE;
         if (stored->load_time != 0)
                 info.load_time_usec = stored->load_time;
-        load_add_program(load, stored->type, stored->name, stored->section, &info);
+        program = load_add_program(load, stored->type, stored->name, stored->section, &info);
+        program->target_id = stored->target_id;
+        program->target_function = g_strdup(stored->target_function);
         return FOUND_THERE;
 }
 

@@ -31,6 +31,7 @@ static void id_array_remove(GArray *ids, uint32_t id)
 
 static void program_free(Program *p)
 {
+        g_free(p->target_function);
         bus_program_done(&p->pub);
         g_free(p);
 }
@@ -77,8 +78,8 @@ void load_free(Load *load)
         g_free(load);
 }
 
-void load_add_program(Load *load, const KernType *type, const char *name, const char *section,
-                      const KernProgramInfo *info)
+Program *load_add_program(Load *load, const KernType *type, const char *name, const char *section,
+                          const KernProgramInfo *info)
 {
         Program *p = g_new0(Program, 1);
 
@@ -99,6 +100,7 @@ void load_add_program(Load *load, const KernType *type, const char *name, const 
         p->pub.managed = true;
         p->pub.owner_uid = load->owner;
         g_ptr_array_add(load->programs, p);
+        return p;
 }
 
 int load_add_map(Load *load, const char *name, const KernMapInfo *info)
@@ -157,6 +159,8 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
         pub->cookies = g_array_sized_new(FALSE, FALSE, sizeof(uint64_t), (guint)hook->n_cookies);
         if (hook->n_cookies > 0)
                 g_array_append_vals(pub->cookies, hook->cookies, (guint)hook->n_cookies);
+        pub->target_program_id = hook->target_program_id;
+        link->hook.target_program_fd = -1;
         link->hook.functions = pub->functions;
         link->hook.cookies = (const uint64_t *)(const void *)pub->cookies->data;
         if ((hook->type->required | hook->type->optional) & KERN_PARAM_BIT(KERN_PARAM_PRIORITY))

@@ -24,6 +24,8 @@ typedef struct Program {
         Load *load;           /* NULL: somebody else's */
         const KernType *type; /* NULL: somebody else's */
         bool unloading;
+        uint32_t target_id;    /* freplace: the program that it was loaded for, */
+        char *target_function; /* and its function; or NULL */
 } Program;
 
 typedef struct Map {
@@ -90,8 +92,8 @@ bool registry_is_empty(Registry *registry);
 /* Makes parts of a load that isn't registered yet; they are the load's until it is. */
 Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadata,
                const char *digest);
-void load_add_program(Load *load, const KernType *type, const char *name, const char *section,
-                      const KernProgramInfo *info);
+Program *load_add_program(Load *load, const KernType *type, const char *name, const char *section,
+                          const KernProgramInfo *info);
 /* 0, or a negative errno where the kernel's description makes no sense. */
 int load_add_map(Load *load, const char *name, const KernMapInfo *info);
 /* What its metadata is charged with, in bytes. */

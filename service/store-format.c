@@ -66,6 +66,11 @@ GKeyFile *store_format_load(const Load *load)
                 /* The kernel counts from its start; what that is in real time comes out a
                  * little different each time it is asked. */
                 g_key_file_set_uint64(file, group, "LoadTime", p->pub.load_time);
+                if (p->target_id != 0) {
+                        set_u32(file, group, "TargetProgram", p->target_id);
+                        g_key_file_set_string(file, group, "TargetFunction",
+                                              p->target_function ?: "");
+                }
         }
         for (guint i = 0; i < load->maps->len; i++) {
                 const Map *m = g_ptr_array_index(load->maps, i);
@@ -83,6 +88,7 @@ static void clear_stored_program(void *p)
 
         g_free(program->name);
         g_free(program->section);
+        g_free(program->target_function);
 }
 
 static void clear_stored_map(void *p)
@@ -127,6 +133,8 @@ static bool parse_program(GKeyFile *file, const char *group, uint32_t id, Stored
         p.name = get_string(file, group, "Name");
         p.section = get_string(file, group, "Section");
         p.load_time = g_key_file_get_uint64(file, group, "LoadTime", NULL);
+        p.target_id = get_u32(file, group, "TargetProgram");
+        p.target_function = get_string(file, group, "TargetFunction");
         g_array_append_val(stored->programs, p);
         return true;
 }
@@ -242,6 +250,7 @@ GKeyFile *store_format_link(const Link *link)
         g_key_file_set_int64(file, HOOK, "Cpu", h->cpu);
         g_key_file_set_uint64(file, HOOK, "Cookie", h->cookie);
         g_key_file_set_string(file, HOOK, "Functions", link->pub.functions);
+        set_u32(file, HOOK, "TargetProgram", h->target_program_id);
         set_cookies(file, h);
         return file;
 }
@@ -304,6 +313,7 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         h.cpu = (int32_t)g_key_file_get_int64(file, HOOK, "Cpu", NULL);
         h.cookie = g_key_file_get_uint64(file, HOOK, "Cookie", NULL);
 
+        h.target_program_id = get_u32(file, HOOK, "TargetProgram");
         functions = get_string(file, HOOK, "Functions");
         cookies = get_cookies(file);
         h.functions = functions;

@@ -73,6 +73,8 @@ typedef struct StoredProgram {
         uint64_t load_time; /* 0: the file doesn't say */
         char *name, *section;
         const KernType *type;
+        uint32_t target_id;
+        char *target_function;
 } StoredProgram;
 
 typedef struct StoredMap {

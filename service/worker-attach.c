@@ -15,6 +15,7 @@ int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         KernDiag diag cleanup(worker_diag_done) = {0};
         int target cleanup(worker_close_fd) = -1;
         int cgroup cleanup(worker_close_fd) = -1;
+        int program cleanup(worker_close_fd) = -1;
         KernHook hook;
         size_t n;
         int fd, r;
@@ -38,6 +39,10 @@ int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         r = sd_bus_message_read_basic(m, 'u', &hook.tc_handle);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &program, 1, &n);
+        if (r < 0)
+                return r;
+        hook.target_program_fd = program;
         hook.target_fd = target;
         hook.cgroup_fd = cgroup;
 

@@ -268,6 +268,18 @@ static int append_loaded(sd_bus_message *reply, const KernObject *object)
         return sd_bus_message_close_container(reply);
 }
 
+/* The program that freplace programs go into. */
+typedef struct Target {
+        int program;
+        int btf; /* or -1 */
+} Target;
+
+static void close_target(Target *target)
+{
+        worker_close_fd(&target->program);
+        worker_close_fd(&target->btf);
+}
+
 int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
@@ -275,7 +287,9 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         KernDiag diag cleanup(worker_diag_done) = {0};
         LoadWishes *w cleanup(worker_free_memory) = calloc(1, sizeof(*w));
         int btf_fd cleanup(worker_close_fd) = -1;
-        size_t n_btf;
+        Target target cleanup(close_target) = {-1, -1};
+        int fds[2] = {-1, -1};
+        size_t n;
         int fd, r;
 
         (void)userdata, (void)reterr;
@@ -296,12 +310,21 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = read_map_wishes(m, w);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &btf_fd, 1, &n_btf);
+        r = worker_fds_take(m, &btf_fd, 1, &n);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &w->options.log_level);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, fds, 2, &n);
+        target = (Target){fds[0], fds[1]};
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 's', &w->options.target_function);
+        if (r < 0)
+                return r;
+        w->options.target_fd = target.program;
+        w->options.target_btf_fd = target.btf;
         w->options.programs = w->programs;
         w->options.globals = w->globals;
         w->options.maps = w->maps;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PLAIN "suuuuusstisttits"
+#define PLAIN "suuuuusstisttitsu"
 
 int worker_hook_append(sd_bus_message *m, const KernHook *hook)
 {
@@ -20,7 +20,8 @@ int worker_hook_append(sd_bus_message *m, const KernHook *hook)
                                   (uint32_t)hook->direction, hook->priority, (uint32_t)hook->mode,
                                   hook->tracepoint, hook->function, hook->offset, hook->pid,
                                   hook->event, hook->frequency, hook->period, hook->cpu,
-                                  hook->cookie, hook->functions ? hook->functions : "");
+                                  hook->cookie, hook->functions ? hook->functions : "",
+                                  hook->target_program_id);
         if (r < 0)
                 return r;
         r = sd_bus_message_append_array(m, 't', hook->cookies,
@@ -50,7 +51,7 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
         r = sd_bus_message_read(m, PLAIN, &type, &given, &hook.ifindex, &direction, &hook.priority,
                                 &mode, &tracepoint, &function, &hook.offset, &hook.pid, &event,
                                 &hook.frequency, &hook.period, &hook.cpu, &hook.cookie,
-                                &hook.functions);
+                                &hook.functions, &hook.target_program_id);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_array(m, 't', &cookies, &size);

@@ -48,10 +48,10 @@ typedef enum WorkerRole {
 #define WORKER_RESOLVE_OUT "ust"
 
 /*
- * Load(object, programs, globals, maps, btf, log level) → programs (name, section, type, fd), maps
+ * Load(object, programs, globals, maps, btf, log level, target program and its BTF, function of it) → programs (name, section, type, fd), maps
  * (name, fd, whether it is one of those given), log. Role load.
  */
-#define WORKER_LOAD_IN "ha(ss)a(say)a(sh)ahu"
+#define WORKER_LOAD_IN "ha(ss)a(say)a(sh)ahuahs"
 #define WORKER_LOAD_OUT "usa(sssh)a(shb)ah"
 
 /* TestRun(program, data, room for data, context, repeat) → retval, data, context, duration. Role load. */
@@ -59,10 +59,10 @@ typedef enum WorkerRole {
 #define WORKER_TEST_RUN_OUT "usuayayt"
 
 /* A KernHook without its descriptors. */
-#define WORKER_HOOK "(suuuuusstisttitsat)"
+#define WORKER_HOOK "(suuuuusstisttitsuat)"
 
-/* Attach(program, hook, target, cgroup, tc handle) → links, tc handle and priority, xdp mode, dispatched. */
-#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahu"
+/* Attach(program, hook, target, cgroup, tc handle, target program) → links, tc handle and priority, xdp mode, dispatched. */
+#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahuah"
 #define WORKER_ATTACH_OUT "usahuuub"
 
 /* Detach(program id, hook, links, tc handle and priority, xdp mode, dispatched) → nothing more. */

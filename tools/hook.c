@@ -20,7 +20,7 @@ static const char types[HOOK_VALUES] = {
         [HOOK_INDEX(OPT_EVENT)] = 's',      [HOOK_INDEX(OPT_FREQUENCY)] = 't',
         [HOOK_INDEX(OPT_PERIOD)] = 't',     [HOOK_INDEX(OPT_CPU)] = 'i',
         [HOOK_INDEX(OPT_COOKIE)] = 't',     [HOOK_INDEX(OPT_FUNCTIONS)] = 'S',
-        [HOOK_INDEX(OPT_COOKIES)] = 'T',
+        [HOOK_INDEX(OPT_COOKIES)] = 'T',    [HOOK_INDEX(OPT_TARGET_PROGRAM)] = 'o',
 };
 
 /* What may stand without an option's name: the first that a type takes, then the direction. */
@@ -66,6 +66,12 @@ void hook_take_options(Hook *hook, const Options *options)
         }
 }
 
+/* As the bus has the option: the command line writes a hyphen for its underscore. */
+static const char *bus_name(Option option)
+{
+        return option == OPT_TARGET_PROGRAM ? "target_program" : options_name(option);
+}
+
 static bool list_has(GVariant *row, const char *list, const char *name)
 {
         g_autofree const char **names = NULL;
@@ -75,8 +81,8 @@ static bool list_has(GVariant *row, const char *list, const char *name)
 
 static bool takes(GVariant *row, Option option)
 {
-        return list_has(row, "Required", options_name(option)) ||
-               list_has(row, "Optional", options_name(option));
+        return list_has(row, "Required", bus_name(option)) ||
+               list_has(row, "Optional", bus_name(option));
 }
 
 /* The place for the first argument, or -1 */
@@ -265,6 +271,8 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
                 if (text_parse_signed(s, INT32_MIN, INT32_MAX, &n))
                         return g_variant_new_int32((gint32)n);
                 break;
+        case 'o':
+                return g_variant_new_object_path(s);
         case 'T':
                 list = cookies_value(s);
                 if (list)
@@ -293,7 +301,7 @@ GVariant *hook_options(const Hook *hook, char **reterr)
                 value = to_value(hook, i, reterr);
                 if (!value)
                         return NULL;
-                g_variant_builder_add(&builder, "{sv}", options_name(OPT_INTERFACE + i), value);
+                g_variant_builder_add(&builder, "{sv}", bus_name(OPT_INTERFACE + i), value);
         }
         return g_variant_builder_end(&builder);
 }
@@ -336,6 +344,9 @@ char *hook_describe(GVariant *properties)
         (void)g_variant_lookup(properties, "Functions", "^a&s", &functions);
         for (size_t i = 0; functions && functions[i]; i++)
                 add(out, "%s", functions[i]);
+        if (resolve_number(properties, "TargetProgramId") > 0)
+                g_string_append_printf(out, " of program %" PRIu64,
+                                       resolve_number(properties, "TargetProgramId"));
         if (offset > 0)
                 g_string_append_printf(out, "+0x%" PRIx64, offset);
         if (*direction)

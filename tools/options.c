@@ -49,6 +49,8 @@ static const struct {
         [OPT_COOKIE] = {"cookie", 0, "N", "What bpf_get_attach_cookie() returns in the program"},
         [OPT_FUNCTIONS] = {"functions", 0, "NAME,…", "Kernel functions, by name or pattern (*, ?)"},
         [OPT_COOKIES] = {"cookies", 0, "N,…", "A cookie for each of --functions"},
+        [OPT_TARGET_PROGRAM] = {"target-program", 0, "PROGRAM",
+                                "Program that an freplace program goes into"},
 
         [OPT_NAME] = {"name", 0, "NAME", "With load: the application; in lists: only this name"},
         [OPT_TYPE] = {"type", 't', "TYPE", "Only this type"},

@@ -13,6 +13,7 @@ static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hoo
         const char *type = resolve_string(program, "Type");
         g_autoptr(GVariant) types = NULL, row = NULL;
         g_autofree char *reason = NULL;
+        char **target = &hook->values[HOOK_INDEX(OPT_TARGET_PROGRAM)];
 
         if (ctl_get(ctl, BUS_PATH_ROOT, BUS_INTERFACE_MANAGER, "ProgramTypes", &error, &types) < 0)
                 return ctl_bus_error(&error, "Can't read the program types");
@@ -20,6 +21,15 @@ static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hoo
                 row = g_variant_lookup_value(types, type, G_VARIANT_TYPE_VARDICT);
 
         hook_take_options(hook, &ctl->options);
+        if (*target) {
+                g_autofree char *path = NULL;
+                CtlExit status = resolve(ctl, BUS_PROGRAM, *target, &path);
+
+                if (status != CTL_OK)
+                        return status;
+                g_free(*target);
+                *target = g_steal_pointer(&path);
+        }
         if (!hook_take_arguments(hook, type, row, argc, argv, &reason))
                 return ctl_usage("%s", reason);
         hook_take_section(hook, row, resolve_string(program, "Section"));

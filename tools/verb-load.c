@@ -93,6 +93,9 @@ static CtlExit add_options(Ctl *ctl, GVariantDict *options, int *ret_btf)
         const char *name = options_get(&ctl->options, OPT_NAME);
         const char *btf = options_get(&ctl->options, OPT_BTF);
         const char *level = options_get(&ctl->options, OPT_LOG_LEVEL);
+        const char *target = options_get(&ctl->options, OPT_TARGET_PROGRAM);
+        const char *function = options_get(&ctl->options, OPT_FUNCTION);
+        g_autofree char *path = NULL;
         CtlExit status = CTL_OK;
         uint64_t n;
 
@@ -109,6 +112,12 @@ static CtlExit add_options(Ctl *ctl, GVariantDict *options, int *ret_btf)
                 status = add_metadata(ctl, options);
         if (status == CTL_OK && options_given(&ctl->options, OPT_MAP))
                 status = add_maps(ctl, options);
+        if (status == CTL_OK && target)
+                status = resolve(ctl, BUS_PROGRAM, target, &path);
+        if (status == CTL_OK && target)
+                g_variant_dict_insert(options, "target_program", "o", path);
+        if (function)
+                g_variant_dict_insert(options, "target_function", "s", function);
         if (status == CTL_OK && btf) {
                 g_autofree char *reason = NULL;
 

@@ -18,12 +18,14 @@
 const Verb verbs[] = {
         {"load", "FILE [PROGRAM[:TYPE]…]", 1, -1,
          OPT_BIT(OPT_NAME) | OPT_BIT(OPT_GLOBAL) | OPT_BIT(OPT_METADATA) | OPT_BIT(OPT_MAP) |
-                 OPT_BIT(OPT_BTF) | OPT_BIT(OPT_LOG_LEVEL) | OPT_BIT(OPT_LOG),
+                 OPT_BIT(OPT_BTF) | OPT_BIT(OPT_LOG_LEVEL) | OPT_BIT(OPT_LOG) |
+                 OPT_BIT(OPT_TARGET_PROGRAM) | OPT_BIT(OPT_FUNCTION),
          "Load programs of an object file",
          "FILE is a BPF object file, or - for standard input. Without PROGRAM all of its programs "
          "are\n"
          "loaded. TYPE is only needed where the section name tells none; bpfctl types lists "
-         "them.\n",
+         "them.\n"
+         "--target-program and --function are for freplace programs: what they go into.\n",
          verb_load},
         {"inspect", "FILE", 1, 1, 0, "Show what is in an object file",
          "Nothing is loaded. FILE may be - for standard input.\n", verb_inspect},

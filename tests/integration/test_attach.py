@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Attach() and Detach(): every type on a real hook, and every way to name a wrong one."""
 
+import functools
 import os
 import socket
 import struct
@@ -71,7 +72,7 @@ class Types(Case):
                 hooked = {"Interface": "", "InterfaceIndex": 0, "Direction": "", "Priority": 0,
                           "Mode": "", "Tracepoint": "", "Function": "", "Offset": 0, "Target": "",
                           "Pid": 0, "Cgroup": "", "CgroupId": 0, "Event": "", "Cookie": 0,
-                          "Functions": [], "Cookies": []}
+                          "Functions": [], "Cookies": [], "TargetProgramId": 0}
                 if "Priority" not in hook.expect and hook.kind == "xdp":
                     hooked.pop("Priority")
                 hooked.update(hook.expect)
@@ -353,6 +354,65 @@ class Wrong(Case):
         self.assert_counts(program, read_link, 1)
         self.assert_counts(program, open_file, 2)
         self.assert_counts(program, open_file, 3)
+
+    def test_freplace_target(self):
+        load = functools.partial(self.load, "freplace", "freplace_decide")
+        xdp = self.load("replaceable", "replaceable")
+        with self.refused("MissingParameter") as caught:
+            load()
+        self.assertIn("target_program", caught.exception.message)
+        with self.refused("NoSuchObject"):
+            load(target_program=f"{ROOT}/program/_4294967295")
+        with self.refused("NoSuchObject"):
+            load(target_program=f"{ROOT}/map/_1")
+        with self.refused("NoSuchFunction") as caught:
+            load(target_program=xdp, target_function="nothing")
+        for word in ("nothing", "decide", "replaceable"):
+            self.assertIn(word, caught.exception.message)
+        with self.refused("MissingParameter") as caught:
+            self.load("freplace", "freplace_anywhere", target_program=xdp)
+        self.assertIn("target_function", caught.exception.message)
+        if can_load("freplace"):
+            with self.refused("VerifierRefused"):
+                self.load("freplace", "freplace_other", target_program=xdp)
+
+    @needs_attach("freplace")
+    def test_freplace_decides(self):
+        """A packet that passes is dropped, and passes again; then one of a program that is like it."""
+        veth = self.veth()
+        first, second = self.load("replaceable")
+        program = self.load("freplace", "freplace_anywhere", target_program=first,
+                            target_function="decide")
+        self.bus.attach(first, interface=veth.name)
+        self.assertEqual(self.bus.test_run(first, bytes(64))[0], 2)
+        link = self.bus.attach(program)
+        self.assert_counts(program, veth.receive, 1)
+        self.assertEqual(self.bus.test_run(first, bytes(64))[0], 1)
+        self.bus.detach(link)
+        self.assertEqual(self.bus.test_run(first, bytes(64))[0], 2)
+        self.assert_idle(program, veth.receive, 1)
+        link = self.bus.attach(program, target_program=second, function="decide")
+        self.assertEqual(self.bus.get(link, LINK, "TargetProgramId"), number(second))
+        self.assertEqual(self.bus.test_run(second, bytes(64))[0], 1)
+        self.assertEqual(self.bus.test_run(first, bytes(64))[0], 2)
+        self.bus.detach(link)
+        self.daemon.restart()
+        self.bus.attach(program)
+        self.assertEqual(self.bus.test_run(first, bytes(64))[0], 1)
+        with self.refused("HookBusy", "TypeMismatch"):
+            self.bus.attach(program)
+
+    def test_freplace_of_somebody_else(self):
+        """Others' programs are theirs, also from the inside."""
+        mine = self.load("replaceable", "replaceable")
+        self.allow("alice", "load.xdp", "load.freplace", "attach.freplace")
+        with self.refused("NotAuthorized", "AuthorizationRequired"):
+            self.load("freplace", "freplace_decide", who=self.alice, target_program=mine)
+        if can_load("freplace"):
+            own = self.load("replaceable", "replaceable", who=self.alice)
+            program = self.load("freplace", "freplace_decide", who=self.alice, target_program=own)
+            with self.refused("NotAuthorized", "AuthorizationRequired"):
+                self.alice.attach(program, target_program=mine)
 
     @needs_attach("fmod_ret")
     def test_what_may_not_be_decided(self):

@@ -24,11 +24,12 @@ INTERACTIVE = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
 TIMEOUT = 60
 
 LOAD_OPTIONS = {"name": "s", "globals": "a{say}", "metadata": "a{ss}", "maps": "a{so}", "btf": "h",
-                "log_level": "u"}
+                "log_level": "u", "target_program": "o", "target_function": "s"}
 ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "s",
                   "tracepoint": "s", "function": "s", "offset": "t", "target": "s", "pid": "i",
                   "cgroup": "s", "event": "s", "frequency": "t", "period": "t", "cpu": "i",
-                  "cookie": "t", "functions": "as", "cookies": "at"}
+                  "cookie": "t", "functions": "as", "cookies": "at",
+                  "target_program": "o"}
 RUN_OPTIONS = {"repeat": "u", "context": "ay", "data_size": "u"}
 FILTERS = {"managed": "b", "type": "s", "name": "s", "application": "s", "owner_uid": "u",
            "program": "o", "map": "o", "interface": "s"}

@@ -57,6 +57,7 @@ static void test_sections(void **state)
                 {"kprobe.multi/vfs_*", "kprobe_multi", "vfs_*"},
                 {"kretprobe.multi", "kretprobe_multi", ""},
                 {"fmod_ret.s/vfs_read", "fmod_ret", "vfs_read"},
+                {"freplace/decide", "freplace", "decide"},
                 {"kprobe.session/vfs_*", NULL, ""},
                 {"kretprobe/vfs_read", "kretprobe", "vfs_read"},
                 {"uprobe.s//bin/sh:main", "uprobe", "/bin/sh:main"},

@@ -279,6 +279,8 @@ static void fake_attach(void *service, sd_bus_message *m, uint32_t id, BusAttach
                 fake_note(" cpu:%d", a->cpu);
         if (a->has_cookie)
                 fake_note(" cookie:%" PRIu64, a->cookie);
+        if (a->target_program != 0)
+                fake_note(" target_program:%u", a->target_program);
         for (char **f = a->functions; f && *f; f++)
                 fake_note(" functions:%s", *f);
         for (guint i = 0; a->cookies && i < a->cookies->len; i++)

@@ -62,10 +62,13 @@ static void loads_come_back(void **state)
                 g_autoptr(StoredLoad) stored = NULL;
                 KernProgramInfo program = sample_program_info(4000000000, 0, NULL);
                 KernMapInfo map = sample_map_info(1);
+                Program *added;
 
                 load_add_program(load, kern_type_find("raw_tracepoint"), "name", s, &program);
                 program.id = 1;
-                load_add_program(load, kern_type_find("xdp"), s, "xdp", &program);
+                added = load_add_program(load, kern_type_find("freplace"), s, "freplace", &program);
+                added->target_id = UINT32_MAX;
+                added->target_function = g_strdup(s);
                 assert_int_equal(load_add_map(load, s, &map), 0);
                 stored = load_through_text(load);
                 assert_int_equal(stored->load->id, UINT32_MAX);
@@ -80,6 +83,10 @@ static void loads_come_back(void **state)
                 assert_string_equal(g_array_index(stored->programs, StoredProgram, 0).type->name,
                                     "raw_tracepoint");
                 assert_string_equal(g_array_index(stored->programs, StoredProgram, 1).name, s);
+                assert_int_equal(g_array_index(stored->programs, StoredProgram, 1).target_id,
+                                 UINT32_MAX);
+                assert_string_equal(
+                        g_array_index(stored->programs, StoredProgram, 1).target_function, s);
                 assert_int_equal(stored->maps->len, 1);
                 assert_int_equal(g_array_index(stored->maps, StoredMap, 0).id, 1);
                 assert_string_equal(g_array_index(stored->maps, StoredMap, 0).name, s);
@@ -135,6 +142,7 @@ static Link *full_link(const KernType *type, const char *text, LinkState state)
                 .period = UINT64_MAX - 2,
                 .cpu = INT32_MAX,
                 .cookie = UINT64_MAX - 3,
+                .target_program_id = 4000000009,
                 .functions = text,
                 .cookies = cookies,
                 .n_cookies = G_N_ELEMENTS(cookies),
@@ -201,6 +209,9 @@ static void assert_links_equal(const Link *a, const Link *b)
         assert_true(a->hook.frequency == b->hook.frequency);
         assert_true(a->hook.period == b->hook.period);
         assert_true(a->hook.cookie == b->hook.cookie);
+        assert_int_equal(a->pub.target_program_id, b->pub.target_program_id);
+        assert_int_equal(a->hook.target_program_id, b->hook.target_program_id);
+        assert_int_equal(b->hook.target_program_fd, -1);
         assert_string_equal(a->pub.functions, b->pub.functions);
         assert_ptr_equal(b->hook.functions, b->pub.functions);
         assert_int_equal(b->hook.n_cookies, a->hook.n_cookies);

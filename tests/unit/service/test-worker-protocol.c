@@ -94,6 +94,7 @@ static void hooks_come_back(void **state)
                                        .period = UINT64_MAX - 2,
                                        .cpu = INT32_MIN,
                                        .cookie = UINT64_MAX - 3,
+                                       .target_program_id = UINT32_MAX - 1,
                                        .functions = "vfs_*,a",
                                        .cookies = cookies,
                                        .n_cookies = 2,
@@ -125,6 +126,7 @@ static void hooks_come_back(void **state)
                 assert_int_equal(back.cpu, hook.cpu);
                 assert_true(back.cookie == hook.cookie);
                 assert_string_equal(back.functions, hook.functions);
+                assert_int_equal(back.target_program_id, hook.target_program_id);
                 assert_int_equal(back.n_cookies, 2);
                 assert_memory_equal(back.cookies, cookies, sizeof(cookies));
                 sd_bus_message_unref(m);
@@ -140,7 +142,7 @@ static int read_hook(const char *type, const char *tracepoint, const char *funct
 
         assert_true(sd_bus_message_append(m, WORKER_HOOK, type, 0, 0, 0, 0, 0, tracepoint, function,
                                           (uint64_t)0, 0, event, (uint64_t)0, (uint64_t)0, 0,
-                                          (uint64_t)0, "", 0) >= 0);
+                                          (uint64_t)0, "", 0, 0) >= 0);
         seal(m);
         r = worker_hook_read(m, &hook);
         sd_bus_message_unref(m);

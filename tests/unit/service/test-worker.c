@@ -69,8 +69,8 @@ static int fill_load(sd_bus_message *m, void *userdata)
 {
         const Call *c = userdata;
 
-        return sd_bus_message_append(m, "ha(ss)a(say)a(sh)ahu", c->fd, 1, c->program, c->type, 0, 0,
-                                     0, 0);
+        return sd_bus_message_append(m, WORKER_LOAD_IN, c->fd, 1, c->program, c->type, 0, 0, 0, 0,
+                                     0, "");
 }
 
 static int fill_test_run(sd_bus_message *m, void *userdata)
@@ -95,7 +95,7 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = worker_hook_append(m, &c->hook);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ahahu", 0, 0, 0);
+                r = sd_bus_message_append(m, "ahahuah", 0, 0, 0, 0);
         return r;
 }
 

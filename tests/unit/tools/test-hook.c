@@ -16,6 +16,7 @@ static const struct {
         {"uprobe", "{'Required': <['target']>, 'Optional': <['function', 'offset', 'pid']>}"},
         {"kprobe", "{'Required': <['function']>, 'Optional': <['offset', 'cookie']>}"},
         {"kprobe_multi", "{'Required': <['functions']>, 'Optional': <['cookie', 'cookies']>}"},
+        {"freplace", "{'Required': <['target_program', 'function']>}"},
         {"tracepoint", "{'Required': <['tracepoint']>, 'Optional': <['cookie']>}"},
         {"perf_event", "{'Required': <['event']>, 'Optional': <['frequency', 'cpu']>}"},
 };
@@ -91,6 +92,7 @@ static void test_arguments(void **state)
         assert_hook("uprobe", "/a:b/sh", "target=handle -1");
 
         assert_no_hook("xdp", "veth0 ingress");
+        assert_hook("freplace", "decide", "function='decide'");
         assert_no_hook("kprobe_multi", "vfs_read a");
         assert_no_hook("tc", "veth0 sideways");
         assert_no_hook("tc", "veth0 ingress more");
@@ -205,6 +207,7 @@ static void test_describe(void **state)
                  "/bin/sh:main+0x4, pid 12"},
                 {"{'Function': <'vfs_read'>, 'Cookie': <uint64 9>}", "vfs_read, cookie 9"},
                 {"{'Functions': <['vfs_r*', 'a']>, 'Cookies': <[uint64 1, 2]>}", "vfs_r*, a"},
+                {"{'Function': <'decide'>, 'TargetProgramId': <uint32 7>}", "decide of program 7"},
                 {"{'Event': <'cpu-clock'>, 'Cpu': <1>}", "cpu-clock, cpu 1"},
                 {"{'Event': <'cpu-clock'>, 'Cpu': <-1>}", "cpu-clock"},
         };
