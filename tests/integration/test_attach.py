@@ -12,7 +12,7 @@ from support import bpf, objects, outcome
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
-from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, open_file, run_target,
+from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, open_file, pairs, run_target,
                            symbol_offset)
 
 
@@ -21,11 +21,11 @@ class Types(Case):
         return self.load(hook.object, hook.program, **hook.load)
 
     def test_every_type_has_a_hook_here(self):
-        self.assertEqual({h.kind for h in hooks(self)},
+        self.assertEqual({h.kind for h in hooks(self) + pairs(self)},
                          set(self.bus.get(ROOT, MANAGER, "ProgramTypes")))
 
     def test_runs_until_it_is_detached(self):
-        for hook in hooks(self):
+        for hook in hooks(self) + pairs(self):
             if not can_attach(hook.kind):
                 continue
             with self.subTest(hook=hook.program, options=hook.options):
@@ -44,7 +44,7 @@ class Types(Case):
                 self.bus.unload(program)
 
     def test_what_this_kernel_lacks(self):
-        for hook in hooks(self):
+        for hook in hooks(self) + pairs(self):
             if can_attach(hook.kind):
                 continue
             with self.subTest(hook=hook.program):
@@ -61,7 +61,7 @@ class Types(Case):
                 self.assertEqual(self.bus.list("Links"), {})
 
     def test_link_properties(self):
-        for hook in hooks(self):
+        for hook in hooks(self) + pairs(self):
             if not can_attach(hook.kind):
                 continue
             with self.subTest(hook=hook.program, options=hook.options):

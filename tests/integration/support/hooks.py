@@ -120,13 +120,13 @@ class Cgroup:
 
 
 def hooks(case):
-    """One of each type, and of the directions of those that have any; made for a test case."""
+    """One of each type but those of pairs(), and of the directions of those that have any; made for a
+    test case."""
     veth = case.veth()
     cgroup = Cgroup()
     case.addCleanup(cgroup.remove)
     interface = {"Interface": veth.name, "InterfaceIndex": veth.index}
     group = {"Cgroup": cgroup.path, "CgroupId": os.stat(cgroup.path).st_ino}
-    replaceable = case.load("replaceable", "replaceable")
     me = os.getpid().to_bytes(4, "little" if socket.htons(1) != 1 else "big")
     return [
         Hook("xdp", "shared_map", "shared_xdp", veth.receive, interface=veth.name,
@@ -172,11 +172,18 @@ def hooks(case):
              load={"globals": {"denied_pid": me}}, expect={"Function": "security_inode_mkdir"}),
         Hook("fmod_ret", "fmod_ret", "fmod_ret_sleepable", functools.partial(test_run, case), index=1,
              expect={"Function": "bpf_fentry_test1"}),
-        Hook("freplace", "freplace", "freplace_decide", lambda: case.bus.test_run(replaceable, PACKET),
-             load={"target_program": replaceable},
-             expect={"Function": "decide", "TargetProgramId": int(replaceable.rpartition("_")[2])}),
         Hook("perf_event", "perf_event", "perf_event_sample", spin, event="cpu-clock",
              frequency=1000, expect={"Event": "cpu-clock", "Cpu": -1}),
         Hook("lsm", "lsm", "lsm_mkdir", make_directory, load={"globals": {"denied_pid": me}},
              expect={"Function": "inode_mkdir"}),
+    ]
+
+
+def pairs(case):
+    """One of each type that goes into another program, which is loaded for it."""
+    target = case.load("replaceable", "replaceable")
+    return [
+        Hook("freplace", "freplace", "freplace_decide", lambda: case.bus.test_run(target, PACKET),
+             load={"target_program": target},
+             expect={"Function": "decide", "TargetProgramId": int(target.rpartition("_")[2])}),
     ]
