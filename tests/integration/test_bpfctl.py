@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from support import objects
+from support.bus import TIMEOUT
 from support.case import LINK, MAP, PROGRAM, Case, can_attach, needs_attach, number
 from support.hooks import TARGET, Cgroup, fork, run_target
 
@@ -28,7 +29,7 @@ class Tool(Case):
         else:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True, stdin=options.pop("stdin", subprocess.DEVNULL),
-                                  timeout=60, check=False, **options)
+                                  timeout=TIMEOUT, check=False, **options)
             result, out, err = done.returncode, done.stdout, done.stderr
         self.assertEqual(result, status, f"bpfctl {' '.join(map(str, arguments))}: {out}{err}")
         if status != DONE:

@@ -13,8 +13,9 @@ from support import bpf, daemon, objects
 from support.case import LINK, PROGRAM, BusError, Case, can_attach, needs_attach, number, until
 from support.consistency import check, rewrite, tc_filters
 from support.hooks import Cgroup, fork, hooks
+from support.wait import rounds
 
-ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(40)))
 SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 GONE = ("NoSuchObject", "org.freedesktop.DBus.Error.UnknownObject")
 
@@ -29,27 +30,33 @@ class Between(Case):
         check(self)
 
     def test_each_type(self):
-        for hook in hooks(self):
-            if not can_attach(hook.kind):
-                continue
-            with self.subTest(hook=hook.program, options=hook.options):
-                for sig in SIGNALS:
-                    program = self.load(hook.object, hook.program, name="app", metadata={"a": "b"},
-                                        **hook.load)
-                    self.again(sig)
-                    link = self.bus.attach(program, **hook.options)
-                    # Without a service it runs as well
-                    before = self.hits(program, hook.index)
-                    self.daemon.end(sig)
-                    hook.cause()
+        """Programs of all types, on their hooks at the same time."""
+        used = [hook for hook in hooks(self) if can_attach(hook.kind)]
+        for sig in SIGNALS:
+            programs = [self.load(hook.object, hook.program, name="app", metadata={"a": "b"},
+                                  **hook.load) for hook in used]
+            self.again(sig)
+            links = [self.bus.attach(program, **hook.options)
+                     for hook, program in zip(used, programs)]
+            # Without a service they run as well
+            before = [self.hits(program, hook.index) for hook, program in zip(used, programs)]
+            self.daemon.end(sig)
+            for hook in used:
+                hook.cause()
+            for hook, program, hits in zip(used, programs, before):
+                with self.subTest(hook=hook.program, options=hook.options, signal=sig):
+                    self.assertGreater(self.hits(program, hook.index), hits)
                     self.assert_counts(program, hook.cause, hook.index)
-                    self.assertGreater(self.hits(program, hook.index), before)
-                    self.again(sig)
-                    self.bus.detach(link)
-                    self.again(sig)
+            self.again(sig)
+            for link in links:
+                self.bus.detach(link)
+            self.again(sig)
+            for hook, program in zip(used, programs):
+                with self.subTest(hook=hook.program, options=hook.options, signal=sig):
                     self.assert_idle(program, hook.cause, hook.index)
-                    self.bus.unload(program)
-                    self.again(sig)
+            for program in programs:
+                self.bus.unload(program)
+            self.again(sig)
 
     def test_owners_are_remembered(self):
         self.allow("alice", "load.tc", "attach.tc")

@@ -7,6 +7,7 @@ import subprocess
 from support import daemon, objects
 from support.case import BusError, Case, until
 from support.daemon import status
+from support.wait import PATIENCE
 
 BPF, PERFMON, NET_ADMIN, SYS_ADMIN = 1 << 39, 1 << 38, 1 << 12, 1 << 21
 SETGID, SETUID = 1 << 6, 1 << 7
@@ -136,7 +137,7 @@ class Workers(Case):
     def test_started_by_nobody_else(self):
         """Started by hand it has no daemon, and ends."""
         done = subprocess.run(["/usr/libexec/bpfkeeper-worker"], stdin=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, check=False, timeout=20)
+                              stderr=subprocess.DEVNULL, check=False, timeout=PATIENCE)
         self.assertNotEqual(done.returncode, 0)
 
     def test_no_core_dumps(self):

@@ -12,6 +12,8 @@ import gi
 gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib  # noqa: E402
 
+from support.wait import SCALE  # noqa: E402
+
 NAME = "org.bpfkeeper1"
 ROOT = "/org/bpfkeeper1"
 ERROR = NAME + ".Error."
@@ -21,7 +23,7 @@ OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 DBUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 
 INTERACTIVE = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
-TIMEOUT = 60
+TIMEOUT = int(60 * SCALE)
 
 LOAD_OPTIONS = {"name": "s", "globals": "a{say}", "metadata": "a{ss}", "maps": "a{so}", "btf": "h",
                 "log_level": "u", "target_program": "o", "target_function": "s"}

@@ -8,7 +8,7 @@ import unittest
 
 from support import bpf, bus, daemon, net, objects, rules, users
 from support.bus import LINK, MANAGER, MAP, PROGRAM, ROOT, BusError, Fd
-from support.wait import until
+from support.wait import PATIENCE, until
 
 shared = {}
 
@@ -194,7 +194,7 @@ class Case(unittest.TestCase):
         def counted():
             cause()
             return self.hits(program, index, name) > before
-        until(counted, "the program is run", 10)
+        until(counted, "the program is run", PATIENCE / 2)
 
     def assert_idle(self, program, cause, index=0, name="hits"):
         """It isn't any more."""

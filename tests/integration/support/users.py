@@ -16,6 +16,7 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import bpf, bus  # noqa: E402
 from support.bus import GLib  # noqa: E402
+from support.wait import SCALE  # noqa: E402
 
 UIDS = {"root": 0, "alice": 4001, "bob": 4002, "carol": 4003}
 
@@ -134,7 +135,7 @@ class User(bus.Api):
         if self.process.poll() is None:
             self.sock.close()
             try:
-                self.process.wait(10)
+                self.process.wait(10 * SCALE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

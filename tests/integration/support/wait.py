@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Waiting for what comes soon, or not at all."""
 
+import os
 import time
 
-# Under sanitizers, in emulation and on busy machines everything takes its time
-PATIENCE = 20
+# How much longer than natively everything may take
+SCALE = float(os.environ.get("BPFKEEPER_TIME_SCALE") or 1)
+# Under sanitizers and on busy machines everything takes its time as well
+PATIENCE = 20 * SCALE
+
+
+def rounds(n):
+    """How often to do again what is to be done n times where it takes no longer than natively."""
+    return max(round(n / SCALE), 1)
 
 
 def until(condition, what, patience=PATIENCE):
