@@ -281,8 +281,22 @@ class Upgrade(Packages):
         for step in steps:
             self.assertTrue(all(step), f"{steps.index(step)} of {len(steps)}: {step}")
 
+    def never_idle(self):
+        """dpkg may take longer here than the service waits for something to do."""
+        directory = f"/run/systemd/system/{UNIT}.d"
+
+        def restore():
+            shutil.rmtree(directory)
+            systemctl("daemon-reload")
+        self.addCleanup(restore)
+        os.makedirs(directory)
+        with open(f"{directory}/test.conf", "w", encoding="ascii") as f:
+            f.write(f"[Service]\nExecStart=\nExecStart={daemon.DAEMON} --idle-timeout=0\n")
+        systemctl("daemon-reload")
+
     def test_nothing_is_detached(self):
         self.install()
+        self.never_idle()
         _, _, _, counters = self.attach_all()
         # What is quick to cause, and so often seen
         quick = [c for c in counters if c.hook.kind in ("xdp", "tc", "tcx", "tracepoint", "lsm")
