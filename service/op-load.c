@@ -151,6 +151,13 @@ static void check_wishes(Request *request)
                 if (!g_ptr_array_find(op->types, type, NULL))
                         g_ptr_array_add(op->types, (gpointer)type);
         }
+        if ((op->args->target_program != 0 || *op->args->target_function) &&
+            !g_ptr_array_find(op->types, kern_type_find("freplace"), NULL)) {
+                request_fail(request, error_new(INVALID_ARGUMENT,
+                                                "A target is given, and no program is of type "
+                                                "freplace, which goes into one."));
+                return;
+        }
         for (guint i = 0; i < op->args->maps->len; i++) {
                 const BusMapWish *wish = &g_array_index(op->args->maps, BusMapWish, i);
 

@@ -361,6 +361,10 @@ class Wrong(Case):
         with self.refused("MissingParameter") as caught:
             load()
         self.assertIn("target_program", caught.exception.message)
+        for option in ({"target_program": xdp}, {"target_function": "decide"}):
+            with self.refused("InvalidArgument") as caught:
+                self.load("tc", "tc_count", **option)
+            self.assertIn("freplace", caught.exception.message)
         with self.refused("NoSuchObject"):
             load(target_program=f"{ROOT}/program/_4294967295")
         with self.refused("NoSuchObject"):
