@@ -50,7 +50,13 @@ def features():
 
 
 def program_types():
-    return list(root_bus().get(ROOT, MANAGER, "ProgramTypes"))
+    """The service's; none where the tests were of a package, and it is purged by now."""
+    try:
+        return list(root_bus().get(ROOT, MANAGER, "ProgramTypes"))
+    except BusError as e:
+        if e.name != "org.freedesktop.DBus.Error.ServiceUnknown":
+            raise
+        return []
 
 
 def can_load(kind):
