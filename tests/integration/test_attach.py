@@ -421,7 +421,7 @@ class Wrong(Case):
     @needs_attach("fmod_ret")
     def test_what_may_not_be_decided(self):
         with self.refused("InvalidArgument") as caught:
-            self.load("fmod_ret", "fmod_ret_refused")
+            self.load("fmod_ret_refused", "fmod_ret_refused")
         for word in ("fmod_ret_refused", "error injection", "security_", "vfs_open"):
             self.assertIn(word, caught.exception.message)
 

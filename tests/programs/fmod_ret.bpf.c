@@ -28,10 +28,3 @@ int fmod_ret_sleepable(void *ctx)
         count(1);
         return 0;
 }
-
-/* A function that the kernel lets nobody decide about. */
-SEC("?fmod_ret/vfs_open")
-int fmod_ret_refused(void *ctx)
-{
-        return 0;
-}

@@ -131,7 +131,7 @@ static void test_fmod_ret(void **state)
 /* What a function returns is decided only where the kernel allows that. */
 static void test_fmod_ret_refused(void **state)
 {
-        KERN_AUTO_CLOSE int fd = open_program("fmod_ret");
+        KERN_AUTO_CLOSE int fd = open_program("fmod_ret_refused");
         KernProgramWish wishes[] = {{.name = "fmod_ret_refused"}};
         KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
         KernObject *object = NULL;
