@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <net/if.h>
+
 #include "kern-attach.h"
 #include "kern-libbpf.h"
 #include "kern-util.h"
@@ -37,6 +39,16 @@ int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttach
 
 /* The function that attaches a type's programs; every row of the table has one. */
 KernAttachFunc kern_attach_func(const KernType *type);
+
+/* As if_indextoname(), by the one family of sockets that the worker has. */
+const char *kern_interface_name(uint32_t ifindex, char ret[static IF_NAMESIZE]);
+int kern_no_such_interface(uint32_t ifindex, KernDiag *diag);
+
+/*
+ * Whether it went while something was tried on it: then the kernel's error may be any, EINVAL from
+ * XDP for one, and says nothing of the program.
+ */
+bool kern_interface_is_gone(uint32_t ifindex);
 
 /* Hands @link_fd over to the attachment, also where it fails. */
 int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag);

@@ -15,19 +15,7 @@
 #include "kern-compat.h"
 #include "kern-info.h"
 
-/*
- * XDP goes on the interface by a kernel link, without libxdp's dispatcher. To join a dispatcher a
- * program must have been loaded as an extension (freplace) of one: what was loaded as XDP never can,
- * and an extension has no BPF_PROG_TEST_RUN and no place on an interface of its own. libxdp, given
- * such a loaded program, falls back to one program alone as well, after having loaded a dispatcher
- * for nothing. So an interface has one program of ours, on any kernel, or says who is in the way.
- * Unlike libxdp's netlink attachment the link can't be replaced or removed by accident, goes away
- * with its pin, and can be found again after a restart. Sharing an interface means loading a second
- * copy as an extension while the object's bytes are at hand: a part of kern_object_load().
- */
-
-/* As if_indextoname(), by the one family of sockets that the worker has. */
-static const char *interface_name(uint32_t ifindex, char ret[static IF_NAMESIZE])
+const char *kern_interface_name(uint32_t ifindex, char ret[static IF_NAMESIZE])
 {
         KERN_AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
         struct ifreq request = {.ifr_ifindex = (int)ifindex};
@@ -39,114 +27,17 @@ static const char *interface_name(uint32_t ifindex, char ret[static IF_NAMESIZE]
         return ret;
 }
 
-static int no_such_interface(uint32_t ifindex, KernDiag *diag)
+int kern_no_such_interface(uint32_t ifindex, KernDiag *diag)
 {
         return kern_fail(diag, -ENODEV, KERN_ERROR_NO_SUCH_INTERFACE,
                          "There is no network interface with index %u", ifindex);
 }
 
-/*
- * Whether it went while something was tried on it: then the kernel's error may be any, EINVAL from
- * XDP for one, and says nothing of the program.
- */
-static bool is_gone(uint32_t ifindex)
+bool kern_interface_is_gone(uint32_t ifindex)
 {
         char buffer[IF_NAMESIZE];
 
-        return !interface_name(ifindex, buffer);
-}
-
-/* "program 42 (xdp_dispatcher)", as far as it can be told. */
-static void describe_program(uint32_t id, char *ret, size_t size)
-{
-        KERN_AUTO_CLOSE int fd = kern_program_open_id(id);
-        KernProgramInfo info;
-
-        if (fd >= 0 && kern_program_info(fd, &info) >= 0)
-                snprintf(ret, size, "program %u (%s)", id, info.name);
-        else
-                snprintf(ret, size, "program %u", id);
-}
-
-static int xdp_busy(int r, uint32_t ifindex, const char *name, KernDiag *diag)
-{
-        LIBBPF_OPTS(bpf_xdp_query_opts, opts);
-        char who[160] = "another program";
-        uint32_t id = 0;
-
-        if (bpf_xdp_query((int)ifindex, 0, &opts) >= 0)
-                id = opts.drv_prog_id   ? opts.drv_prog_id
-                     : opts.skb_prog_id ? opts.skb_prog_id
-                                        : opts.hw_prog_id;
-        if (id != 0)
-                describe_program(id, who, sizeof(who));
-        return kern_fail(diag, r, KERN_ERROR_HOOK_BUSY,
-                         "Interface %s already has an XDP program: %s; detach it first", name, who);
-}
-
-static int xdp_link(int prog_fd, uint32_t ifindex, uint32_t flags)
-{
-        LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-        int fd = bpf_link_create(prog_fd, (int)ifindex, BPF_XDP, &opts);
-
-        return fd < 0 ? -errno : fd;
-}
-
-int kern_attach_xdp(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
-{
-        static const uint32_t flags[] = {
-                [KERN_XDP_MODE_AUTO] = XDP_FLAGS_DRV_MODE,
-                [KERN_XDP_MODE_NATIVE] = XDP_FLAGS_DRV_MODE,
-                [KERN_XDP_MODE_SKB] = XDP_FLAGS_SKB_MODE,
-                [KERN_XDP_MODE_HW] = XDP_FLAGS_HW_MODE,
-        };
-        char buffer[IF_NAMESIZE];
-        const char *name = interface_name(hook->ifindex, buffer);
-        KernXdpMode mode = hook->mode == KERN_XDP_MODE_AUTO ? KERN_XDP_MODE_NATIVE : hook->mode;
-        int fd;
-
-        if (!name)
-                return no_such_interface(hook->ifindex, diag);
-
-        fd = xdp_link(prog_fd, hook->ifindex, flags[hook->mode]);
-        /* A driver may refuse for reasons of its own: no XDP, a too large MTU, too few queues. */
-        if (fd < 0 && hook->mode == KERN_XDP_MODE_AUTO && fd != -EBUSY && fd != -EEXIST &&
-            fd != -ENODEV && fd != -EPERM) {
-                mode = KERN_XDP_MODE_SKB;
-                fd = xdp_link(prog_fd, hook->ifindex, XDP_FLAGS_SKB_MODE);
-        }
-        if (fd >= 0) {
-                attachment->xdp_mode = mode;
-                return kern_attachment_add(attachment, fd, diag);
-        }
-        if (is_gone(hook->ifindex))
-                return no_such_interface(hook->ifindex, diag);
-
-        switch (-fd) {
-        case EBUSY:
-        case EEXIST:
-                return xdp_busy(fd, hook->ifindex, name, diag);
-        case EOPNOTSUPP:
-                return kern_fail(diag, fd, KERN_ERROR_NOT_SUPPORTED,
-                                 "Interface %s's driver can't do XDP in %s mode; skb mode works "
-                                 "everywhere",
-                                 name, kern_xdp_mode_to_string(mode));
-        case EINVAL:
-                if (mode == KERN_XDP_MODE_HW)
-                        return kern_fail(
-                                diag, fd, KERN_ERROR_NOT_SUPPORTED,
-                                "hw mode needs a program that was loaded for the interface's "
-                                "hardware; use native or skb");
-                return kern_fail(
-                        diag, fd, KERN_ERROR_FAILED,
-                        "Interface %s refuses the XDP program in %s mode (Invalid argument): "
-                        "its MTU may be too large for XDP; skb mode may do",
-                        name, kern_xdp_mode_to_string(mode));
-        default:
-                return kern_fail(diag, fd, KERN_ERROR_FAILED,
-                                 "Can't attach the XDP program to interface %s in %s mode: %s",
-                                 name, kern_xdp_mode_to_string(mode), strerror(-fd));
-        }
+        return !kern_interface_name(ifindex, buffer);
 }
 
 /* libbpf wants the structure's padding zeroed as well, which no initializer promises. */
@@ -168,17 +59,17 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
         LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .handle = hook->tc_handle,
                     .priority = hook->priority);
         char buffer[IF_NAMESIZE], last[256];
-        const char *name = interface_name(hook->ifindex, buffer);
+        const char *name = kern_interface_name(hook->ifindex, buffer);
         int r;
 
         if (!name)
-                return no_such_interface(hook->ifindex, diag);
+                return kern_no_such_interface(hook->ifindex, diag);
 
         kern_capture_begin(&capture);
         r = bpf_tc_hook_create(tc);
         if (r < 0 && r != -EEXIST) {
-                if (is_gone(hook->ifindex))
-                        return no_such_interface(hook->ifindex, diag);
+                if (kern_interface_is_gone(hook->ifindex))
+                        return kern_no_such_interface(hook->ifindex, diag);
                 if (r == -ENOENT || r == -EOPNOTSUPP)
                         return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
                                          "This kernel has no clsact queueing discipline "
@@ -195,8 +86,8 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
                 return 0;
         }
 
-        if (is_gone(hook->ifindex))
-                return no_such_interface(hook->ifindex, diag);
+        if (kern_interface_is_gone(hook->ifindex))
+                return kern_no_such_interface(hook->ifindex, diag);
 
         /* The discipline stays even if it is new: somebody else may have put a filter on it by now. */
         kern_capture_last(&capture, last, sizeof(last));
@@ -235,7 +126,7 @@ int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttach
         char buffer[IF_NAMESIZE];
         int r;
 
-        if (!interface_name(hook->ifindex, buffer))
+        if (!kern_interface_name(hook->ifindex, buffer))
                 return 0;
         kern_capture_begin(&capture);
         r = bpf_tc_query(tc, &opts);
@@ -275,18 +166,18 @@ int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachmen
         int type = hook->direction == KERN_DIRECTION_EGRESS ? KERN_BPF_TCX_EGRESS
                                                             : KERN_BPF_TCX_INGRESS;
         char buffer[IF_NAMESIZE];
-        const char *name = interface_name(hook->ifindex, buffer);
+        const char *name = kern_interface_name(hook->ifindex, buffer);
         int fd;
 
         if (!name)
-                return no_such_interface(hook->ifindex, diag);
+                return kern_no_such_interface(hook->ifindex, diag);
         fd = bpf_link_create(prog_fd, (int)hook->ifindex, (enum bpf_attach_type)type, NULL);
         if (fd >= 0)
                 return kern_attachment_add(attachment, fd, diag);
 
         fd = -errno;
-        if (is_gone(hook->ifindex))
-                return no_such_interface(hook->ifindex, diag);
+        if (kern_interface_is_gone(hook->ifindex))
+                return kern_no_such_interface(hook->ifindex, diag);
         switch (-fd) {
         case EINVAL:
         case EOPNOTSUPP:

@@ -25,7 +25,12 @@
  *   /sys/kernel/security/lsm: lsm, on kernels before 6.8.
  * The kernel resolves, but does not open for us, /proc/self/fd/N of a uprobe's target: /proc must be
  * there. Interfaces are those of the network namespace that the process is in.
- * Needs CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF and, for names of programs that are in the way and for
+ *
+ * An XDP program with an extension takes other commands (kern_xdp_commands), libxdp's dispatcher
+ * (xdp-dispatcher.o) to read, and /sys/fs/bpf/xdp, where libxdp makes and removes directories and pins
+ * and has its lock: mkdir, rmdir, unlink, getdents64, flock. The same goes for detaching one.
+ *
+ * Needs CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF and, for libxdp, names of programs that are in the way and for
  * hardware events of other users' processes, CAP_SYS_ADMIN.
  */
 
@@ -82,6 +87,10 @@ typedef struct KernHook {
         uint64_t cookie;
         const uint64_t *cookies; /* of functions, in their order; borrowed */
         size_t n_cookies;
+        uint32_t proceed_on; /* xdp: bits 1 << XDP_ABORTED … XDP_REDIRECT, see kern-xdp.h */
+        int extension_fd;    /* xdp: the program as an extension, -1: it can't share; borrowed */
+        bool xdp_frags;      /* xdp: the program takes packets in fragments */
+        bool xdp_shares;     /* xdp: the kernel can have several on an interface */
         /* tc: the handle that the filter gets, 0: any that is free. Who has chosen it can find the
          * filter again without having been told that it was made. -EEXIST where it is taken. */
         uint32_t tc_handle;
@@ -91,6 +100,7 @@ typedef struct KernHook {
         ((KernHook){.target_fd = -1,         \
                     .cgroup_fd = -1,         \
                     .target_program_fd = -1, \
+                    .extension_fd = -1,      \
                     .cpu = -1,               \
                     .priority = KERN_PRIORITY_DEFAULT})
 
@@ -128,7 +138,7 @@ typedef struct KernAttachment {
         uint32_t tc_handle; /* tc (clsact): the filter's handle and priority */
         uint32_t tc_priority;
         KernXdpMode xdp_mode; /* xdp: the mode it ended up with */
-        bool xdp_dispatched;  /* xdp: in libxdp's dispatcher; not yet, see kern-attach-net.c */
+        uint32_t xdp_member;  /* xdp: the id of the extension in libxdp's dispatcher; 0: in none */
 } KernAttachment;
 
 #define KERN_ATTACHMENT_INIT ((KernAttachment){0})
@@ -139,9 +149,9 @@ typedef struct KernAttachment {
  * tp_btf, fentry, fexit, fmod_ret and lsm programs go where they were loaded for. The hook must say the same, and
  * what the kernel says is what counts: KERN_ERROR_INVALID_ARGUMENT otherwise.
  *
- * tc goes through a clsact filter, the one kind of hook without kernel links: n_links is 0 and the
- * attachment lives until kern_detach() or the interface's end. All others, xdp too, live as long as
- * their links' descriptors or pins.
+ * tc goes through a clsact filter, and xdp, where it shares the interface, through libxdp's
+ * dispatcher: n_links is 0 and the attachment lives until kern_detach() or the interface's end. All
+ * others live as long as their links' descriptors or pins.
  */
 int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *reterr_diag);
 

@@ -16,5 +16,15 @@ static const uint64_t attach_commands[] = {
         BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_GET_FD_BY_ID, BPF_BTF_GET_FD_BY_ID,
 };
 
+/* Loading dispatchers and pinning them with what they have, which are strangers' programs, too. */
+static const uint64_t xdp_commands[] = {
+        BPF_PROG_LOAD,           BPF_BTF_LOAD,          BPF_MAP_CREATE,       BPF_MAP_UPDATE_ELEM,
+        BPF_MAP_LOOKUP_ELEM,     BPF_MAP_FREEZE,        BPF_PROG_BIND_MAP,    BPF_PROG_TEST_RUN,
+        BPF_LINK_CREATE,         BPF_LINK_DETACH,       BPF_OBJ_PIN,          BPF_OBJ_GET,
+        BPF_OBJ_GET_INFO_BY_FD,  BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_BTF_GET_FD_BY_ID,
+        BPF_RAW_TRACEPOINT_OPEN,
+};
+
 const KernCommands kern_load_commands = {load_commands, KERN_ELEMENTSOF(load_commands)};
 const KernCommands kern_attach_commands = {attach_commands, KERN_ELEMENTSOF(attach_commands)};
+const KernCommands kern_xdp_commands = {xdp_commands, KERN_ELEMENTSOF(xdp_commands)};

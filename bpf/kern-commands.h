@@ -6,7 +6,7 @@
 
 /*
  * The commands of bpf(2), its first argument, that functions here give: a process that calls only some
- * of these functions needs no others. Both together are what kern_features_probe() gives.
+ * of these functions needs no others. The first two together are what kern_features_probe() gives.
  */
 typedef struct KernCommands {
         const uint64_t *list;
@@ -16,5 +16,8 @@ typedef struct KernCommands {
 /* kern-object.h and kern_test_run(): nothing attaches, nothing is reached by its id or a pin. */
 extern const KernCommands kern_load_commands;
 
-/* kern-attach.h */
+/* kern-attach.h, for what isn't, or doesn't become, a member of libxdp's dispatcher */
 extern const KernCommands kern_attach_commands;
+
+/* kern-attach.h, for what is or does: pins are made, and what somebody else loaded is got at. */
+extern const KernCommands kern_xdp_commands;

@@ -7,6 +7,7 @@
 #include "kern-attach.h"
 #include "kern-perf-events.h"
 #include "kern-util.h"
+#include "kern-xdp.h"
 
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
 
@@ -459,13 +460,18 @@ static int check_network(const KernHook *hook, KernDiag *diag)
             hook->direction != KERN_DIRECTION_EGRESS)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "direction must be ingress or egress");
-        if ((given & BIT(PRIORITY)) && (hook->priority == 0 || hook->priority > KERN_PRIORITY_MAX))
+        /* An object's .xdp_run_config may say any number, too. */
+        if (takes(hook->type, BIT(PRIORITY)) &&
+            (hook->priority == 0 || hook->priority > KERN_PRIORITY_MAX))
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "priority is %u; it must be from 1 to %u", hook->priority,
                                  KERN_PRIORITY_MAX);
         if ((given & BIT(MODE)) && (size_t)hook->mode >= KERN_ELEMENTSOF(xdp_modes))
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "mode must be native, skb or hw");
+        if (hook->proceed_on & ~KERN_XDP_ACTIONS_ALL)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "proceed-on takes aborted, drop, pass, tx and redirect");
         return 0;
 }
 

@@ -51,6 +51,17 @@ void kern_freplace_begin(const KernLoad *load);
 int kern_freplace_choose(const KernLoadOptions *options, struct bpf_program *program,
                          const KernType *type, uint32_t *ret_btf_id, KernDiag *reterr_diag);
 
+/* kern-object-xdp.c */
+
+/* How XDP programs want to run among others, as their .xdp_run_config says, or libxdp's defaults. */
+int kern_object_read_run_configs(const KernLoad *load, KernObject *object, KernDiag *reterr_diag);
+
+/*
+ * Loads XDP programs, which are loaded already, once more as extensions: extension_fd of those that
+ * can be. The others can't share an interface, which is all that is wrong with them.
+ */
+void kern_object_extend(const KernLoad *load, const char *object_name, KernObject *object);
+
 /* kern-object-log.c */
 
 /* A buffer for what is refused. */

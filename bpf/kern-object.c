@@ -404,7 +404,7 @@ static int collect_programs(const KernLoad *load, KernObject *object)
                 KernLoadedProgram *p = &object->programs[object->n_programs++];
 
                 p->type = load->programs[i].type;
-                p->fd = -1;
+                p->fd = p->extension_fd = -1;
                 p->name = strdup(bpf_program__name(program));
                 p->section = strdup(bpf_program__section_name(program));
                 if (!p->name || !p->section)
@@ -503,6 +503,13 @@ static int load_once(int fd, const KernLoadOptions *options, uint32_t log_level,
                         r = collect_maps(&load, options, object);
                 if (r >= 0 && log_level != 0)
                         r = kern_object_collect_logs(&load, NULL, object);
+                if (r >= 0) {
+                        r = kern_object_read_run_configs(&load, object, diag);
+                        if (r < 0)
+                                return r;
+                        if (options->extend)
+                                kern_object_extend(&load, options->name, object);
+                }
         }
         if (r < 0)
                 return kern_fail(diag, r, KERN_ERROR_LIMIT_EXCEEDED,
@@ -548,7 +555,7 @@ int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag)
         {
                 KernLoadedProgram *p = &object->programs[object->n_programs++];
 
-                p->fd = -1;
+                p->fd = p->extension_fd = -1;
                 p->type = kern_type_from_section(bpf_program__section_name(program));
                 p->name = strdup(bpf_program__name(program));
                 p->section = strdup(bpf_program__section_name(program));
@@ -568,6 +575,7 @@ void kern_object_free(KernObject *object)
                 free(object->programs[i].name);
                 free(object->programs[i].section);
                 kern_closep(&object->programs[i].fd);
+                kern_closep(&object->programs[i].extension_fd);
         }
         for (size_t i = 0; i < object->n_maps; i++) {
                 free(object->maps[i].name);

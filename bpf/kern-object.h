@@ -69,6 +69,7 @@ typedef struct KernLoadOptions {
         int btf_fd; /* BTF file (raw or ELF) that CO-RE resolves against, or -1: the kernel's */
         uint32_t log_level; /* 0, 1, 2, 4 or a sum: the verifier's log levels; no program is refused
                              * for having a long log */
+        bool extend; /* XDP programs also as extensions, see kern-xdp.h: the kernel has freplace */
 } KernLoadOptions;
 
 #define KERN_LOAD_OPTIONS_INIT \
@@ -78,7 +79,10 @@ typedef struct KernLoadedProgram {
         char *name;
         char *section;
         const KernType *type;
-        int fd; /* owned */
+        int fd;                  /* owned */
+        int extension_fd;        /* xdp: the program as an extension, or -1; owned */
+        uint32_t xdp_priority;   /* xdp: what .xdp_run_config says, or libxdp's default */
+        uint32_t xdp_proceed_on; /* xdp: likewise; bits 1 << XDP_ABORTED … XDP_REDIRECT */
 } KernLoadedProgram;
 
 typedef struct KernLoadedMap {

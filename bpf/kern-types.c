@@ -25,6 +25,7 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
         [KERN_PARAM_FUNCTIONS] = {"functions", "kernel functions, by name or pattern (*, ?)"},
         [KERN_PARAM_COOKIES] = {"cookies", "a number for each of functions, instead of cookie"},
         [KERN_PARAM_TARGET_PROGRAM] = {"target_program", "program that the function is of"},
+        [KERN_PARAM_PROCEED_ON] = {"proceed-on", "XDP results after which the next program runs"},
 };
 
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
@@ -46,8 +47,8 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_XDP,
                 .attach_type = BPF_XDP,
                 .required = BIT(INTERFACE),
-                .optional = BIT(PRIORITY) | BIT(MODE),
-                .sharing = KERN_SHARING_EXCLUSIVE,
+                .optional = BIT(PRIORITY) | BIT(MODE) | BIT(PROCEED_ON),
+                .sharing = KERN_SHARING_LIBXDP,
         },
         {
                 .name = "tc",
@@ -254,6 +255,17 @@ const KernType kern_types[] = {
         },
         {0},
 };
+
+const char *kern_sharing_to_string(KernSharing sharing)
+{
+        static const char *const names[] = {
+                [KERN_SHARING_KERNEL] = "kernel",
+                [KERN_SHARING_LIBXDP] = "libxdp",
+                [KERN_SHARING_EXCLUSIVE] = "exclusive",
+        };
+
+        return names[sharing];
+}
 
 const KernType *kern_type_find(const char *name)
 {

@@ -35,6 +35,7 @@ typedef enum KernParam {
         KERN_PARAM_FUNCTIONS,      /* kernel functions, by names and patterns */
         KERN_PARAM_COOKIES,        /* one for each of these */
         KERN_PARAM_TARGET_PROGRAM, /* freplace: the program that the function is of */
+        KERN_PARAM_PROCEED_ON,     /* XDP: results after which the next program runs */
         _KERN_PARAM_MAX,
 } KernParam;
 
@@ -51,9 +52,12 @@ extern const KernParamInfo kern_params[_KERN_PARAM_MAX];
 /* Whether several programs can use one hook at a time, and who puts them in order. */
 typedef enum KernSharing {
         KERN_SHARING_KERNEL, /* the kernel runs all of them, in order of attachment or priority */
-        KERN_SHARING_LIBXDP, /* libxdp's dispatcher, where the kernel can do freplace (no row yet) */
+        KERN_SHARING_LIBXDP, /* libxdp's dispatcher, where the kernel can do freplace; else alone */
         KERN_SHARING_EXCLUSIVE, /* one at a time */
 } KernSharing;
+
+/* "kernel", "libxdp" or "exclusive" */
+const char *kern_sharing_to_string(KernSharing sharing);
 
 typedef struct KernType {
         const char *name;            /* as users write it: "raw_tracepoint" */

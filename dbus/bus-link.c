@@ -68,6 +68,16 @@ static int get_cookies(sd_bus *bus, const char *path, const char *interface, con
                                            link->cookies->len * sizeof(uint64_t));
 }
 
+static int get_proceed_on(sd_bus *bus, const char *path, const char *interface,
+                          const char *property, sd_bus_message *reply, void *userdata,
+                          sd_bus_error *reterr)
+{
+        const BusLink *link = userdata;
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)reterr;
+        return sd_bus_message_append_strv(reply, link->proceed_on);
+}
+
 #define CONST_PROPERTY(name, signature, member)                           \
         SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusLink, member), \
                         SD_BUS_VTABLE_PROPERTY_CONST)
@@ -91,6 +101,8 @@ const sd_bus_vtable bus_link_vtable[] = {
         CONST_PROPERTY("Direction", "s", direction),
         CONST_PROPERTY("Priority", "u", priority),
         CONST_PROPERTY("Mode", "s", mode),
+        CONST_PROPERTY("Sharing", "s", sharing),
+        SD_BUS_PROPERTY("ProceedOn", "as", get_proceed_on, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         CONST_PROPERTY("Tracepoint", "s", tracepoint),
         CONST_PROPERTY("Function", "s", function),
         CONST_PROPERTY("Offset", "t", offset),

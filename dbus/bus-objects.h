@@ -104,6 +104,8 @@ typedef struct BusLink {
         char *direction;
         uint32_t priority;
         char *mode;
+        const char *sharing; /* static */
+        char **proceed_on;
         char *tracepoint;
         char *function;
         uint64_t offset;

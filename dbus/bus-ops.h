@@ -53,6 +53,8 @@ typedef struct BusAttachArgs {
         bool has_priority;
         uint32_t priority;
         char *mode;
+        bool has_proceed_on;
+        char **proceed_on; /* sd-bus's: of malloc(), NULL where the list is empty */
         char *tracepoint;
         char *function;
         bool has_offset;

@@ -14,6 +14,7 @@ void bus_attach_args_free(BusAttachArgs *args)
         g_free(args->interface);
         g_free(args->direction);
         g_free(args->mode);
+        g_strfreev(args->proceed_on);
         g_free(args->tracepoint);
         g_free(args->function);
         g_free(args->target);
@@ -99,6 +100,15 @@ static int read_target_program(sd_bus_message *m, const char *type, size_t offse
         return bus_option_program(m, &args->target_program, reterr);
 }
 
+static int read_strings(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                        sd_bus_error *e)
+{
+        BusAttachArgs *args = dest;
+
+        (void)type, (void)offset, (void)e;
+        return sd_bus_message_read_strv(m, &args->proceed_on);
+}
+
 #define ARG(member) .offset = offsetof(BusAttachArgs, member)
 #define HAS(member) .has_offset = offsetof(BusAttachArgs, has_##member)
 
@@ -117,6 +127,7 @@ static const BusOption attach_options[] = {
         {"frequency", {"t"}, bus_option_u64, ARG(frequency), HAS(frequency)},
         {"period", {"t"}, bus_option_u64, ARG(period), HAS(period)},
         {"cpu", {"i"}, bus_option_i32, ARG(cpu), HAS(cpu)},
+        {"proceed-on", {"as"}, read_strings, ARG(proceed_on), HAS(proceed_on)},
         {"cookie", {"t"}, bus_option_u64, ARG(cookie), HAS(cookie)},
         {"functions", {"as"}, read_functions, ARG(functions)},
         {"cookies", {"at"}, read_cookies, ARG(cookies)},

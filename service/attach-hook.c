@@ -12,6 +12,7 @@
 #include "attach-op.h"
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-xdp.h"
 
 #define RESOLVE_TIMEOUT_SEC 10
 
@@ -96,6 +97,39 @@ static void set_numbers(AttachOp *op)
         SET(cpu, KERN_PARAM_CPU)
         SET(cookie, KERN_PARAM_COOKIE)
 #undef SET
+}
+
+static GError *set_actions(KernHook *h, char *const *names)
+{
+        h->proceed_on = 0;
+        for (; names && *names; names++) {
+                unsigned action;
+
+                if (kern_xdp_action_from_string(*names, &action) < 0)
+                        return error_new(INVALID_ARGUMENT,
+                                         "Option 'proceed-on' has '%s'; it can have 'aborted', "
+                                         "'drop', 'pass', 'tx' and 'redirect'.",
+                                         *names);
+                h->proceed_on |= 1U << action;
+        }
+        h->given |= KERN_PARAM_BIT(KERN_PARAM_PROCEED_ON);
+        return NULL;
+}
+
+/* How an XDP program gets along with others: as asked for, or else as its object says. */
+static GError *set_company(AttachOp *op, Daemon *daemon, const Program *program)
+{
+        const BusAttachArgs *a = op->args;
+        KernHook *h = &op->hook;
+
+        if (h->type->prog_type == BPF_PROG_TYPE_XDP) {
+                if (!a->has_priority)
+                        h->priority = program->xdp_priority;
+                h->proceed_on = program->xdp_proceed_on;
+                h->xdp_frags = g_str_equal(program->pub.section, "xdp.frags");
+                h->xdp_shares = daemon_has_feature(daemon, "freplace");
+        }
+        return a->has_proceed_on ? set_actions(h, a->proceed_on) : NULL;
 }
 
 static GError *use_target(AttachOp *op, int fd)
@@ -244,7 +278,7 @@ static GError *complete(AttachOp *op, uid_t uid, const Program *program)
         return error;
 }
 
-GError *attach_hook_make(AttachOp *op, uid_t uid, const Program *program)
+GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program *program)
 {
         const BusAttachArgs *a = op->args;
         KernHook *h = &op->hook;
@@ -256,6 +290,8 @@ GError *attach_hook_make(AttachOp *op, uid_t uid, const Program *program)
         error = set_interface(op);
         if (!error)
                 error = set_words(op);
+        if (!error)
+                error = set_company(op, daemon, program);
         if (!error)
                 error = set_text(h, KERN_PARAM_TRACEPOINT, h->tracepoint, sizeof(h->tracepoint),
                                  a->tracepoint);

@@ -28,7 +28,7 @@ typedef struct AttachOp {
  * The hook that the options and the section name of @program describe, checked as far as can be
  * told without attaching. NULL, or what is wrong.
  */
-GError *attach_hook_make(AttachOp *op, uid_t uid, const Program *program);
+GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program *program);
 
 /*
  * Has a worker that can do nothing else look up the function in the target, which is a file of the

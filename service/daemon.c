@@ -2,7 +2,6 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -11,7 +10,7 @@
 
 #include "audit.h"
 #include "link-detach.h"
-#include "netwatch.h"
+#include "link-watch.h"
 #include "ops.h"
 #include "private-socket.h"
 #include "probe.h"
@@ -91,6 +90,24 @@ static BusLink *get_link(void *service, uint32_t id)
         return l ? &l->pub : NULL;
 }
 
+/* Its runs, as those of all members of a dispatcher, the kernel counts for the dispatcher. */
+static int add_extension(Daemon *daemon, const Program *program, BusProgramStats *stats)
+{
+        uint64_t bytes;
+        int fd, r;
+
+        if (program->extension_id == 0)
+                return 0;
+        fd = store_open_pin(daemon->store, BUS_PROGRAM, program->extension_id, 0);
+        if (fd < 0)
+                return 0;
+        r = kern_memlock(fd, &bytes);
+        close(fd);
+        if (r >= 0)
+                stats->bytes_memlock += bytes;
+        return r;
+}
+
 static int get_program_stats(void *service, const BusProgram *program, BusProgramStats *ret)
 {
         KernProgramInfo info;
@@ -109,7 +126,7 @@ static int get_program_stats(void *service, const BusProgram *program, BusProgra
                 r = kern_memlock(fd, &ret->bytes_memlock);
         }
         close(fd);
-        return r;
+        return r >= 0 ? add_extension(service, (const Program *)program, ret) : r;
 }
 
 static int get_map_stats(void *service, const BusMap *map, BusMapStats *ret)
@@ -131,6 +148,8 @@ static int get_map_stats(void *service, const BusMap *map, BusMapStats *ret)
 
 static GArray *get_ids(void *service, BusKind kind)
 {
+        if (kind == BUS_LINK)
+                link_watch_look_later(service);
         return registry_ids(((Daemon *)service)->registry, kind);
 }
 
@@ -198,11 +217,6 @@ static void clear_program_type(void *p)
 
 static GArray *make_program_types(void)
 {
-        static const char *const sharing[] = {
-                [KERN_SHARING_KERNEL] = "kernel",
-                [KERN_SHARING_LIBXDP] = "libxdp",
-                [KERN_SHARING_EXCLUSIVE] = "exclusive",
-        };
         GArray *types = g_array_new(TRUE, TRUE, sizeof(BusProgramType));
 
         g_array_set_clear_func(types, clear_program_type);
@@ -213,39 +227,13 @@ static GArray *make_program_types(void)
                         .sections = t->sections,
                         .required = param_names(t->required),
                         .optional = param_names(t->optional),
-                        .sharing = sharing[t->sharing],
+                        .sharing = kern_sharing_to_string(t->sharing),
                         .needs = t->needs ?: "",
                 };
 
                 g_array_append_val(types, type);
         }
         return types;
-}
-
-/* Interfaces that go */
-
-static void interface_gone(uint32_t ifindex, void *userdata)
-{
-        Daemon *daemon = userdata;
-        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
-
-        for (GList *l = links; l; l = l->next)
-                if (((Link *)l->data)->pub.interface_index == ifindex)
-                        link_forget(daemon, l->data);
-}
-
-static void interfaces_unknown(void *userdata)
-{
-        Daemon *daemon = userdata;
-        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
-        char name[IF_NAMESIZE];
-
-        for (GList *l = links; l; l = l->next) {
-                uint32_t ifindex = ((Link *)l->data)->pub.interface_index;
-
-                if (ifindex != 0 && !if_indextoname(ifindex, name))
-                        link_forget(daemon, l->data);
-        }
 }
 
 /* Leaving: the name first, so that who calls from now on starts the next service; the objects stay. */
@@ -364,6 +352,17 @@ static void on_features_anew(Daemon *daemon)
         daemon_release(daemon);
 }
 
+bool daemon_has_feature(const Daemon *daemon, const char *name)
+{
+        for (guint i = 0; i < daemon->features->len; i++) {
+                const BusFeature *f = &g_array_index(daemon->features, BusFeature, i);
+
+                if (g_str_equal(f->name, name))
+                        return f->available;
+        }
+        return false;
+}
+
 static gboolean on_hangup(gpointer userdata)
 {
         Daemon *daemon = userdata;
@@ -397,10 +396,7 @@ static bool start(Daemon *daemon, GError **reterr)
                                           store_workers_lock_fd(daemon->store));
         daemon->program_types = make_program_types();
         /* Before the state is read: an interface that goes in between is seen by one or the other. */
-        daemon->netwatch = netwatch_new(interface_gone, interfaces_unknown, daemon);
-        if (!daemon->netwatch)
-                g_warning("Interfaces that go are not noticed, and links on them stay listed: %s",
-                          g_strerror(errno));
+        link_watch_start(daemon);
         if (!recover(daemon, reterr))
                 return false;
         probe_start(daemon, publish);
@@ -416,7 +412,7 @@ static void stop(Daemon *daemon)
         worker_pool_free(daemon->workers);
         daemon->workers = NULL;
         audit_flush();
-        netwatch_free(daemon->netwatch);
+        link_watch_stop(daemon);
         private_socket_free(daemon->private_socket);
         system_bus_free(daemon->bus);
         bus_api_free(daemon->api);

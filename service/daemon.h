@@ -21,6 +21,7 @@ typedef struct Daemon {
         WorkerPool *workers;
         Authz *authz;
         struct Netwatch *netwatch;
+        guint look_idle;       /* link-watch.c's */
         GArray *program_types; /* BusProgramType; the last has a NULL name */
         GArray *features;      /* BusFeature; the last has a NULL name */
         GMainLoop *loop;
@@ -47,6 +48,9 @@ void daemon_is_ready(Daemon *daemon);
 
 /* Ends the main loop, and with it the process. */
 void daemon_quit(Daemon *daemon, int status);
+
+/* Whether the kernel has what Manager.Features calls so. */
+bool daemon_has_feature(const Daemon *daemon, const char *name);
 
 /* Something is going on that must end before the service may leave. */
 void daemon_hold(Daemon *daemon);

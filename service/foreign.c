@@ -271,7 +271,7 @@ Map *foreign_map(Foreign *f, uint32_t id)
         return find(f, BUS_MAP, id);
 }
 
-void foreign_append_ids(Foreign *f, BusKind kind, GHashTable *own, GArray *ids)
+void foreign_append_ids(Foreign *f, BusKind kind, GHashTable *own, GHashTable *hidden, GArray *ids)
 {
         g_autoptr(GHashTable) present = g_hash_table_new(NULL, NULL);
         Kind *k = &f->kinds[kind];
@@ -279,7 +279,8 @@ void foreign_append_ids(Foreign *f, BusKind kind, GHashTable *own, GArray *ids)
         uint32_t id = 0;
 
         while (k->next_id(id, &id) == 0) {
-                if (g_hash_table_contains(own, KEY(id)))
+                if (g_hash_table_contains(own, KEY(id)) ||
+                    (hidden && g_hash_table_contains(hidden, KEY(id))))
                         continue;
                 if (!g_hash_table_contains(k->seen, KEY(id)) && !look(f, k, id))
                         continue;

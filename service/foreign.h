@@ -18,8 +18,9 @@ void foreign_set_api(Foreign *foreign, BusApi *api);
 Program *foreign_program(Foreign *foreign, uint32_t id);
 Map *foreign_map(Foreign *foreign, uint32_t id);
 
-/* Looks what the kernel has and appends the ids that aren't keys of @own. */
-void foreign_append_ids(Foreign *foreign, BusKind kind, GHashTable *own, GArray *ids);
+/* Looks what the kernel has and appends the ids that aren't keys of @own, nor of @hidden or that NULL. */
+void foreign_append_ids(Foreign *foreign, BusKind kind, GHashTable *own, GHashTable *hidden,
+                        GArray *ids);
 
 /* That id is the service's now. */
 void foreign_forget(Foreign *foreign, BusKind kind, uint32_t id);

@@ -78,16 +78,16 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, a->link_fds, a->n_links);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "uuub", a->tc_handle, a->tc_priority, (uint32_t)a->xdp_mode,
-                                  (int)a->xdp_dispatched);
+        r = sd_bus_message_append(m, "uuuu", a->tc_handle, a->tc_priority, (uint32_t)a->xdp_mode,
+                                  a->xdp_member);
         /* The message has its own; ours must not be the last, since closing waits for the kernel. */
         kern_attachment_done(&d->attachment);
         return r;
 }
 
 /*
- * Kernel links are gone with their last descriptor, whatever became of the worker. A tc filter may
- * still be there after a failure, and where that can't be told it counts as there. A worker that was
+ * Kernel links are gone with their last descriptor, whatever became of the worker. A tc filter or a
+ * member of a dispatcher may still be there after a failure, and where that can't be told it counts as there. A worker that was
  * killed because we go down may yet attach or detach before it is dead: that is for the next one to
  * look at.
  */
@@ -164,12 +164,31 @@ void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachD
                         d->attachment.link_fds[d->attachment.n_links++] = fd;
         }
         unpin(daemon, link);
-        worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, uid, "Detach", DETACH_TIMEOUT_SEC,
-                         fill_detach, on_detached, d, NULL);
+        if (link->attachment.xdp_member != 0)
+                worker_pool_call(daemon->workers, WORKER_ROLE_XDP, uid, "Leave", DETACH_TIMEOUT_SEC,
+                                 fill_detach, on_detached, d, NULL);
+        else
+                worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, uid, "Detach",
+                                 DETACH_TIMEOUT_SEC, fill_detach, on_detached, d, NULL);
+}
+
+static void on_left(GError *error, void *userdata)
+{
+        (void)userdata;
+        if (error) {
+                g_warning("%s", error->message);
+                g_error_free(error);
+        }
 }
 
 void link_forget(Daemon *daemon, Link *link)
 {
+        /* libxdp's pins outlast what they were for. */
+        if (link->attachment.xdp_member != 0) {
+                if (link->state == LINK_ATTACHED)
+                        link_detach(daemon, link, true, 0, on_left, NULL);
+                return;
+        }
         unpin(daemon, link);
         store_remove_link(daemon->store, link->pub.id);
         registry_remove_link(daemon->registry, link);

@@ -8,6 +8,7 @@
 
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-xdp.h"
 #include "load-op.h"
 
 /* Workers send the last MiB, and a line that says so. */
@@ -16,9 +17,13 @@
 /* Undoes the pins of a load that doesn't come to be. */
 static void unpin_load(Daemon *daemon, const Load *l)
 {
-        for (guint i = 0; i < l->programs->len; i++)
-                store_unpin(daemon->store, BUS_PROGRAM,
-                            ((Program *)g_ptr_array_index(l->programs, i))->pub.id, 0);
+        for (guint i = 0; i < l->programs->len; i++) {
+                const Program *p = g_ptr_array_index(l->programs, i);
+
+                store_unpin(daemon->store, BUS_PROGRAM, p->pub.id, 0);
+                if (p->extension_id != 0)
+                        store_unpin(daemon->store, BUS_PROGRAM, p->extension_id, 0);
+        }
         for (guint i = 0; i < l->maps->len; i++)
                 store_unpin(daemon->store, BUS_MAP, ((Map *)g_ptr_array_index(l->maps, i))->pub.id,
                             0);
@@ -32,7 +37,7 @@ static void unpin_load(Daemon *daemon, const Load *l)
  * polkit was asked for, and loaded for this request, the kernel says.
  */
 static int take_program(Request *request, Load *l, const char *name, const char *section,
-                        const char *type_name, int fd)
+                        const char *type_name, int fd, Program **ret)
 {
         const LoadOp *op = request->op;
         const KernType *type = kern_type_find(type_name);
@@ -58,7 +63,63 @@ static int take_program(Request *request, Load *l, const char *name, const char 
                 program->target_id = op->args->target_program;
                 program->target_function = g_strdup(op->args->target_function);
         }
+        *ret = program;
         return 0;
+}
+
+/* That it has the program's code is what the kernel's digest of it says. */
+static int take_extension(Request *request, Program *p, int fd)
+{
+        KernProgramInfo info;
+        int r;
+
+        if (p->type->prog_type != BPF_PROG_TYPE_XDP || p->extension_id != 0 || !kern_is_program(fd))
+                return -EBADMSG;
+        r = kern_program_info(fd, &info);
+        if (r < 0)
+                return r;
+        if (info.prog_type != BPF_PROG_TYPE_EXT || !g_str_equal(info.tag, p->pub.tag) ||
+            info.load_time_usec + CLOCK_SLACK_USEC < ((LoadOp *)request->op)->load_start ||
+            registry_extension(request->daemon->registry, info.id))
+                return -EBADMSG;
+        r = kern_xdp_extension_settle(fd);
+        if (r < 0)
+                return r;
+        r = store_pin(request->daemon->store, BUS_PROGRAM, info.id, 0, fd);
+        if (r >= 0)
+                p->extension_id = info.id;
+        return r;
+}
+
+static int take_answer(Request *request, sd_bus_message *reply, Load *l)
+{
+        const char *name, *section, *type;
+        Program *p;
+        int fd, r;
+
+        r = sd_bus_message_read(reply, "sssh", &name, &section, &type, &fd);
+        if (r < 0)
+                return r;
+        r = take_program(request, l, name, section, type, fd, &p);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'a', "h");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read_basic(reply, 'h', &fd)) > 0) {
+                r = take_extension(request, p, fd);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "uu", &p->xdp_priority, &p->xdp_proceed_on);
+        if (r < 0)
+                return r;
+        return p->xdp_proceed_on & ~KERN_XDP_ACTIONS_ALL ? -EBADMSG : 0;
 }
 
 static bool was_given(const LoadOp *op, uint32_t map_id)
@@ -93,14 +154,17 @@ static int take_map(Request *request, Load *l, const char *name, int fd)
 
 static int take_results(Request *request, sd_bus_message *reply, Load *l)
 {
-        const char *name, *section, *type;
+        const char *name;
         int fd, reused, r;
 
-        r = sd_bus_message_enter_container(reply, 'a', "(sssh)");
+        r = sd_bus_message_enter_container(reply, 'a', "(" WORKER_LOADED_PROGRAM ")");
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(reply, "(sssh)", &name, &section, &type, &fd)) > 0) {
-                r = take_program(request, l, name, section, type, fd);
+        while ((r = sd_bus_message_enter_container(reply, 'r', WORKER_LOADED_PROGRAM)) > 0) {
+                r = take_answer(request, reply, l);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(reply);
                 if (r < 0)
                         return r;
         }

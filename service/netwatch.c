@@ -12,6 +12,7 @@ struct Netwatch {
         struct mnl_socket *socket;
         guint source;
         void (*gone)(uint32_t ifindex, void *userdata);
+        void (*changed)(uint32_t ifindex, void *userdata);
         void (*overrun)(void *userdata);
         void *userdata;
 };
@@ -21,8 +22,12 @@ static int on_message(const struct nlmsghdr *header, void *userdata)
         const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
         Netwatch *watch = userdata;
 
-        if (header->nlmsg_type == RTM_DELLINK && info->ifi_family == AF_UNSPEC)
+        if (info->ifi_family != AF_UNSPEC)
+                return MNL_CB_OK;
+        if (header->nlmsg_type == RTM_DELLINK)
                 watch->gone((uint32_t)info->ifi_index, watch->userdata);
+        else if (header->nlmsg_type == RTM_NEWLINK)
+                watch->changed((uint32_t)info->ifi_index, watch->userdata);
         return MNL_CB_OK;
 }
 
@@ -42,6 +47,7 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer userdata)
 }
 
 Netwatch *netwatch_new(void (*gone)(uint32_t ifindex, void *userdata),
+                       void (*changed)(uint32_t ifindex, void *userdata),
                        void (*overrun)(void *userdata), void *userdata)
 {
         struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -56,6 +62,7 @@ Netwatch *netwatch_new(void (*gone)(uint32_t ifindex, void *userdata),
         watch = g_new0(Netwatch, 1);
         *watch = (Netwatch){.socket = socket,
                             .gone = gone,
+                            .changed = changed,
                             .overrun = overrun,
                             .userdata = userdata};
         watch->source = g_unix_fd_add(mnl_socket_get_fd(socket), G_IO_IN, on_readable, watch);

@@ -11,6 +11,7 @@
 #include "attach-op.h"
 #include "audit.h"
 #include "errors.h"
+#include "kern-xdp.h"
 #include "link-detach.h"
 
 #define ATTACH_TIMEOUT_SEC 20
@@ -78,6 +79,18 @@ static void add_number(Details *d, const char *key, gint64 value, bool given)
         add(d, key, text);
 }
 
+static void add_actions(Details *d, const char *key, uint32_t actions)
+{
+        GString *text = g_string_new(NULL);
+
+        for (unsigned i = 0; kern_xdp_action_to_string(i); i++)
+                if (actions & (1U << i))
+                        g_string_append_printf(text, "%s%s", text->len ? "," : "",
+                                               kern_xdp_action_to_string(i));
+        g_ptr_array_add(d->owned, text->str);
+        add(d, key, g_string_free(text, FALSE));
+}
+
 static void authorize(Request *request, const Program *program)
 {
         AttachOp *op = request->op;
@@ -102,6 +115,8 @@ static void authorize(Request *request, const Program *program)
         add_number(&d, "priority", h->priority, TAKES(PRIORITY));
         if (TAKES(MODE))
                 add(&d, "mode", kern_xdp_mode_to_string(h->mode) ?: "");
+        if (TAKES(PROCEED_ON))
+                add_actions(&d, "proceed_on", h->proceed_on);
         add(&d, "tracepoint", h->tracepoint);
         add(&d, "function", h->function);
         if (h->target_program_id != 0) {
@@ -151,7 +166,7 @@ static void prepare(Request *request)
                                                 op->program_id));
                 return;
         }
-        error = attach_hook_make(op, request->uid, program);
+        error = attach_hook_make(op, request->daemon, request->uid, program);
         if (error) {
                 request_fail(request, error);
                 return;
@@ -204,7 +219,7 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         Request *request = userdata;
         AttachOp *op = request->op;
         const Program *program = registry_program(request->daemon->registry, op->program_id);
-        int fd, r;
+        int fd, extension, r;
 
         if (!program)
                 return -ENOENT;
@@ -222,6 +237,18 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         if (r < 0)
                 return r;
         r = worker_fds_append(m, &op->cgroup_fd, op->cgroup_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        extension = -1;
+        if (op->link->attachment.xdp_member != 0) {
+                extension = store_open_pin(request->daemon->store, BUS_PROGRAM,
+                                           program->extension_id, 0);
+                if (extension < 0)
+                        return extension;
+        }
+        r = worker_fds_append(m, &extension, extension >= 0 ? 1 : 0);
+        if (extension >= 0)
+                close(extension);
         if (r < 0)
                 return r;
         r = sd_bus_message_append_basic(m, 'u', &op->link->attachment.tc_handle);
@@ -278,14 +305,27 @@ static void attach(Request *request)
         /* Ours are never used twice, so a filter with that handle is this link's and no other's. */
         op->link->attachment.tc_handle = TC_HANDLE_OURS | id;
         op->link->attachment.tc_priority = op->hook.priority;
+        op->link->attachment.xdp_member = program->extension_id;
+        if (program->extension_id != 0 && !registry_claim(daemon->registry, op->link)) {
+                request_fail(request,
+                             error_new(HOOK_BUSY,
+                                       "Program %u is on interface %s already; load it again to "
+                                       "have it there twice.",
+                                       op->program_id, op->interface));
+                return;
+        }
         /* Written down first: should we die, the next one finds what may be attached. */
         if (!store_write_link(daemon->store, op->link, &error)) {
                 request_fail(request, error);
                 return;
         }
         /* Not cancelled in the middle: a caller that leaves has its link undone afterwards. */
-        worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, request->uid, "Attach",
-                         ATTACH_TIMEOUT_SEC, fill_attach, on_attached, request, NULL);
+        if (op->link->attachment.xdp_member != 0)
+                worker_pool_call(daemon->workers, WORKER_ROLE_XDP, request->uid, "Join",
+                                 ATTACH_TIMEOUT_SEC, fill_attach, on_attached, request, NULL);
+        else
+                worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, request->uid, "Attach",
+                                 ATTACH_TIMEOUT_SEC, fill_attach, on_attached, request, NULL);
 }
 
 /* 3. What came of it */
@@ -314,8 +354,8 @@ static int take_attachment(Daemon *daemon, sd_bus_message *reply, Link *link)
 {
         KernAttachment *a = &link->attachment;
         unsigned part = 0;
-        uint32_t mode;
-        int fd, dispatched, r;
+        uint32_t mode, member;
+        int fd, r;
 
         r = sd_bus_message_enter_container(reply, 'a', "h");
         if (r < 0)
@@ -333,12 +373,15 @@ static int take_attachment(Daemon *daemon, sd_bus_message *reply, Link *link)
         r = sd_bus_message_exit_container(reply);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(reply, "uuub", &a->tc_handle, &a->tc_priority, &mode, &dispatched);
+        r = sd_bus_message_read(reply, "uuuu", &a->tc_handle, &a->tc_priority, &mode, &member);
         if (r < 0)
                 return r;
+        /* Alone after all, or as was meant. */
+        if (member != 0 && member != a->xdp_member)
+                return -EBADMSG;
+        a->xdp_member = member;
         a->xdp_mode = (KernXdpMode)mode;
-        a->xdp_dispatched = dispatched;
-        link_set_mode(link);
+        link_publish_attachment(link);
         return 0;
 }
 

@@ -354,7 +354,8 @@ static int fill_load(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = worker_fds_append(m, &op->btf_fd, op->btf_fd >= 0 ? 1 : 0);
         if (r >= 0)
-                r = sd_bus_message_append(m, "u", args->log_level);
+                r = sd_bus_message_append(m, "ub", args->log_level,
+                                          (int)daemon_has_feature(request->daemon, "freplace"));
         if (r >= 0)
                 r = worker_fds_append(m, op->target_fds, op->n_target_fds);
         if (r >= 0)
@@ -444,7 +445,7 @@ static void on_loaded(sd_bus_message *reply, GError *error, void *userdata)
 
         if (error) {
                 /* The log of a refusal comes with it, behind no programs and no maps. */
-                if (reply && sd_bus_message_skip(reply, "a(sssh)a(shb)") >= 0)
+                if (reply && sd_bus_message_skip(reply, WORKER_LOADED) >= 0)
                         load_keep_log(request, reply, NULL);
                 request_fail(request, error);
                 return;

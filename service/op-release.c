@@ -98,7 +98,7 @@ void program_forget(Daemon *daemon, Program *program)
         g_autoptr(GArray) maps = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_autoptr(GArray) changed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-        uint32_t id = program->pub.id;
+        uint32_t id = program->pub.id, extension = program->extension_id;
 
         registry_remove_program(daemon->registry, program, maps, changed, gone);
         /* The files first: from then on the pins are leftovers. */
@@ -106,6 +106,8 @@ void program_forget(Daemon *daemon, Program *program)
         for (guint i = 0; i < gone->len; i++)
                 store_remove_load(daemon->store, g_array_index(gone, uint32_t, i));
         store_unpin(daemon->store, BUS_PROGRAM, id, 0);
+        if (extension != 0)
+                store_unpin(daemon->store, BUS_PROGRAM, extension, 0);
         for (guint i = 0; i < maps->len; i++)
                 store_unpin(daemon->store, BUS_MAP, g_array_index(maps, uint32_t, i), 0);
 }

@@ -31,6 +31,30 @@ static Found unclear(int r, const char *what, uint32_t id, GError **reterr)
         return FOUND_ERROR;
 }
 
+/* Without it the program is all there, and shares no interface. */
+static Found recover_extension(Daemon *daemon, Program *program, const StoredProgram *stored,
+                               GError **reterr)
+{
+        KernProgramInfo info;
+        int fd, r;
+
+        program->xdp_priority = stored->xdp_priority;
+        program->xdp_proceed_on = stored->xdp_proceed_on;
+        if (stored->extension_id == 0)
+                return FOUND_THERE;
+        if (!store_find_pin(daemon->store, BUS_PROGRAM, stored->extension_id, 0, &fd, reterr))
+                return FOUND_ERROR;
+        if (fd < 0)
+                return FOUND_THERE;
+        r = kern_program_info(fd, &info);
+        close(fd);
+        if (r < 0)
+                return unclear(r, "program", stored->extension_id, reterr);
+        if (info.id == stored->extension_id && info.prog_type == BPF_PROG_TYPE_EXT)
+                program->extension_id = info.id;
+        return FOUND_THERE;
+}
+
 /* A stored program that the kernel still has under its pin, as what it was. */
 static Found recover_program(Daemon *daemon, Load *load, const StoredProgram *stored,
                              GError **reterr)
@@ -54,7 +78,7 @@ static Found recover_program(Daemon *daemon, Load *load, const StoredProgram *st
         program = load_add_program(load, stored->type, stored->name, stored->section, &info);
         program->target_id = stored->target_id;
         program->target_function = g_strdup(stored->target_function);
-        return FOUND_THERE;
+        return recover_extension(daemon, program, stored, reterr);
 }
 
 static Found recover_map(Daemon *daemon, Load *load, const StoredMap *stored, GError **reterr)
@@ -175,6 +199,15 @@ static Found find_attachment(Daemon *daemon, Link *link, GArray *ids, GError **r
         return r > 0 ? FOUND_THERE : FOUND_GONE;
 }
 
+/* A member is once on an interface: a file that says so a second time is about what was there before. */
+static bool claim(Daemon *daemon, Link *link)
+{
+        if (link->attachment.xdp_member == 0 || registry_claim(daemon->registry, link))
+                return true;
+        store_remove_link(daemon->store, link->pub.id);
+        return false;
+}
+
 static bool recover_link(Recovery *recovery, uint32_t id, GError **reterr)
 {
         Daemon *daemon = recovery->daemon;
@@ -199,7 +232,7 @@ static bool recover_link(Recovery *recovery, uint32_t id, GError **reterr)
                         return true;
                 }
         }
-        if (found == FOUND_THERE)
+        if (found == FOUND_THERE && claim(daemon, link))
                 registry_add_link(daemon->registry, g_steal_pointer(&link));
         else if (found == FOUND_GONE)
                 g_ptr_array_add(recovery->undone, g_steal_pointer(&link));
@@ -212,6 +245,17 @@ static void on_undone(GError *error, void *userdata)
         if (error) {
                 g_warning("A link that was left half done can't be detached: %s", error->message);
                 g_error_free(error);
+        }
+}
+
+/* Undoes what is half done, but for what would be undone of another link. */
+static void undo_all(Daemon *daemon, GPtrArray *undone)
+{
+        while (undone->len > 0) {
+                g_autoptr(Link) link = g_ptr_array_steal_index_fast(undone, undone->len - 1);
+
+                if (claim(daemon, link))
+                        link_detach(daemon, g_steal_pointer(&link), false, 0, on_undone, NULL);
         }
 }
 
@@ -241,7 +285,8 @@ static bool keep_pin(BusKind kind, uint32_t id, unsigned part, void *userdata)
 
         switch (kind) {
         case BUS_PROGRAM:
-                return recovery->left_load || registry_program(daemon->registry, id);
+                return recovery->left_load || registry_program(daemon->registry, id) ||
+                       registry_extension(daemon->registry, id);
         case BUS_MAP:
                 return recovery->left_load || registry_map(daemon->registry, id);
         default:
@@ -280,9 +325,7 @@ bool recover(Daemon *daemon, GError **reterr)
 
         if (!recover_all(&recovery, reterr))
                 return false;
-        while (undone->len > 0)
-                link_detach(daemon, g_ptr_array_steal_index_fast(undone, undone->len - 1), false, 0,
-                            on_undone, NULL);
+        undo_all(daemon, undone);
         /* Their maps may be used by programs that are left alone. */
         if (!recovery.left_load)
                 drop_unused_loads(daemon);

@@ -2,15 +2,18 @@
 #include "registry.h"
 
 #include "foreign.h"
+#include "kern-xdp.h"
 
 struct Registry {
         Quota *quota;
         BusApi *api;
         Foreign *foreign;
-        GHashTable *loads;    /* id → Load */
-        GHashTable *programs; /* id → Program, the load's */
-        GHashTable *maps;     /* id → Map, the load's */
-        GHashTable *links;    /* id → Link */
+        GHashTable *loads;      /* id → Load */
+        GHashTable *programs;   /* id → Program, the load's */
+        GHashTable *maps;       /* id → Map, the load's */
+        GHashTable *links;      /* id → Link */
+        GHashTable *extensions; /* id → Program that it is of, the load's */
+        GHashTable *claims;     /* set of interface and member, as 64 bits */
 };
 
 #define KEY(id) GUINT_TO_POINTER(id)
@@ -146,6 +149,8 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
         pub->interface_index = hook->ifindex;
         pub->direction = g_strdup(kern_direction_to_string(hook->direction) ?: "");
         pub->mode = g_strdup("");
+        pub->sharing = kern_sharing_to_string(hook->type->sharing);
+        pub->proceed_on = g_new0(char *, 1);
         pub->tracepoint = g_strdup(hook->tracepoint);
         pub->function = g_strdup(hook->function);
         pub->offset = hook->offset;
@@ -168,18 +173,55 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
         return link;
 }
 
-void link_set_mode(Link *link)
+static char **action_names(uint32_t actions)
 {
+        g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+
+        for (unsigned i = 0; kern_xdp_action_to_string(i); i++)
+                if (actions & (1U << i))
+                        g_strv_builder_add(names, kern_xdp_action_to_string(i));
+        return g_strv_builder_end(names);
+}
+
+void link_publish_attachment(Link *link)
+{
+        const bool shared = link->attachment.xdp_member != 0;
+
         if (link->hook.type->prog_type != BPF_PROG_TYPE_XDP)
                 return;
         g_free(link->pub.mode);
         link->pub.mode = g_strdup(kern_xdp_mode_to_string(link->attachment.xdp_mode) ?: "");
+        link->pub.sharing = shared ? "libxdp" : "exclusive";
+        g_strfreev(link->pub.proceed_on);
+        link->pub.proceed_on = action_names(shared ? link->hook.proceed_on : 0);
+}
+
+static gint64 claim_key(const Link *link)
+{
+        return (gint64)link->hook.ifindex << 32 | link->attachment.xdp_member;
+}
+
+bool registry_claim(Registry *r, Link *link)
+{
+        gint64 key = claim_key(link);
+
+        if (g_hash_table_contains(r->claims, &key))
+                return false;
+        link->claim = key;
+        link->claims = g_hash_table_ref(r->claims);
+        g_hash_table_add(r->claims, g_memdup2(&key, sizeof(key)));
+        return true;
 }
 
 void link_free(Link *link)
 {
         if (!link)
                 return;
+        if (link->claims) {
+                g_hash_table_remove(link->claims, &link->claim);
+                g_hash_table_unref(link->claims);
+        }
+        g_strfreev(link->pub.proceed_on);
         g_free(link->pub.type);
         g_free(link->pub.program_name);
         g_array_unref(link->pub.kernel_link_ids);
@@ -206,6 +248,8 @@ Registry *registry_new(Quota *quota)
         r->programs = g_hash_table_new(NULL, NULL);
         r->maps = g_hash_table_new(NULL, NULL);
         r->links = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)link_free);
+        r->extensions = g_hash_table_new(NULL, NULL);
+        r->claims = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         return r;
 }
 
@@ -215,6 +259,8 @@ void registry_free(Registry *r)
                 return;
         foreign_free(r->foreign);
         g_hash_table_unref(r->links);
+        g_hash_table_unref(r->claims);
+        g_hash_table_unref(r->extensions);
         g_hash_table_unref(r->programs);
         g_hash_table_unref(r->maps);
         g_hash_table_unref(r->loads);
@@ -247,9 +293,18 @@ Load *registry_load(Registry *r, uint32_t id)
         return g_hash_table_lookup(r->loads, KEY(id));
 }
 
+Program *registry_extension(Registry *r, uint32_t id)
+{
+        return g_hash_table_lookup(r->extensions, KEY(id));
+}
+
 Program *registry_any_program(Registry *r, uint32_t id)
 {
-        return registry_program(r, id) ?: foreign_program(r->foreign, id);
+        Program *p = registry_program(r, id);
+
+        if (p || registry_extension(r, id))
+                return p;
+        return foreign_program(r->foreign, id);
 }
 
 Map *registry_any_map(Registry *r, uint32_t id)
@@ -293,7 +348,8 @@ GArray *registry_ids(Registry *r, BusKind kind)
                 g_array_append_val(ids, id);
         }
         if (kind != BUS_LINK)
-                foreign_append_ids(r->foreign, kind, own, ids);
+                foreign_append_ids(r->foreign, kind, own,
+                                   kind == BUS_PROGRAM ? r->extensions : NULL, ids);
         g_array_sort(ids, compare_ids);
         return ids;
 }
@@ -341,6 +397,10 @@ void registry_add_load(Registry *r, Load *load)
 
                 foreign_forget(r->foreign, BUS_PROGRAM, p->pub.id);
                 g_hash_table_insert(r->programs, KEY(p->pub.id), p);
+                if (p->extension_id != 0) {
+                        foreign_forget(r->foreign, BUS_PROGRAM, p->extension_id);
+                        g_hash_table_insert(r->extensions, KEY(p->extension_id), p);
+                }
                 connect_maps(r, p);
         }
         for (guint i = 0; i < load->maps->len; i++)
@@ -450,6 +510,7 @@ void registry_remove_program(Registry *r, Program *p, GArray *maps_gone, GArray 
         }
         quota_release(r->quota, load->owner, CHARGE_PROGRAMS, 1);
         g_hash_table_remove(r->programs, KEY(p->pub.id));
+        g_hash_table_remove(r->extensions, KEY(p->extension_id));
         g_ptr_array_remove(load->programs, p);
         g_hash_table_add(loads, load);
         g_hash_table_iter_init(&iter, loads);

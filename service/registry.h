@@ -23,6 +23,9 @@ typedef struct Program {
         BusProgram pub;       /* first: the API hands out pointers to it */
         Load *load;           /* NULL: somebody else's */
         const KernType *type; /* NULL: somebody else's */
+        /* xdp: how it runs among others, if the caller of Attach() has no wishes; see kern-xdp.h */
+        uint32_t xdp_priority, xdp_proceed_on;
+        uint32_t extension_id; /* xdp: the kernel's id of the program as an extension, or 0 */
         bool unloading;
         uint32_t target_id;    /* freplace: the program that it was loaded for, */
         char *target_function; /* and its function; or NULL */
@@ -49,6 +52,8 @@ typedef struct Link {
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
         struct Detaching *detaching; /* op-release.c's, while it goes on */
+        GHashTable *claims;          /* registry_claim()'s, with this link's; or NULL */
+        gint64 claim;
 } Link;
 
 struct Load {
@@ -77,6 +82,9 @@ Map *registry_map(Registry *registry, uint32_t id);
 Link *registry_link(Registry *registry, uint32_t id);
 Load *registry_load(Registry *registry, uint32_t id);
 
+/* The program of the service of which @id is the extension. It is no program of its own on the bus. */
+Program *registry_extension(Registry *registry, uint32_t id);
+
 /* The same, with those of others, which are looked for in the kernel. */
 Program *registry_any_program(Registry *registry, uint32_t id);
 Map *registry_any_map(Registry *registry, uint32_t id);
@@ -102,8 +110,15 @@ void load_free(Load *load);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Load, load_free)
 
 Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook *hook);
-/* Publishes the XDP mode that the attachment has. */
-void link_set_mode(Link *link);
+/*
+ * Marks that @link's member is, or is to be, on @link's interface, for as long as @link is there: false
+ * where another link has that place. libxdp knows members by their ids alone, so what one link undoes
+ * would be the other's.
+ */
+bool registry_claim(Registry *registry, Link *link);
+
+/* Publishes how the program got attached: the XDP mode, and what comes with having company. */
+void link_publish_attachment(Link *link);
 void link_free(Link *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_free)
 

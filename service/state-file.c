@@ -92,8 +92,7 @@ int state_parse_link(const char *text, StateLink *ret)
         a->tc_handle = get_u32(text, LINK, "TcHandle");
         a->tc_priority = get_u32(text, LINK, "TcPriority");
         a->xdp_mode = (KernXdpMode)get_u32(text, LINK, "XdpMode");
-        a->xdp_dispatched = state_value(text, LINK, "XdpDispatched", value, sizeof(value)) &&
-                            strcmp(value, "true") == 0;
+        a->xdp_member = get_u32(text, LINK, "XdpMember");
         link.hook.ifindex = get_u32(text, HOOK, "InterfaceIndex");
         link.hook.direction = (KernDirection)get_u32(text, HOOK, "Direction");
         link.hook.priority = get_u32(text, HOOK, "Priority");

@@ -71,6 +71,11 @@ GKeyFile *store_format_load(const Load *load)
                         g_key_file_set_string(file, group, "TargetFunction",
                                               p->target_function ?: "");
                 }
+                if (p->type->prog_type != BPF_PROG_TYPE_XDP)
+                        continue;
+                set_u32(file, group, "Extension", p->extension_id);
+                set_u32(file, group, "XdpPriority", p->xdp_priority);
+                set_u32(file, group, "XdpProceedOn", p->xdp_proceed_on);
         }
         for (guint i = 0; i < load->maps->len; i++) {
                 const Map *m = g_ptr_array_index(load->maps, i);
@@ -135,6 +140,14 @@ static bool parse_program(GKeyFile *file, const char *group, uint32_t id, Stored
         p.load_time = g_key_file_get_uint64(file, group, "LoadTime", NULL);
         p.target_id = get_u32(file, group, "TargetProgram");
         p.target_function = get_string(file, group, "TargetFunction");
+        p.extension_id = get_u32(file, group, "Extension");
+        p.xdp_priority = get_u32(file, group, "XdpPriority");
+        p.xdp_proceed_on = get_u32(file, group, "XdpProceedOn");
+        /* Of a service that knew nothing of this: libxdp's defaults. */
+        if (!g_key_file_has_key(file, group, "XdpPriority", NULL)) {
+                p.xdp_priority = KERN_PRIORITY_DEFAULT;
+                p.xdp_proceed_on = 1U << XDP_PASS;
+        }
         g_array_append_val(stored->programs, p);
         return true;
 }
@@ -229,7 +242,7 @@ GKeyFile *store_format_link(const Link *link)
         set_u32(file, LINK, "TcHandle", a->tc_handle);
         set_u32(file, LINK, "TcPriority", a->tc_priority);
         set_u32(file, LINK, "XdpMode", (uint32_t)a->xdp_mode);
-        g_key_file_set_boolean(file, LINK, "XdpDispatched", a->xdp_dispatched);
+        set_u32(file, LINK, "XdpMember", a->xdp_member);
 
         set_u32(file, HOOK, "Given", h->given);
         set_u32(file, HOOK, "InterfaceIndex", h->ifindex);
@@ -252,6 +265,7 @@ GKeyFile *store_format_link(const Link *link)
         g_key_file_set_string(file, HOOK, "Functions", link->pub.functions);
         set_u32(file, HOOK, "TargetProgram", h->target_program_id);
         set_cookies(file, h);
+        set_u32(file, HOOK, "ProceedOn", h->proceed_on);
         return file;
 }
 
@@ -312,6 +326,7 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         h.period = g_key_file_get_uint64(file, HOOK, "Period", NULL);
         h.cpu = (int32_t)g_key_file_get_int64(file, HOOK, "Cpu", NULL);
         h.cookie = g_key_file_get_uint64(file, HOOK, "Cookie", NULL);
+        h.proceed_on = get_u32(file, HOOK, "ProceedOn");
 
         h.target_program_id = get_u32(file, HOOK, "TargetProgram");
         functions = get_string(file, HOOK, "Functions");
@@ -334,7 +349,7 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         link->attachment.tc_handle = get_u32(file, LINK, "TcHandle");
         link->attachment.tc_priority = get_u32(file, LINK, "TcPriority");
         link->attachment.xdp_mode = (KernXdpMode)get_u32(file, LINK, "XdpMode");
-        link->attachment.xdp_dispatched = g_key_file_get_boolean(file, LINK, "XdpDispatched", NULL);
-        link_set_mode(link);
+        link->attachment.xdp_member = get_u32(file, LINK, "XdpMember");
+        link_publish_attachment(link);
         return link;
 }

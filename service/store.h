@@ -14,11 +14,15 @@
  *     /run/bpfkeeper/lock          held (flock) by the daemon
  *     /run/bpfkeeper/workers.lock  held by the daemon and all its workers
  *     /sys/fs/bpf/bpfkeeper/program/ID, map/ID, link/ID_N     the pins
+ *     /sys/fs/bpf/xdp/dispatch-IFINDEX-ID/progN-prog, -link   libxdp's, some of them of our members
  *
  * The files are key files with a Version. A file is written under a temporary name and renamed: the
  * rename is what makes a load or a link exist. Pins come before it and go after it, so that a pin
  * without a file is a leftover that may be removed, and a file without its pin tells of something
- * that is gone. Hooks without kernel links (tc) are written down before they are attached and
+ * that is gone. An XDP program's extension (see kern-xdp.h), pinned as a program beside it, belongs to
+ * it, and is what libxdp pins for a link of it that shares its interface: that link has no pin of its
+ * own, and ends when libxdp takes the extension out of the interface's dispatcher. Hooks without kernel
+ * links (tc, xdp that shares) are written down before they are attached and
  * while they are detached (State), so that what was left half done can be found and undone.
  */
 
@@ -75,6 +79,7 @@ typedef struct StoredProgram {
         const KernType *type;
         uint32_t target_id;
         char *target_function;
+        uint32_t extension_id, xdp_priority, xdp_proceed_on;
 } StoredProgram;
 
 typedef struct StoredMap {

@@ -72,6 +72,54 @@ static int read_text(const char *path, char *ret, size_t size)
         return n < 0 ? (int)n : 0;
 }
 
+/* Programs that belong to others, as the state files say: they are neither counted nor listed. */
+typedef struct Extensions {
+        uint32_t *ids;
+        size_t n;
+} Extensions;
+
+static void extensions_done(Extensions *e)
+{
+        free(e->ids);
+}
+#define AUTO_EXTENSIONS __attribute__((cleanup(extensions_done)))
+
+static void add_extension(Extensions *e, uint32_t id)
+{
+        uint32_t *ids = realloc(e->ids, (e->n + 1) * sizeof(*ids));
+
+        if (!ids)
+                return;
+        ids[e->n++] = id;
+        e->ids = ids;
+}
+
+static void find_extensions(Extensions *e)
+{
+        static const char key[] = "\nExtension=";
+        AUTO_CLOSE_DIR DIR *dir = opendir(RUN_DIR "/loads");
+        char path[PATH_SIZE], text[STATE_MAX];
+        const char *name;
+
+        while ((name = next_object(dir))) {
+                snprintf(path, sizeof(path), RUN_DIR "/loads/%s", name);
+                if (read_text(path, text, sizeof(text)) < 0)
+                        continue;
+                for (const char *p = text; (p = strstr(p, key)); p += strlen(key))
+                        add_extension(e, (uint32_t)strtoul(p + strlen(key), NULL, 10));
+        }
+}
+
+static bool is_extension(const Extensions *e, const char *id)
+{
+        uint32_t n = (uint32_t)strtoul(id, NULL, 10);
+
+        for (size_t i = 0; i < e->n; i++)
+                if (e->ids[i] == n)
+                        return true;
+        return false;
+}
+
 static int read_link(const char *id, StateLink *ret)
 {
         char path[PATH_SIZE], text[STATE_MAX];
@@ -146,15 +194,15 @@ static void detach_links(Totals *totals)
         }
 }
 
-/* All that is in a directory; counts what it removed. */
-static unsigned empty(const char *path)
+/* All that is in a directory; counts what it removed, but for @hidden. */
+static unsigned empty(const char *path, const Extensions *hidden)
 {
         AUTO_CLOSE_DIR DIR *dir = opendir(path);
         unsigned n = 0;
         const char *name;
 
         while ((name = next_object(dir)))
-                n += unlinkat(dirfd(dir), name, 0) >= 0;
+                n += unlinkat(dirfd(dir), name, 0) >= 0 && !is_extension(hidden, name);
         return n;
 }
 
@@ -178,6 +226,7 @@ static int take_lock(const char *path, unsigned timeout_sec)
 
 static int unload_all(void)
 {
+        AUTO_EXTENSIONS Extensions extensions = {0}, none = {0};
         Totals totals = {0};
         int r;
 
@@ -197,13 +246,14 @@ static int unload_all(void)
                         strerror(-r));
                 return EXIT_FAILURE;
         }
+        find_extensions(&extensions);
         detach_links(&totals);
         /* Without a file these are leftovers. */
-        (void)empty(PIN_DIR "/link");
-        totals.programs = empty(PIN_DIR "/program");
-        totals.maps = empty(PIN_DIR "/map");
-        (void)empty(RUN_DIR "/loads");
-        (void)empty(RUN_DIR "/logs");
+        (void)empty(PIN_DIR "/link", &none);
+        totals.programs = empty(PIN_DIR "/program", &extensions);
+        totals.maps = empty(PIN_DIR "/map", &none);
+        (void)empty(RUN_DIR "/loads", &none);
+        (void)empty(RUN_DIR "/logs", &none);
         printf("%u links detached, %u programs and %u maps unloaded\n", totals.links,
                totals.programs, totals.maps);
         return totals.failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -212,12 +262,17 @@ static int unload_all(void)
 static void list_programs(void)
 {
         AUTO_CLOSE_DIR DIR *dir = opendir(PIN_DIR "/program");
+        AUTO_EXTENSIONS Extensions extensions = {0};
         const char *id;
 
+        find_extensions(&extensions);
         while ((id = next_object(dir))) {
                 char path[PATH_SIZE];
                 KernProgramInfo info;
                 int fd;
+
+                if (is_extension(&extensions, id))
+                        continue;
 
                 snprintf(path, sizeof(path), PIN_DIR "/program/%s", id);
                 fd = kern_open_pin(path);

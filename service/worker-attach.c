@@ -8,7 +8,7 @@
 #include "worker-confine.h"
 #include "worker-methods.h"
 
-int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+static int attach(sd_bus_message *m, WorkerRole role)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
@@ -16,12 +16,12 @@ int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         int target cleanup(worker_close_fd) = -1;
         int cgroup cleanup(worker_close_fd) = -1;
         int program cleanup(worker_close_fd) = -1;
+        int extension cleanup(worker_close_fd) = -1;
         KernHook hook;
         size_t n;
         int fd, r;
 
-        (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_ATTACH);
+        r = worker_confine_enter(role);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'h', &fd);
@@ -36,6 +36,9 @@ int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         r = worker_fds_take(m, &cgroup, 1, &n);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &extension, 1, &n);
+        if (r < 0)
+                return r;
         r = sd_bus_message_read_basic(m, 'u', &hook.tc_handle);
         if (r < 0)
                 return r;
@@ -45,6 +48,7 @@ int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         hook.target_program_fd = program;
         hook.target_fd = target;
         hook.cgroup_fd = cgroup;
+        hook.extension_fd = extension;
 
         r = kern_attach(fd, &hook, &attachment, &diag);
         if (r < 0)
@@ -55,24 +59,23 @@ int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         r = worker_fds_append(reply, attachment.link_fds, attachment.n_links);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(reply, "uuub", attachment.tc_handle, attachment.tc_priority,
-                                  (uint32_t)attachment.xdp_mode, (int)attachment.xdp_dispatched);
+        r = sd_bus_message_append(reply, "uuuu", attachment.tc_handle, attachment.tc_priority,
+                                  (uint32_t)attachment.xdp_mode, attachment.xdp_member);
         if (r < 0)
                 return r;
         return worker_reply_send(reply);
 }
 
-int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+static int detach(sd_bus_message *m, WorkerRole role)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
         uint32_t prog_id, mode;
         KernHook hook;
-        int r, dispatched;
+        int r;
 
-        (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_ATTACH);
+        r = worker_confine_enter(role);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &prog_id);
@@ -87,12 +90,11 @@ int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         r = worker_fds_take(m, attachment.link_fds, KERN_LINKS_MAX, &attachment.n_links);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(m, "uuub", &attachment.tc_handle, &attachment.tc_priority, &mode,
-                                &dispatched);
+        r = sd_bus_message_read(m, "uuuu", &attachment.tc_handle, &attachment.tc_priority, &mode,
+                                &attachment.xdp_member);
         if (r < 0)
                 return r;
         attachment.xdp_mode = (KernXdpMode)mode;
-        attachment.xdp_dispatched = dispatched;
 
         r = kern_detach(-1, prog_id, &hook, &attachment, &diag);
         if (r < 0)
@@ -101,6 +103,30 @@ int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         if (r < 0)
                 return r;
         return worker_reply_send(reply);
+}
+
+int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        (void)userdata, (void)reterr;
+        return attach(m, WORKER_ROLE_ATTACH);
+}
+
+int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        (void)userdata, (void)reterr;
+        return detach(m, WORKER_ROLE_ATTACH);
+}
+
+int worker_method_join(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        (void)userdata, (void)reterr;
+        return attach(m, WORKER_ROLE_XDP);
+}
+
+int worker_method_leave(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        (void)userdata, (void)reterr;
+        return detach(m, WORKER_ROLE_XDP);
 }
 
 static int append_feature(const KernFeature *feature, void *userdata)

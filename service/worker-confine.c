@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -38,12 +39,14 @@
 #define LSM_LIST_MODULES 461 /* on every architecture that has it */
 #endif
 
+#define LIBXDP_PINS "/sys/fs/bpf/xdp"
+
 /* Nobody's: what runs as it can do nothing to any process that matters. */
 #define NOBODY 65534
 
 /*
  * Capabilities by role; the list ends with -1. CAP_SYS_ADMIN is for attaching only: the kernel asks
- * for it where perf_event_open(2) makes a uprobe, and for BTF by id. It is never there where an
+ * for it where perf_event_open(2) makes a uprobe, and for programs, maps and BTF by id. It is never there where an
  * object file is parsed. CAP_SETUID and CAP_SETGID are for becoming nobody.
  */
 static const int capabilities[_WORKER_ROLE_MAX][7] = {
@@ -52,6 +55,7 @@ static const int capabilities[_WORKER_ROLE_MAX][7] = {
         [WORKER_ROLE_INSPECT] = {-1},
         [WORKER_ROLE_LOAD] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
         [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
+        [WORKER_ROLE_XDP] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
         [WORKER_ROLE_PROBE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
 };
 
@@ -139,11 +143,9 @@ static const struct {
         {"/proc/sys/kernel", true},
 };
 
-static int allow(int ruleset, const char *path, bool is_dir)
+static int allow_access(int ruleset, const char *path, bool is_dir, uint64_t access)
 {
-        struct landlock_path_beneath_attr rule = {
-                .allowed_access = is_dir ? READ_TREE : LANDLOCK_ACCESS_FS_READ_FILE,
-        };
+        struct landlock_path_beneath_attr rule = {.allowed_access = access};
         int r = 0;
 
         rule.parent_fd = open(path, O_PATH | O_CLOEXEC | (is_dir ? O_DIRECTORY : 0));
@@ -155,6 +157,26 @@ static int allow(int ruleset, const char *path, bool is_dir)
         return r;
 }
 
+static int allow(int ruleset, const char *path, bool is_dir)
+{
+        return allow_access(ruleset, path, is_dir,
+                            is_dir ? READ_TREE : LANDLOCK_ACCESS_FS_READ_FILE);
+}
+
+/* libxdp's dispatcher to load, and its pins, which are directories with pins in them. */
+static int allow_libxdp(int ruleset)
+{
+        int r;
+
+        r = allow(ruleset, LIBXDP_OBJECTS, true);
+        if (r < 0)
+                return r;
+        return allow_access(ruleset, LIBXDP_PINS, true,
+                            LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                                    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                                    LANDLOCK_ACCESS_FS_REMOVE_FILE);
+}
+
 static int allow_all(int ruleset, WorkerRole role)
 {
         struct utsname uts;
@@ -164,6 +186,8 @@ static int allow_all(int ruleset, WorkerRole role)
         /* Parses what it was handed, and that is all. */
         if (role == WORKER_ROLE_INSPECT)
                 return 0;
+        if (role == WORKER_ROLE_XDP)
+                return allow_libxdp(ruleset);
         for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
                 r = allow(ruleset, paths[i].path, paths[i].is_dir);
                 if (r < 0)
@@ -380,6 +404,18 @@ static int allow_threads(scmp_filter_ctx filter)
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 }
 
+static int allow_pinning(scmp_filter_ctx filter)
+{
+        const int calls[] = {SCMP_SYS(mkdir),  SCMP_SYS(mkdirat),  SCMP_SYS(rmdir),
+                             SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(flock)};
+        int r;
+
+        r = allow_calls(filter, calls, ARRAY_SIZE(calls));
+        if (r < 0)
+                return r;
+        return allow_values(filter, SCMP_SYS(bpf), 0, kern_xdp_commands.list, kern_xdp_commands.n);
+}
+
 static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
 {
         int r;
@@ -391,7 +427,7 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
         if (r < 0)
                 return r;
         /* Where a caller's file has been parsed, nothing attaches, nor is reached by its id. */
-        if (role != WORKER_ROLE_ATTACH) {
+        if (role == WORKER_ROLE_LOAD || role == WORKER_ROLE_PROBE) {
                 r = allow_values(filter, SCMP_SYS(bpf), 0, kern_load_commands.list,
                                  kern_load_commands.n);
                 if (r < 0 || role == WORKER_ROLE_LOAD)
@@ -400,7 +436,7 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
         r = allow_attaching(filter);
         if (r < 0 || role == WORKER_ROLE_ATTACH)
                 return r;
-        return allow_threads(filter);
+        return role == WORKER_ROLE_XDP ? allow_pinning(filter) : allow_threads(filter);
 }
 
 static int restrict_calls(WorkerRole role)
@@ -426,6 +462,9 @@ int worker_confine_enter(WorkerRole role)
                 return 0;
         if (current != WORKER_ROLE_NONE)
                 return -EPERM;
+        /* As libxdp would: there can be a rule only for what is there. */
+        if (role == WORKER_ROLE_XDP && mkdir(LIBXDP_PINS, 0700) < 0 && errno != EEXIST)
+                return -errno;
         r = restrict_files(role);
         if (r < 0)
                 return r;

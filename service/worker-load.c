@@ -237,18 +237,34 @@ static int read_map_wishes(sd_bus_message *m, LoadWishes *w)
         return sd_bus_message_exit_container(m);
 }
 
+static int append_program(sd_bus_message *reply, const KernLoadedProgram *p)
+{
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'r', WORKER_LOADED_PROGRAM);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(reply, "sssh", p->name, p->section, p->type->name, p->fd);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(reply, &p->extension_fd, p->extension_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(reply, "uu", p->xdp_priority, p->xdp_proceed_on);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(reply);
+}
+
 static int append_loaded(sd_bus_message *reply, const KernObject *object)
 {
         int r;
 
-        r = sd_bus_message_open_container(reply, 'a', "(sssh)");
+        r = sd_bus_message_open_container(reply, 'a', "(" WORKER_LOADED_PROGRAM ")");
         if (r < 0)
                 return r;
         for (size_t i = 0; object && i < object->n_programs; i++) {
-                const KernLoadedProgram *p = &object->programs[i];
-
-                r = sd_bus_message_append(reply, "(sssh)", p->name, p->section, p->type->name,
-                                          p->fd);
+                r = append_program(reply, &object->programs[i]);
                 if (r < 0)
                         return r;
         }
@@ -290,7 +306,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         Target target cleanup(close_target) = {-1, -1};
         int fds[2] = {-1, -1};
         size_t n;
-        int fd, r;
+        int fd, extend, r;
 
         (void)userdata, (void)reterr;
         if (!w)
@@ -313,7 +329,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = worker_fds_take(m, &btf_fd, 1, &n);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read_basic(m, 'u', &w->options.log_level);
+        r = sd_bus_message_read(m, "ub", &w->options.log_level, &extend);
         if (r < 0)
                 return r;
         r = worker_fds_take(m, fds, 2, &n);
@@ -325,6 +341,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
                 return r;
         w->options.target_fd = target.program;
         w->options.target_btf_fd = target.btf;
+        w->options.extend = extend;
         w->options.programs = w->programs;
         w->options.globals = w->globals;
         w->options.maps = w->maps;

@@ -16,6 +16,8 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_test_run(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_join(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_leave(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 
 /* Begins an answer; the rest of it is appended by the caller. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PLAIN "suuuuusstisttitsu"
+#define PLAIN "suuuuusstisttitsuubb"
 
 int worker_hook_append(sd_bus_message *m, const KernHook *hook)
 {
@@ -21,7 +21,8 @@ int worker_hook_append(sd_bus_message *m, const KernHook *hook)
                                   hook->tracepoint, hook->function, hook->offset, hook->pid,
                                   hook->event, hook->frequency, hook->period, hook->cpu,
                                   hook->cookie, hook->functions ? hook->functions : "",
-                                  hook->target_program_id);
+                                  hook->target_program_id, hook->proceed_on, (int)hook->xdp_frags,
+                                  (int)hook->xdp_shares);
         if (r < 0)
                 return r;
         r = sd_bus_message_append_array(m, 't', hook->cookies,
@@ -40,6 +41,7 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
 {
         const char *type, *tracepoint, *function, *event;
         uint32_t given, direction, mode;
+        int frags, shares;
         KernHook hook = KERN_HOOK_INIT;
         const void *cookies;
         size_t size;
@@ -51,7 +53,8 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
         r = sd_bus_message_read(m, PLAIN, &type, &given, &hook.ifindex, &direction, &hook.priority,
                                 &mode, &tracepoint, &function, &hook.offset, &hook.pid, &event,
                                 &hook.frequency, &hook.period, &hook.cpu, &hook.cookie,
-                                &hook.functions, &hook.target_program_id);
+                                &hook.functions, &hook.target_program_id, &hook.proceed_on, &frags,
+                                &shares);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_array(m, 't', &cookies, &size);
@@ -66,6 +69,8 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
         hook.mode = (KernXdpMode)mode;
         hook.cookies = size > 0 ? cookies : NULL;
         hook.n_cookies = size / sizeof(*hook.cookies);
+        hook.xdp_frags = frags;
+        hook.xdp_shares = shares;
         if (!hook.type || copy(hook.tracepoint, sizeof(hook.tracepoint), tracepoint) < 0 ||
             copy(hook.function, sizeof(hook.function), function) < 0 ||
             copy(hook.event, sizeof(hook.event), event) < 0)

@@ -31,6 +31,7 @@ typedef enum WorkerRole {
         WORKER_ROLE_INSPECT, /* parses bytes for anybody: as nobody, no file, no bpf(2) */
         WORKER_ROLE_LOAD,    /* parses the bytes of one uid and loads them */
         WORKER_ROLE_ATTACH,  /* attaches for one uid; parses nothing */
+        WORKER_ROLE_XDP,     /* the same by libxdp, which loads dispatchers and keeps pins */
         WORKER_ROLE_PROBE,   /* loads and attaches what it has made itself; is told nothing */
         _WORKER_ROLE_MAX,
 } WorkerRole;
@@ -48,25 +49,34 @@ typedef enum WorkerRole {
 #define WORKER_RESOLVE_OUT "ust"
 
 /*
- * Load(object, programs, globals, maps, btf, log level, target program and its BTF, function of it) → programs (name, section, type, fd), maps
- * (name, fd, whether it is one of those given), log. Role load.
+ * Load(object, programs, globals, maps, btf, log level, whether to extend, target program and its BTF,
+ * function of it) → programs (name, section, type, fd, and of XDP programs the extension, priority and
+ * actions to proceed on), maps (name, fd, whether it is one of those given), log. Role load.
  */
-#define WORKER_LOAD_IN "ha(ss)a(say)a(sh)ahuahs"
-#define WORKER_LOAD_OUT "usa(sssh)a(shb)ah"
+#define WORKER_LOAD_IN "ha(ss)a(say)a(sh)ahubahs"
+#define WORKER_LOADED_PROGRAM "ssshahuu"
+#define WORKER_LOADED "a(" WORKER_LOADED_PROGRAM ")a(shb)"
+#define WORKER_LOAD_OUT "us" WORKER_LOADED "ah"
 
 /* TestRun(program, data, room for data, context, repeat) → retval, data, context, duration. Role load. */
 #define WORKER_TEST_RUN_IN "hayuayu"
 #define WORKER_TEST_RUN_OUT "usuayayt"
 
 /* A KernHook without its descriptors. */
-#define WORKER_HOOK "(suuuuusstisttitsuat)"
+#define WORKER_HOOK "(suuuuusstisttitsuubbat)"
 
-/* Attach(program, hook, target, cgroup, tc handle, target program) → links, tc handle and priority, xdp mode, dispatched. */
-#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahuah"
-#define WORKER_ATTACH_OUT "usahuuub"
+/*
+ * Attach(program, hook, target, cgroup, extension, tc handle, target program) → links, tc handle and
+ * priority, xdp mode and member. Role attach. Join is the same with an extension, role xdp.
+ */
+#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahahuah"
+#define WORKER_ATTACH_OUT "usahuuuu"
 
-/* Detach(program id, hook, links, tc handle and priority, xdp mode, dispatched) → nothing more. */
-#define WORKER_DETACH_IN "u" WORKER_HOOK "ahuuub"
+/*
+ * Detach(program id, hook, links, tc handle and priority, xdp mode and member) → nothing more. Role
+ * attach. Leave is the same for a member, role xdp.
+ */
+#define WORKER_DETACH_IN "u" WORKER_HOOK "ahuuuu"
 #define WORKER_DETACH_OUT "us"
 
 /* Probe() → a(sb). Role probe. */

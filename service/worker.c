@@ -44,6 +44,8 @@ static const sd_bus_vtable vtable[] = {
         METHOD("TestRun", WORKER_TEST_RUN_IN, WORKER_TEST_RUN_OUT, worker_method_test_run),
         METHOD("Attach", WORKER_ATTACH_IN, WORKER_ATTACH_OUT, worker_method_attach),
         METHOD("Detach", WORKER_DETACH_IN, WORKER_DETACH_OUT, worker_method_detach),
+        METHOD("Join", WORKER_ATTACH_IN, WORKER_ATTACH_OUT, worker_method_join),
+        METHOD("Leave", WORKER_DETACH_IN, WORKER_DETACH_OUT, worker_method_leave),
         METHOD("Probe", "", WORKER_PROBE_OUT, worker_method_probe),
         SD_BUS_VTABLE_END,
 };

@@ -53,7 +53,8 @@ static void print_man(void)
 {
         static const char *const sharing[] = {
                 [KERN_SHARING_KERNEL] = "any number, in the kernel's order",
-                [KERN_SHARING_LIBXDP] = "any number, by libxdp's dispatcher",
+                [KERN_SHARING_LIBXDP] = "up to ten, by libxdp's dispatcher, where the kernel has "
+                                        "freplace; else one",
                 [KERN_SHARING_EXCLUSIVE] = "one at a time",
         };
 

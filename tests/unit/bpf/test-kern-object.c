@@ -6,6 +6,7 @@
 #include "test-util.h"
 
 #include "kern-info.h"
+#include "kern-xdp.h"
 
 /* Loading into the running kernel. */
 
@@ -68,6 +69,59 @@ static void test_load_all(void **state)
         /* new programs don't reach programs that are started later */
         assert_true(fcntl(object->programs[0].fd, F_GETFD) & FD_CLOEXEC);
         assert_true(fcntl(object->maps[0].fd, F_GETFD) & FD_CLOEXEC);
+        kern_object_free(object);
+}
+
+/* How XDP programs run among others, if nobody says otherwise. */
+static void test_run_configs(void **state)
+{
+        KernLoadOptions options = wish("chain_configured", NULL);
+        KernObject *object = load_wishes("xdp_chain", &options);
+
+        (void)state;
+        assert_int_equal(object->programs[0].xdp_priority, 7);
+        assert_int_equal(object->programs[0].xdp_proceed_on, 1U << XDP_DROP | 1U << XDP_TX);
+        kern_object_free(object);
+
+        options = wish("chain_link", NULL);
+        object = load_wishes("xdp_chain", &options);
+        assert_int_equal(object->programs[0].xdp_priority, 50);
+        assert_int_equal(object->programs[0].xdp_proceed_on, 1U << XDP_PASS);
+        kern_object_free(object);
+}
+
+/* All of an object, with the maps of the programs; where the kernel lacks it, nothing is lost. */
+static void test_extensions(void **state)
+{
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *object, *again;
+        size_t n = 0;
+
+        (void)state;
+        options.extend = true;
+        object = load_wishes("xdp_chain", &options);
+        assert_int_equal(object->n_programs, 4);
+        for (size_t i = 0; i < object->n_programs; i++) {
+                const KernLoadedProgram *p = &object->programs[i];
+                KernProgramInfo info, extension;
+
+                assert_int_equal(kern_program_info(p->fd, &info), 0);
+                if (p->extension_fd < 0)
+                        continue;
+                n++;
+                assert_int_equal(kern_program_info(p->extension_fd, &extension), 0);
+                assert_int_equal(extension.prog_type, BPF_PROG_TYPE_EXT);
+                assert_string_equal(extension.tag, info.tag);
+                assert_int_equal(extension.n_map_ids, info.n_map_ids);
+                assert_memory_equal(extension.map_ids, info.map_ids,
+                                    info.n_map_ids * sizeof(info.map_ids[0]));
+                assert_int_equal(kern_xdp_extension_settle(p->extension_fd), 0);
+        }
+        assert_true(n == 0 || n == object->n_programs);
+        /* libbpf has its own idea of sections again. */
+        again = load("xdp_chain");
+        assert_int_equal(again->programs[0].extension_fd, -1);
+        kern_object_free(again);
         kern_object_free(object);
 }
 
@@ -489,6 +543,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_load_all),    cmocka_unit_test(test_load_some),
+                cmocka_unit_test(test_run_configs), cmocka_unit_test(test_extensions),
                 cmocka_unit_test(test_asked_twice), cmocka_unit_test(test_types),
                 cmocka_unit_test(test_too_many),    cmocka_unit_test(test_verifier),
                 cmocka_unit_test(test_log),         cmocka_unit_test(test_long_log),

@@ -11,11 +11,18 @@
 #include "netwatch.h"
 
 static GArray *gone;
+static uint32_t last_changed;
 
 static void on_gone(uint32_t ifindex, void *userdata)
 {
         assert_ptr_equal(userdata, &gone);
         g_array_append_val(gone, ifindex);
+}
+
+static void on_changed(uint32_t ifindex, void *userdata)
+{
+        assert_ptr_equal(userdata, &gone);
+        last_changed = ifindex;
 }
 
 static void on_overrun(void *userdata)
@@ -52,7 +59,7 @@ static bool is_gone(uint32_t ifindex)
 
 static void what_goes_is_told(void **state)
 {
-        Netwatch *watch = netwatch_new(on_gone, on_overrun, &gone);
+        Netwatch *watch = netwatch_new(on_gone, on_changed, on_overrun, &gone);
         uint32_t one, two;
 
         (void)state;
@@ -61,11 +68,11 @@ static void what_goes_is_told(void **state)
         one = if_nametoindex("one");
         two = if_nametoindex("two");
         assert_true(one > 0 && two > 0);
-        /* Comings, changes and other names are no news. */
+        /* Comings, changes and other names are no end. */
         ip("link set one up");
         ip("link set two name other");
         ip("link set lo up");
-        run_for(50);
+        run_until(last_changed == if_nametoindex("lo"));
         assert_int_equal(gone->len, 0);
         ip("link del one");
         run_until(is_gone(one) && is_gone(two));
@@ -75,7 +82,7 @@ static void what_goes_is_told(void **state)
 
 static void freed_with_news_pending(void **state)
 {
-        Netwatch *watch = netwatch_new(on_gone, on_overrun, &gone);
+        Netwatch *watch = netwatch_new(on_gone, on_changed, on_overrun, &gone);
 
         (void)state;
         ip("link add three type veth peer name four");

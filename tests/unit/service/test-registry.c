@@ -361,6 +361,42 @@ static void links_come_and_go(void **state)
         assert_charged(2, 2, 0);
 }
 
+/* It is no program of its own, neither ours nor somebody else's. */
+static void an_extension_is_its_programs(void **state)
+{
+        Load *load = load_new(7, UID, "", NULL, "");
+        const KernProgramInfo info = sample_program_info(70, 0, NULL);
+
+        (void)state;
+        memcpy(kernel_programs, (uint32_t[]){70, 71, 72, 0}, 4 * sizeof(uint32_t));
+        load_add_program(load, kern_type_find("xdp"), "p", "xdp", &info)->extension_id = 71;
+        registry_add_load(registry, load);
+        assert_ptr_equal(registry_extension(registry, 71), registry_program(registry, 70));
+        assert_null(registry_any_program(registry, 71));
+        assert_all_ids(BUS_PROGRAM, "70 72 ");
+}
+
+/* libxdp knows members by their ids alone. */
+static void a_member_is_once_on_an_interface(void **state)
+{
+        Link *one = sample_link(1, UID, 10), *two = sample_link(2, UID, 10);
+
+        (void)state;
+        one->attachment.xdp_member = two->attachment.xdp_member = 71;
+        one->hook.ifindex = two->hook.ifindex = 3;
+        assert_true(registry_claim(registry, one));
+        assert_false(registry_claim(registry, two));
+        two->hook.ifindex = 4;
+        assert_true(registry_claim(registry, two));
+        link_free(two);
+        two = sample_link(3, UID, 10);
+        two->attachment.xdp_member = 71;
+        two->hook.ifindex = 3;
+        link_free(one);
+        assert_true(registry_claim(registry, two));
+        link_free(two);
+}
+
 /* What recovery finds of a load whose programs are gone. */
 static void a_load_without_programs_is_dropped(void **state)
 {
@@ -471,6 +507,8 @@ int main(void)
                 TEST(a_map_lives_for_programs_of_others),
                 TEST(others_go_first),
                 TEST(links_come_and_go),
+                TEST(an_extension_is_its_programs),
+                TEST(a_member_is_once_on_an_interface),
                 TEST(a_load_without_programs_is_dropped),
                 TEST(nothing_is_said_without_an_api),
                 TEST(the_end_frees_all),

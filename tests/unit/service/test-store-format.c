@@ -167,9 +167,9 @@ static Link *full_link(const KernType *type, const char *text, LinkState state)
                 .tc_handle = UINT32_MAX,
                 .tc_priority = 4000000004,
                 .xdp_mode = KERN_XDP_MODE_SKB,
-                .xdp_dispatched = true,
+                .xdp_member = 4000000005,
         };
-        link_set_mode(link);
+        link_publish_attachment(link);
         return link;
 }
 
@@ -225,7 +225,8 @@ static void assert_links_equal(const Link *a, const Link *b)
         assert_int_equal(a->attachment.tc_handle, b->attachment.tc_handle);
         assert_int_equal(a->attachment.tc_priority, b->attachment.tc_priority);
         assert_int_equal(a->attachment.xdp_mode, b->attachment.xdp_mode);
-        assert_int_equal(a->attachment.xdp_dispatched, b->attachment.xdp_dispatched);
+        assert_int_equal(a->attachment.xdp_member, b->attachment.xdp_member);
+        assert_int_equal(a->hook.proceed_on, b->hook.proceed_on);
 }
 
 static void links_come_back(void **state)

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -31,6 +32,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -343,6 +345,35 @@ static int try_prctl(void)
         return result(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
+static int try_mkdir(void)
+{
+        return result(mkdir("/tmp/bpfkeeper-confined", 0700));
+}
+
+static int try_unlink(void)
+{
+        return result(unlink("/proc/version"));
+}
+
+static int try_lock(void)
+{
+        return result(flock(STDIN_FILENO, LOCK_UN));
+}
+
+/* As libxdp has them, for an interface that there can't be */
+static int try_pin_directory(void)
+{
+        static const char path[] = "/sys/fs/bpf/xdp/dispatch-0-0";
+        int r = result(mkdir(path, 0700));
+
+        return r < 0 ? r : result(rmdir(path));
+}
+
+static int try_dispatcher(void)
+{
+        return open_file(LIBXDP_OBJECTS "/xdp-dispatcher.o", O_RDONLY);
+}
+
 static int try_perf(void)
 {
         struct perf_event_attr attr = {
@@ -371,7 +402,7 @@ static int try_capability_back(void)
         return result(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0));
 }
 
-enum { INSPECT = 1, LOAD = 2, ATTACH = 4, PROBE = 8, NOBODY = 0, ALL = 15 };
+enum { INSPECT = 1, LOAD = 2, ATTACH = 4, PROBE = 8, XDP = 16, NOBODY = 0, ALL = 31 };
 
 static const struct Attempt {
         const char *what;
@@ -381,17 +412,17 @@ static const struct Attempt {
 } attempts[] = {
         {"use memory", try_memory, ALL, 0},
         {"make a memfd", try_memfd, ALL, 0},
-        {"open /etc/passwd", try_passwd, NOBODY, LOAD | ATTACH | PROBE},
-        {"open /etc/shadow", try_shadow, NOBODY, LOAD | ATTACH | PROBE},
+        {"open /etc/passwd", try_passwd, NOBODY, LOAD | ATTACH | XDP | PROBE},
+        {"open /etc/shadow", try_shadow, NOBODY, LOAD | ATTACH | XDP | PROBE},
         {"write a file", try_write_file, NOBODY, 0},
         {"write to /proc/sys", try_write_proc, NOBODY, 0},
-        {"look at another process", try_other_process, NOBODY, LOAD | ATTACH | PROBE},
-        {"open the kernel's BTF", try_btf, LOAD | ATTACH | PROBE, 0},
-        {"open /proc/self", try_own_maps, LOAD | ATTACH | PROBE, 0},
+        {"look at another process", try_other_process, NOBODY, LOAD | ATTACH | XDP | PROBE},
+        {"open the kernel's BTF", try_btf, LOAD | ATTACH | PROBE, XDP},
+        {"open /proc/self", try_own_maps, LOAD | ATTACH | PROBE, XDP},
         {"make a Unix socket", try_unix, NOBODY, 0},
         {"make an Internet socket", try_inet, NOBODY, 0},
         {"make a packet socket", try_packet, NOBODY, 0},
-        {"make a netlink socket", try_netlink, ATTACH | PROBE, 0},
+        {"make a netlink socket", try_netlink, ATTACH | XDP | PROBE, 0},
         {"execute a program", try_exec, NOBODY, 0},
         {"execute a program at", try_execveat, NOBODY, 0},
         {"fork", try_fork, NOBODY, 0},
@@ -408,7 +439,7 @@ static const struct Attempt {
         {"use userfaultfd", try_userfaultfd, NOBODY, 0},
         {"raise a capability", try_capability_back, NOBODY, 0},
         {"change what it is to the kernel", try_prctl, NOBODY, 0},
-        {"be root", try_being_root, LOAD | ATTACH | PROBE, 0},
+        {"be root", try_being_root, LOAD | ATTACH | XDP | PROBE, 0},
         {"signal another process", try_tgkill, NOBODY, 0},
         {"signal itself", try_tgkill_itself, ALL, 0},
         {"have signals sent to another", try_own_descriptor, NOBODY, 0},
@@ -418,20 +449,25 @@ static const struct Attempt {
         {"limit another process", try_limit_of_another, NOBODY, 0},
         {"change a limit", try_limit, NOBODY, 0},
         {"look at a limit", try_look_at_limit, ALL, 0},
-        {"make a map", try_bpf_map_create, LOAD | PROBE, 0},
-        {"load a program", try_bpf_prog_load, LOAD | PROBE, 0},
-        {"run a program", try_bpf_test_run, LOAD | PROBE, 0},
-        {"look at a program", try_bpf_info, LOAD | ATTACH | PROBE, 0},
-        {"make a link", try_bpf_link_create, ATTACH | PROBE, 0},
-        {"detach a link", try_bpf_link_detach, ATTACH | PROBE, 0},
-        {"make a raw tracepoint", try_bpf_raw_tracepoint, ATTACH | PROBE, 0},
-        {"get a program by its id", try_bpf_program_by_id, ATTACH | PROBE, 0},
-        {"get a map by its id", try_bpf_map_by_id, NOBODY, 0},
+        {"make a map", try_bpf_map_create, LOAD | XDP | PROBE, 0},
+        {"load a program", try_bpf_prog_load, LOAD | XDP | PROBE, 0},
+        {"run a program", try_bpf_test_run, LOAD | XDP | PROBE, 0},
+        {"look at a program", try_bpf_info, LOAD | ATTACH | XDP | PROBE, 0},
+        {"make a link", try_bpf_link_create, ATTACH | XDP | PROBE, 0},
+        {"detach a link", try_bpf_link_detach, ATTACH | XDP | PROBE, 0},
+        {"make a raw tracepoint", try_bpf_raw_tracepoint, ATTACH | XDP | PROBE, 0},
+        {"get a program by its id", try_bpf_program_by_id, ATTACH | XDP | PROBE, 0},
+        {"get a map by its id", try_bpf_map_by_id, XDP, 0},
         {"get a link by its id", try_bpf_link_by_id, NOBODY, 0},
         {"attach a program", try_bpf_attach, NOBODY, 0},
-        {"pin", try_bpf_pin, NOBODY, 0},
-        {"open a pin", try_bpf_open_pin, NOBODY, 0},
-        {"open a perf event", try_perf, ATTACH | PROBE, 0},
+        {"pin", try_bpf_pin, XDP, 0},
+        {"open a pin", try_bpf_open_pin, XDP, 0},
+        {"make a directory", try_mkdir, NOBODY, XDP},
+        {"remove a file", try_unlink, NOBODY, XDP},
+        {"lock", try_lock, XDP, 0},
+        {"make a pin's directory", try_pin_directory, XDP, 0},
+        {"open libxdp's dispatcher", try_dispatcher, XDP, LOAD | ATTACH | PROBE},
+        {"open a perf event", try_perf, ATTACH | XDP | PROBE, 0},
 };
 
 #define N_ATTEMPTS (sizeof(attempts) / sizeof(attempts[0]))
@@ -517,6 +553,14 @@ static void loading(void **state)
         run(WORKER_ROLE_LOAD, LOAD);
 }
 
+static void sharing(void **state)
+{
+        (void)state;
+        if (mkdir("/sys/fs/bpf/xdp", 0700) < 0 && errno != EEXIST)
+                skip(); /* nowhere to have pins */
+        run(WORKER_ROLE_XDP, XDP);
+}
+
 static void attaching(void **state)
 {
         (void)state;
@@ -562,7 +606,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_worker), cmocka_unit_test(inspecting),
                 cmocka_unit_test(loading),      cmocka_unit_test(attaching),
-                cmocka_unit_test(probing),
+                cmocka_unit_test(sharing),      cmocka_unit_test(probing),
         };
 
         if (geteuid() != 0) {

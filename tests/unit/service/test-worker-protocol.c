@@ -98,6 +98,10 @@ static void hooks_come_back(void **state)
                                        .functions = "vfs_*,a",
                                        .cookies = cookies,
                                        .n_cookies = 2,
+                                       .proceed_on = UINT32_MAX,
+                                       .extension_fd = 7,
+                                       .xdp_frags = true,
+                                       .xdp_shares = true,
                                };
 
                 memset(hook.tracepoint, 't', sizeof(hook.tracepoint) - 1);
@@ -109,6 +113,9 @@ static void hooks_come_back(void **state)
                 /* Descriptors travel otherwise. */
                 assert_int_equal(back.target_fd, -1);
                 assert_int_equal(back.cgroup_fd, -1);
+                assert_int_equal(back.extension_fd, -1);
+                assert_int_equal(back.proceed_on, hook.proceed_on);
+                assert_true(back.xdp_frags && back.xdp_shares);
                 hook.target_fd = hook.cgroup_fd = -1;
                 assert_ptr_equal(back.type, type);
                 assert_int_equal(back.given, hook.given);
@@ -142,7 +149,7 @@ static int read_hook(const char *type, const char *tracepoint, const char *funct
 
         assert_true(sd_bus_message_append(m, WORKER_HOOK, type, 0, 0, 0, 0, 0, tracepoint, function,
                                           (uint64_t)0, 0, event, (uint64_t)0, (uint64_t)0, 0,
-                                          (uint64_t)0, "", 0, 0) >= 0);
+                                          (uint64_t)0, "", 0, 0, 0, 0, 0) >= 0);
         seal(m);
         r = worker_hook_read(m, &hook);
         sd_bus_message_unref(m);

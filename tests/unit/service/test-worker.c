@@ -70,7 +70,7 @@ static int fill_load(sd_bus_message *m, void *userdata)
         const Call *c = userdata;
 
         return sd_bus_message_append(m, WORKER_LOAD_IN, c->fd, 1, c->program, c->type, 0, 0, 0, 0,
-                                     0, "");
+                                     0, 0, "");
 }
 
 static int fill_test_run(sd_bus_message *m, void *userdata)
@@ -95,7 +95,7 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = worker_hook_append(m, &c->hook);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ahahuah", 0, 0, 0, 0);
+                r = sd_bus_message_append(m, "ahahahuah", 0, 0, 0, 0, 0);
         return r;
 }
 
@@ -110,7 +110,7 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = worker_fds_append(m, &c->link_fd, 1);
         if (r >= 0)
-                r = sd_bus_message_append(m, "uuub", 0, 0, 0, 0);
+                r = sd_bus_message_append(m, "uuuu", 0, 0, 0, 0);
         return r;
 }
 
@@ -166,8 +166,10 @@ static void on_loaded(sd_bus_message *reply, GError *error, void *userdata)
         int fd;
 
         if (!error) {
-                assert_true(sd_bus_message_enter_container(reply, 'a', "(sssh)") > 0);
-                assert_true(sd_bus_message_read(reply, "(sssh)", &name, &section, &type, &fd) > 0);
+                assert_true(sd_bus_message_enter_container(reply, 'a',
+                                                           "(" WORKER_LOADED_PROGRAM ")") > 0);
+                assert_true(sd_bus_message_enter_container(reply, 'r', WORKER_LOADED_PROGRAM) > 0);
+                assert_true(sd_bus_message_read(reply, "sssh", &name, &section, &type, &fd) > 0);
                 assert_string_equal(name, c->program);
                 assert_string_equal(type, c->type);
                 c->program_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Apart from kern-attach.c, so that the daemon, which needs this much, is not linked with libxdp. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "kern-attach-internal.h"
+#include "kern-info.h"
+#include "kern-xdp.h"
+
+int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag)
+{
+        KERN_AUTO_CLOSE int fd = link_fd;
+        int *fds;
+
+        if (attachment->n_links >= KERN_LINKS_MAX)
+                return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "The attachment would take more than %d links", KERN_LINKS_MAX);
+        fds = realloc(attachment->link_fds, (attachment->n_links + 1) * sizeof(*fds));
+        if (!fds)
+                return kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
+        fds[attachment->n_links++] = kern_take_fd(&fd);
+        attachment->link_fds = fds;
+        return 0;
+}
+
+void kern_attachment_done(KernAttachment *attachment)
+{
+        if (!attachment)
+                return;
+        for (size_t i = 0; i < attachment->n_links; i++)
+                kern_closep(&attachment->link_fds[i]);
+        free(attachment->link_fds);
+        *attachment = KERN_ATTACHMENT_INIT;
+}
+
+int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment)
+{
+        KernLinkInfo info;
+
+        if (attachment->xdp_member != 0)
+                return kern_xdp_is_member(hook->ifindex, attachment->xdp_member);
+        if (strcmp(hook->type->name, "tc") == 0)
+                return kern_is_attached_tc(prog_id, hook, attachment);
+        if (attachment->n_links == 0 || kern_link_info(attachment->link_fds[0], &info) < 0)
+                return 0;
+        return kern_link_is_alive(&info);
+}
