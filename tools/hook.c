@@ -21,6 +21,7 @@ static const char types[HOOK_VALUES] = {
         [HOOK_INDEX(OPT_PERIOD)] = 't',     [HOOK_INDEX(OPT_CPU)] = 'i',
         [HOOK_INDEX(OPT_COOKIE)] = 't',     [HOOK_INDEX(OPT_FUNCTIONS)] = 'S',
         [HOOK_INDEX(OPT_COOKIES)] = 'T',    [HOOK_INDEX(OPT_TARGET_PROGRAM)] = 'o',
+        [HOOK_INDEX(OPT_PROCEED_ON)] = 'a',
 };
 
 /* What may stand without an option's name: the first that a type takes, then the direction. */
@@ -248,6 +249,14 @@ static GVariant *functions_value(const char *s)
         return g_variant_new_strv((const char *const *)list, -1);
 }
 
+/* "pass,drop"; "none" is the empty list, which an option of the shell shows badly. */
+static GVariant *list_value(const char *s)
+{
+        g_auto(GStrv) words = g_strsplit(strcmp(s, "none") == 0 ? "" : s, ",", -1);
+
+        return g_variant_new_strv((const char *const *)words, -1);
+}
+
 static GVariant *to_value(const Hook *hook, int i, char **reterr)
 {
         const char *s = hook->values[i];
@@ -267,6 +276,8 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
                 if (text_parse_unsigned(s, UINT64_MAX, &u))
                         return g_variant_new_uint64(u);
                 break;
+        case 'a':
+                return list_value(s);
         case 'i':
                 if (text_parse_signed(s, INT32_MIN, INT32_MAX, &n))
                         return g_variant_new_int32((gint32)n);
@@ -318,6 +329,20 @@ static void add(GString *out, const char *format, ...)
         va_end(ap);
 }
 
+/* What runs next is worth a word where it isn't what everybody expects. */
+static void add_proceed_on(GString *out, GVariant *properties)
+{
+        g_autofree const char **actions = NULL;
+        g_autofree char *joined = NULL;
+
+        if (strcmp(resolve_string(properties, "Sharing"), "libxdp") != 0 ||
+            !g_variant_lookup(properties, "ProceedOn", "^a&s", &actions))
+                return;
+        joined = g_strjoinv("|", (char **)actions);
+        if (strcmp(joined, "pass") != 0)
+                add(out, "proceed on %s", *joined ? joined : "none");
+}
+
 char *hook_describe(GVariant *properties)
 {
         static const char *const strings[] = {"Interface",  "Cgroup", "Target",
@@ -355,6 +380,7 @@ char *hook_describe(GVariant *properties)
                 add(out, "priority %" PRIu64, resolve_number(properties, "Priority"));
         if (*mode)
                 add(out, "%s", mode);
+        add_proceed_on(out, properties);
         (void)g_variant_lookup(properties, "Pid", "i", &pid);
         (void)g_variant_lookup(properties, "Cpu", "i", &cpu);
         if (pid > 0)

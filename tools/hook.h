@@ -8,8 +8,8 @@
 
 /* Where a program is attached: what the command line says of it, and how it is told to people. */
 
-/* By the order of the options from OPT_INTERFACE to OPT_TARGET_PROGRAM */
-#define HOOK_VALUES (OPT_TARGET_PROGRAM - OPT_INTERFACE + 1)
+/* By the order of the options from OPT_INTERFACE to OPT_PROCEED_ON */
+#define HOOK_VALUES (OPT_PROCEED_ON - OPT_INTERFACE + 1)
 #define HOOK_INDEX(option) ((option)-OPT_INTERFACE)
 
 typedef struct Hook {

@@ -33,7 +33,7 @@ static const struct {
 
         [OPT_INTERFACE] = {"interface", 0, "NAME", "Network interface, by name or index"},
         [OPT_DIRECTION] = {"direction", 0, "DIRECTION", "ingress or egress"},
-        [OPT_PRIORITY] = {"priority", 0, "N", "1 to 65535, lower runs first (default 50)"},
+        [OPT_PRIORITY] = {"priority", 0, "N", "1 to 65535, lower runs first"},
         [OPT_MODE] = {"mode", 0, "MODE", "Where XDP runs: native, skb or hw"},
         [OPT_TRACEPOINT] = {"tracepoint", 0, "NAME", "GROUP:NAME, or NAME for raw tracepoints"},
         [OPT_FUNCTION] = {"function", 0, "NAME",
@@ -51,6 +51,9 @@ static const struct {
         [OPT_COOKIES] = {"cookies", 0, "N,…", "A cookie for each of --functions"},
         [OPT_TARGET_PROGRAM] = {"target-program", 0, "PROGRAM",
                                 "Program that an freplace program goes into"},
+        [OPT_PROCEED_ON] = {"proceed-on", 0, "RESULT,…",
+                            "XDP: results after which the next program runs: aborted, drop,\n"
+                            "pass, tx, redirect, or none"},
 
         [OPT_NAME] = {"name", 0, "NAME", "With load: the application; in lists: only this name"},
         [OPT_TYPE] = {"type", 't', "TYPE", "Only this type"},

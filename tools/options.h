@@ -46,6 +46,7 @@ typedef enum Option {
         OPT_FUNCTIONS,
         OPT_COOKIES,
         OPT_TARGET_PROGRAM,
+        OPT_PROCEED_ON,
 
         /* what to list */
         OPT_NAME,
@@ -79,7 +80,7 @@ typedef enum Option {
          OPT_BIT(OPT_QUIET) | OPT_BIT(OPT_PRIVATE))
 
 /* The options that Attach() has; their names are the same here and there. */
-#define OPTIONS_HOOK (OPT_BIT(OPT_TARGET_PROGRAM + 1) - OPT_BIT(OPT_INTERFACE))
+#define OPTIONS_HOOK (OPT_BIT(OPT_PROCEED_ON + 1) - OPT_BIT(OPT_INTERFACE))
 
 typedef struct Options {
         uint64_t given;

@@ -188,6 +188,14 @@ class Forms(Tool):
         self.assert_counts(program["path"], veth.receive)
         link, = self.bus.list("Links").values()
         self.assertEqual((link["Interface"], link["Priority"]), (veth.name, 20))
+        self.bus.detach(next(iter(self.bus.list("Links"))))
+        for told, expected in (("drop,pass", ["drop", "pass"]), ("none", [])):
+            self.json("attach", program["id"], veth.name, "--proceed-on", told)
+            (path, link), = self.bus.list("Links").items()
+            if link["Sharing"] == "libxdp":
+                self.assertEqual(link["ProceedOn"], expected)
+            self.bus.detach(path)
+        self.ctl("attach", program["id"], veth.name, "--proceed-on", "accept", status=FAILED)
 
     def test_tc_and_tcx(self):
         veth = self.veth()

@@ -102,8 +102,12 @@ static void test_arguments(void **state)
 
 static void test_options(void **state)
 {
-        char *argv[] = {"bpfctl",   "--priority=7",   "--cookie=0xffffffffffffffff",
-                        "--pid=-1", "--interface=lo", NULL};
+        char *argv[] = {
+                "bpfctl",   "--priority=7",   "--cookie=0xffffffffffffffff",
+                "--pid=-1", "--interface=lo", "--proceed-on=pass,drop",
+                NULL,
+        };
+        g_autofree const char **actions = NULL;
         g_autoptr(GVariant) row = row_of("tc"), values = NULL;
         g_autofree char *reason = NULL, *again = NULL;
         char *veth = "veth0";
@@ -125,6 +129,10 @@ static void test_options(void **state)
         assert_int_equal(priority, 7);
         assert_true(cookie == UINT64_MAX);
         assert_int_equal(pid, -1);
+        assert_true(g_variant_lookup(values, "proceed-on", "^a&s", &actions));
+        assert_string_equal(actions[0], "pass");
+        assert_string_equal(actions[1], "drop");
+        assert_null(actions[2]);
 
         /* said twice */
         assert_false(hook_take_arguments(&hook, "tc", row, 1, &veth, &again));
@@ -202,6 +210,13 @@ static void test_describe(void **state)
                 {"{'Interface': <'veth0'>, 'Direction': <'ingress'>, 'Priority': <uint32 50>}",
                  "veth0, ingress, priority 50"},
                 {"{'Interface': <'veth0'>, 'Mode': <'native'>, 'Cpu': <0>}", "veth0, native"},
+                {"{'Interface': <'veth0'>, 'Mode': <'skb'>, 'Sharing': <'libxdp'>,"
+                 " 'ProceedOn': <['pass']>}",
+                 "veth0, skb"},
+                {"{'Interface': <'veth0'>, 'Sharing': <'libxdp'>, 'ProceedOn': <['drop', 'tx']>}",
+                 "veth0, proceed on drop|tx"},
+                {"{'Interface': <'veth0'>, 'Sharing': <'libxdp'>, 'ProceedOn': <@as []>}",
+                 "veth0, proceed on none"},
                 {"{'Target': <'/bin/sh'>, 'Function': <'main'>, 'Offset': <uint64 4>,"
                  " 'Pid': <12>}",
                  "/bin/sh:main+0x4, pid 12"},
