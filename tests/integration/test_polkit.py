@@ -307,7 +307,7 @@ polkit.addRule(function (action, subject) {
             if ours in expect:
                 details[theirs] = expect[ours]
         if hook.kind == "xdp":
-            details.update(priority=50, mode="auto")
+            details.update(priority=50, mode="auto", proceed_on="pass")
         digest = self.bus.get(program, "org.bpfkeeper1.Program", "SourceDigest")
         return {"type": hook.kind, "program": hook.program, "program_id": number(program),
                 "owner": self.alice.uid, "digest": digest, **details}

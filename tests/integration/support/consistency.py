@@ -56,6 +56,27 @@ def settled():
     return True
 
 
+def members(interface):
+    """What libxdp's dispatcher has on an interface: (id, priority), in the order in which they run."""
+    # Where there are no actions it prints whatever is in its memory
+    shown = subprocess.run(["xdp-loader", "status", interface], check=True, text=True,
+                           errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+    rows = [line.split() for line in shown.splitlines() if line.strip().startswith("=>")]
+    return [(int(row[3]), int(row[1])) for row in rows]
+
+
+def check_members(case, links):
+    """Each link that shares an interface is there once, by its priority."""
+    for name in {v["Interface"] for v in links.values() if v["Sharing"] == "libxdp"}:
+        ours = {}
+        for i, link in links.items():
+            if link["Sharing"] == "libxdp" and link["Interface"] == name:
+                state = parse(f"{daemon.RUN}/links/{i}")
+                ours[int(state["Link"]["XdpMember"])] = link["Priority"]
+        found = [m for m in members(name) if m[0] in ours]
+        case.assertEqual(sorted(found), sorted(ours.items()))
+
+
 def check(case, interfaces=()):
     """Asserts it. What the service does by itself after it has started may still go on."""
     bus = case.bus
@@ -66,12 +87,13 @@ def check(case, interfaces=()):
     links = {number(p): v for p, v in bus.list("Links").items()}
     found = {"programs": set(), "maps": set(), "links": set(), "logs": set(), "pins": set(),
              "other": set()}
-    loads = set()
+    loads, extensions = set(), set()
     for path in daemon.listing():
         directory, name = os.path.split(path)
         if directory == daemon.RUN + "/loads" and name.isdigit():
             loads.add(name)
-            for section in parse(path):
+            for section, values in parse(path).items():
+                extensions.add(int(values.get("Extension", 0)))
                 kind, _, i = section.partition(" ")
                 if kind in ("Program", "Map"):
                     found[kind.lower() + "s"].add(int(i))
@@ -89,7 +111,9 @@ def check(case, interfaces=()):
     case.assertEqual(found["links"], set(links))
     case.assertLessEqual(found["logs"], loads)
     case.assertEqual(found["other"], set())
-    case.assertEqual(found["pins"], {f"program/{i}" for i in programs} | {f"map/{i}" for i in maps} |
+    extensions.discard(0)
+    case.assertEqual(found["pins"], {f"program/{i}" for i in set(programs) | extensions} |
+                     {f"map/{i}" for i in maps} |
                      {f"link/{i}_{n}" for i, v in links.items()
                       for n in range(len(v["KernelLinkIds"]))})
     for i in programs:
@@ -102,6 +126,7 @@ def check(case, interfaces=()):
         case.assertEqual({number(p) for p in program["Links"]},
                          {n for n, v in links.items() if v["ProgramId"] == i})
         case.assertLessEqual({number(p) for p in program["Maps"]}, set(maps))
+    check_members(case, links)
     for interface in interfaces:
         case.assertEqual(tc_filters(interface),
                          len([v for v in links.values()
