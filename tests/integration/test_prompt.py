@@ -19,6 +19,13 @@ HELPERS = ("/usr/lib/polkit-1/polkit-agent-helper-1", "/usr/libexec/polkit-agent
 ACTION = re.compile(r"action org\.bpfkeeper1\.\S+\)")
 
 
+def written(value):
+    """An option's value as the command line has it."""
+    if isinstance(value, tuple):  # with a type of its own
+        value = value[1]
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 class Prompts(Case):
     """alice is an administrator; all have a password."""
 
@@ -210,8 +217,8 @@ class Answers(Prompts):
     def test_every_question_says_what_it_is_about(self):
         """Each type's load and attach, and what others own, in people's words."""
         alice = self.at_terminal("alice")
-        everything = [(h, self.load(h.object, h.program, **h.load)) for h in hooks(self)
-                      if can_attach(h.kind)]
+        one_of_each = {h.kind: h for h in hooks(self) if can_attach(h.kind)}.values()
+        everything = [(h, self.load(h.object, h.program, **h.load)) for h in one_of_each]
 
         def ask(command, action, *words):
             with self.subTest(command=command):
@@ -231,10 +238,8 @@ class Answers(Prompts):
                                for k, v in hook.load.get("globals", {}).items())
             ask(f"bpfctl load {objects.path(hook.object)} {hook.program}{globals_}",
                 "load." + action, hook.program, hook.kind)
-            ask(f"bpfctl unload {i}", "unload-others", hook.program, i, 0)
             self.rules.write(rights)
-            options = "".join(f" --{k}={v[1] if isinstance(v, tuple) else v}"
-                              for k, v in hook.options.items())
+            options = "".join(f" --{k}='{written(v)}'" for k, v in hook.options.items())
             where = [v for k, v in hook.expect.items()
                      if k in ("Interface", "Direction", "Tracepoint", "Function", "Cgroup", "Event",
                               "Target")]
@@ -247,6 +252,7 @@ class Answers(Prompts):
         link = number(self.bus.attach(program, interface=self.veth().name, direction="ingress"))
         hits = number(self.bus.maps_of(program)["hits"])
         for command, action, words in (
+                (f"unload {i}", "unload-others", ("shared_tc", i, 0)),
                 (f"detach {link}", "detach-others", ("shared_tc", link, 0)),
                 (f"test-run {i}", "use-others", ("shared_tc", i, 0)),
                 (f"log {i}", "use-others", ("shared_tc", i, 0)),
