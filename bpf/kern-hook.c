@@ -471,7 +471,7 @@ static int check_network(const KernHook *hook, KernDiag *diag)
                                  "mode must be native, skb or hw");
         if (hook->proceed_on & ~KERN_XDP_ACTIONS_ALL)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "proceed-on takes aborted, drop, pass, tx and redirect");
+                                 "proceed_on takes aborted, drop, pass, tx and redirect");
         return 0;
 }
 

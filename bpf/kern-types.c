@@ -25,7 +25,7 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
         [KERN_PARAM_FUNCTIONS] = {"functions", "kernel functions, by name or pattern (*, ?)"},
         [KERN_PARAM_COOKIES] = {"cookies", "a number for each of functions, instead of cookie"},
         [KERN_PARAM_TARGET_PROGRAM] = {"target_program", "program that the function is of"},
-        [KERN_PARAM_PROCEED_ON] = {"proceed-on", "XDP results after which the next program runs"},
+        [KERN_PARAM_PROCEED_ON] = {"proceed_on", "XDP results after which the next program runs"},
 };
 
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)

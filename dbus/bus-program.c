@@ -127,7 +127,7 @@ static const BusOption attach_options[] = {
         {"frequency", {"t"}, bus_option_u64, ARG(frequency), HAS(frequency)},
         {"period", {"t"}, bus_option_u64, ARG(period), HAS(period)},
         {"cpu", {"i"}, bus_option_i32, ARG(cpu), HAS(cpu)},
-        {"proceed-on", {"as"}, read_strings, ARG(proceed_on), HAS(proceed_on)},
+        {"proceed_on", {"as"}, read_strings, ARG(proceed_on), HAS(proceed_on)},
         {"cookie", {"t"}, bus_option_u64, ARG(cookie), HAS(cookie)},
         {"functions", {"as"}, read_functions, ARG(functions)},
         {"cookies", {"at"}, read_cookies, ARG(cookies)},

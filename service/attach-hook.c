@@ -107,7 +107,7 @@ static GError *set_actions(KernHook *h, char *const *names)
 
                 if (kern_xdp_action_from_string(*names, &action) < 0)
                         return error_new(INVALID_ARGUMENT,
-                                         "Option 'proceed-on' has '%s'; it can have 'aborted', "
+                                         "Option 'proceed_on' has '%s'; it can have 'aborted', "
                                          "'drop', 'pass', 'tx' and 'redirect'.",
                                          *names);
                 h->proceed_on |= 1U << action;

@@ -121,8 +121,11 @@ int worker_fds_take(sd_bus_message *m, int *ret, size_t max, size_t *ret_n)
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
         if (r < 0) {
-                while (n > 0)
-                        close(ret[--n]);
+                /* Not to be closed once more by whoever owns these variables. */
+                while (n-- > 0) {
+                        close(ret[n]);
+                        ret[n] = -1;
+                }
                 return r;
         }
         *ret_n = n;

@@ -42,8 +42,10 @@ static void print_params(const char *label, unsigned params)
         for (int p = 0; p < _KERN_PARAM_MAX; p++) {
                 if (!(params & KERN_PARAM_BIT(p)))
                         continue;
+                g_autofree char *option = g_strdelimit(g_strdup(kern_params[p].name), "_", '-');
+
                 printf("%s", before);
-                print_roff(kern_params[p].name);
+                print_roff(option);
                 before = ", ";
         }
         putchar('\n');

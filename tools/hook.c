@@ -70,7 +70,9 @@ void hook_take_options(Hook *hook, const Options *options)
 /* As the bus has the option: the command line writes a hyphen for its underscore. */
 static const char *bus_name(Option option)
 {
-        return option == OPT_TARGET_PROGRAM ? "target_program" : options_name(option);
+        return option == OPT_TARGET_PROGRAM ? "target_program"
+               : option == OPT_PROCEED_ON   ? "proceed_on"
+                                            : options_name(option);
 }
 
 static bool list_has(GVariant *row, const char *list, const char *name)

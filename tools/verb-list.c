@@ -227,6 +227,12 @@ static char *words(GVariant *row, const char *name)
         return g_strjoinv(" ", (char **)list);
 }
 
+/* Options of the bus, as the command line has them */
+static char *option_words(GVariant *row, const char *name)
+{
+        return g_strdelimit(words(row, name), "_", '-');
+}
+
 /* What this kernel can do with a type. Attaching can't be tried where it takes a hook, such as an
  * interface: then nothing speaks against it. */
 static const char *available(GVariant *features, const char *type)
@@ -267,8 +273,8 @@ CtlExit verb_types(Ctl *ctl, int argc, char **argv)
                 table_add(table, name);
                 table_add(table, available(features, name));
                 table_add_take(table, words(row, "Sections"));
-                table_add_take(table, words(row, "Required"));
-                table_add_take(table, words(row, "Optional"));
+                table_add_take(table, option_words(row, "Required"));
+                table_add_take(table, option_words(row, "Optional"));
                 table_add(table, resolve_string(row, "Description"));
 
                 g_variant_builder_open(&builder, G_VARIANT_TYPE_VARDICT);

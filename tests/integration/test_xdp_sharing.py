@@ -136,7 +136,7 @@ class Chain(Sharing):
         self.assert_idle(third, veth.receive)
         self.bus.detach(link)
         # Nor does it stop the next one where it is told to proceed
-        self.bus.attach(second, interface=veth.name, priority=20, **{"proceed-on": ["drop"]})
+        self.bus.attach(second, interface=veth.name, priority=20, **{"proceed_on": ["drop"]})
         self.assert_counts(third, veth.receive)
         order = self.places(1, 2, 3)
         self.assertEqual(order, sorted(order))
@@ -152,7 +152,7 @@ class Chain(Sharing):
                          (7, ["drop", "tx"], "native", "libxdp"))
         self.assertIn("XDP_DROP,XDP_TX", self.xdp_loader("status", veth.name))
         self.bus.detach(link)
-        link = self.bus.attach(program, interface=veth.name, priority=8, **{"proceed-on": []})
+        link = self.bus.attach(program, interface=veth.name, priority=8, **{"proceed_on": []})
         self.assertEqual(self.bus.get(link, LINK, "ProceedOn"), [])
         self.assertEqual(members(veth.name), [(self.extension(program), 8)])
         plain = self.bus.attach(self.member(2), interface=veth.name)
@@ -358,12 +358,12 @@ class Chain(Sharing):
         program = self.member()
         for wrong in (["pass", "reject"], ["PASS"], [""]):
             with self.refused("InvalidArgument") as caught:
-                self.bus.attach(program, interface="lo", **{"proceed-on": wrong})
+                self.bus.attach(program, interface="lo", **{"proceed_on": wrong})
             self.assertIn("redirect", caught.exception.message)
         tc = self.load("tc", "tc_count")
         with self.refused("InvalidArgument") as caught:
-            self.bus.attach(tc, interface="lo", direction="ingress", **{"proceed-on": ["pass"]})
-        self.assertIn("proceed-on", caught.exception.message)
+            self.bus.attach(tc, interface="lo", direction="ingress", **{"proceed_on": ["pass"]})
+        self.assertIn("proceed_on", caught.exception.message)
 
 
 class Alone(Sharing):
@@ -373,7 +373,7 @@ class Alone(Sharing):
             self.skipTest("this kernel has freplace")
         veth = self.veth()
         link = self.bus.attach(self.member(1), interface=veth.name, priority=3,
-                               **{"proceed-on": ["drop"]})
+                               **{"proceed_on": ["drop"]})
         found = self.bus.get_all(link, LINK)
         self.assertEqual((found["Sharing"], found["ProceedOn"], found["Priority"]),
                          ("exclusive", [], 3))

@@ -31,7 +31,7 @@ ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "
                   "tracepoint": "s", "function": "s", "offset": "t", "target": "s", "pid": "i",
                   "cgroup": "s", "event": "s", "frequency": "t", "period": "t", "cpu": "i",
                   "cookie": "t", "functions": "as", "cookies": "at",
-                  "target_program": "o", "proceed-on": "as"}
+                  "target_program": "o", "proceed_on": "as"}
 RUN_OPTIONS = {"repeat": "u", "context": "ay", "data_size": "u"}
 FILTERS = {"managed": "b", "type": "s", "name": "s", "application": "s", "owner_uid": "u",
            "program": "o", "map": "o", "interface": "s"}

@@ -117,7 +117,9 @@ static void a_caller_that_ended(void **state)
 {
         g_autoptr(GSubprocess) process =
                 g_subprocess_new(G_SUBPROCESS_FLAGS_NONE, NULL, "/bin/true", NULL);
-        Caller *caller = caller_new(atoi(g_subprocess_get_identifier(process)), -1, getuid());
+        Caller *caller =
+                caller_new((pid_t)g_ascii_strtoll(g_subprocess_get_identifier(process), NULL, 10),
+                           -1, getuid());
 
         (void)state;
         assert_true(g_subprocess_wait(process, NULL, NULL));

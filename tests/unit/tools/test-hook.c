@@ -129,7 +129,7 @@ static void test_options(void **state)
         assert_int_equal(priority, 7);
         assert_true(cookie == UINT64_MAX);
         assert_int_equal(pid, -1);
-        assert_true(g_variant_lookup(values, "proceed-on", "^a&s", &actions));
+        assert_true(g_variant_lookup(values, "proceed_on", "^a&s", &actions));
         assert_string_equal(actions[0], "pass");
         assert_string_equal(actions[1], "drop");
         assert_null(actions[2]);
