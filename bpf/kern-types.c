@@ -2,8 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <bpf/libbpf.h>
-
 #include "kern-types.h"
 
 const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
@@ -333,27 +331,6 @@ const char *kern_type_section_rest(const KernType *type, const char *section)
         section = skip_optional_mark(section);
         n = match_section(type, section);
         return n > 0 && section[n] == '/' ? section + n + 1 : "";
-}
-
-const char *kern_prog_type_name(enum bpf_prog_type type)
-{
-        const char *name = libbpf_bpf_prog_type_str(type);
-
-        return name ? name : "unknown";
-}
-
-const char *kern_map_type_name(enum bpf_map_type type)
-{
-        const char *name = libbpf_bpf_map_type_str(type);
-
-        return name ? name : "unknown";
-}
-
-const char *kern_link_type_name(enum bpf_link_type type)
-{
-        const char *name = libbpf_bpf_link_type_str(type);
-
-        return name ? name : "unknown";
 }
 
 void kern_type_action_suffix(const KernType *type, char *ret, size_t size)
