@@ -18,6 +18,7 @@
  *   unload-others, use-others   name, id, owner
  *   detach-others               program, id, owner
  *   map.read, map.write         name, id, owner
+ *   manage-grants               change: what is granted or taken back, as words
  */
 
 static void print_action(const char *id, const char *description, const char *message)
@@ -119,6 +120,9 @@ int main(void)
                      "read the eBPF map $(name), id $(id), of user $(owner)");
         print_action("org.bpfkeeper1.map.write", "Write to eBPF maps of other users",
                      "write to the eBPF map $(name), id $(id), of user $(owner)");
+
+        print_action("org.bpfkeeper1.manage-grants",
+                     "Say who may load and attach eBPF programs without being asked", "$(change)");
 
         puts("\n</policyconfig>");
         return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -125,8 +125,9 @@ static void test_fixed_actions(void **state)
                 "org.bpfkeeper1.unload-others", "org.bpfkeeper1.detach-others",
                 "org.bpfkeeper1.use-others",    "org.bpfkeeper1.map.read",
                 "org.bpfkeeper1.map.write",     "org.bpfkeeper1.open-program",
+                "org.bpfkeeper1.manage-grants",
         };
-        static const char *const keys[] = {"name", "program", "id", "owner", NULL};
+        static const char *const keys[] = {"name", "program", "id", "owner", "change", NULL};
         size_t n_actions = 0, n_types = 0;
 
         (void)state;
