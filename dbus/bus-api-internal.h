@@ -5,6 +5,8 @@
 
 /* What the files of the four interfaces share. */
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
+
 /* One connection that the API is served on. */
 typedef struct BusSeat BusSeat;
 
@@ -38,6 +40,9 @@ int bus_append_properties(sd_bus_message *reply, const sd_bus_vtable *vtable, co
 /* Appends an array of object paths. */
 int bus_append_paths(sd_bus_message *reply, BusKind kind, const uint32_t *ids, size_t n);
 
+/* Appends an entry of an a{sv} whose value is an array of strings. */
+int bus_append_strings(sd_bus_message *reply, const char *key, const char *const *strings);
+
 /* Reads a byte array at the message's position; @ret borrows from the message. */
 int bus_read_bytes(sd_bus_message *m, const void **ret, size_t *ret_size);
 
@@ -50,3 +55,9 @@ const BusMapStats *bus_map_stats(const BusMap *map);
 
 /* Reads the arguments of Load(); the caller owns what it gets. */
 int bus_load_args_read(sd_bus_message *m, BusLoadArgs **ret, sd_bus_error *reterr);
+
+/* bus-grant.c */
+int bus_method_add_grant(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int bus_method_list_grants(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int bus_method_remove_grant(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int bus_method_check_authorization(sd_bus_message *m, void *userdata, sd_bus_error *reterr);

@@ -357,9 +357,6 @@ static int send_reply(sd_bus_message *reply)
         return sd_bus_send(sd_bus_message_get_bus(reply), reply, NULL);
 }
 
-/* One reply message in the making; freed when it goes out of scope. */
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
-
 int bus_reply_paths(sd_bus_message *m, BusKind kind, const uint32_t *ids, size_t n)
 {
         g_autoptr(sd_bus_message) reply = NULL;

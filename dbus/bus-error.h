@@ -53,7 +53,7 @@ typedef enum BpfkeeperError {
         BPFKEEPER_ERROR_HOOK_BUSY,
 
         /* objects on the bus */
-        BPFKEEPER_ERROR_NO_SUCH_OBJECT, /* no such program, map or link (any more) */
+        BPFKEEPER_ERROR_NO_SUCH_OBJECT, /* no such program, map, link or grant (any more) */
         BPFKEEPER_ERROR_NOT_MANAGED,    /* not loaded by the service: it can't be unloaded */
         BPFKEEPER_ERROR_NO_SUCH_KEY,
         BPFKEEPER_ERROR_READ_ONLY, /* a frozen map */

@@ -9,8 +9,6 @@
 
 /* org.bpfkeeper1.Manager: documented in org.bpfkeeper1.Manager.xml */
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
-
 static int method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         BusApi *api = userdata;
@@ -254,7 +252,7 @@ static int get_version(sd_bus *bus, const char *path, const char *interface, con
         return sd_bus_message_append_basic(reply, 's', PROJECT_VERSION);
 }
 
-static int append_strings(sd_bus_message *reply, const char *key, const char *const *strings)
+int bus_append_strings(sd_bus_message *reply, const char *key, const char *const *strings)
 {
         int r;
 
@@ -293,13 +291,13 @@ static int append_program_type(sd_bus_message *reply, const BusProgramType *type
                                   "Sharing", "s", type->sharing, "Needs", "s", type->needs);
         if (r < 0)
                 return r;
-        r = append_strings(reply, "Sections", type->sections);
+        r = bus_append_strings(reply, "Sections", type->sections);
         if (r < 0)
                 return r;
-        r = append_strings(reply, "Required", type->required);
+        r = bus_append_strings(reply, "Required", type->required);
         if (r < 0)
                 return r;
-        r = append_strings(reply, "Optional", type->optional);
+        r = bus_append_strings(reply, "Optional", type->optional);
         if (r < 0)
                 return r;
         r = sd_bus_message_close_container(reply);
@@ -365,6 +363,16 @@ const sd_bus_vtable bus_manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetLog", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", log), method_get_log,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("AddGrant", SD_BUS_ARGS("a{sv}", grant), SD_BUS_RESULT("s", id),
+                                bus_method_add_grant, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListGrants", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sa{sv})", grants),
+                                bus_method_list_grants, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveGrant", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT,
+                                bus_method_remove_grant, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CheckAuthorization",
+                                SD_BUS_ARGS("s", verb, "s", type, "a{ss}", details),
+                                SD_BUS_RESULT("s", verdict, "a{sv}", reasons),
+                                bus_method_check_authorization, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("ProgramTypes", "a{sa{sv}}", get_program_types, 0,
                         SD_BUS_VTABLE_PROPERTY_CONST),

@@ -3,6 +3,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "bus-grant.h"
 #include "bus-objects.h"
 
 /*
@@ -124,6 +125,10 @@ typedef struct BusOps {
         void (*load)(void *service, sd_bus_message *m, BusLoadArgs *args);
         void (*inspect)(void *service, sd_bus_message *m, int object_fd);
         void (*last_log)(void *service, sd_bus_message *m);
+        void (*add_grant)(void *service, sd_bus_message *m, BusGrantArgs *args);
+        void (*list_grants)(void *service, sd_bus_message *m);
+        void (*remove_grant)(void *service, sd_bus_message *m, const char *id);
+        void (*check_authorization)(void *service, sd_bus_message *m, BusCheckArgs *args);
         void (*attach)(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
         void (*unload)(void *service, sd_bus_message *m, uint32_t id);
         void (*program_open_fd)(void *service, sd_bus_message *m, uint32_t id);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <glib.h>
@@ -134,6 +135,24 @@ int bus_option_borrow(sd_bus_message *m, const char *type, size_t offset, void *
 {
         (void)e;
         return sd_bus_message_read_basic(m, type[0], MEMBER(const char *, dest, offset));
+}
+
+int bus_option_strv(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)
+{
+        char **strings = NULL;
+        int r;
+
+        (void)type, (void)e;
+        r = sd_bus_message_read_strv(m, &strings);
+        if (r < 0)
+                return r;
+        g_strfreev(*MEMBER(char **, dest, offset));
+        /* A copy: what comes from libsystemd goes by free(), which GLib doesn't promise to be its. */
+        *MEMBER(char **, dest, offset) = strings ? g_strdupv(strings) : g_new0(char *, 1);
+        for (char **s = strings; s && *s; s++)
+                free(*s);
+        free(strings);
+        return 0;
 }
 
 int bus_option_bool(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e)

@@ -25,7 +25,7 @@ typedef struct BusOption {
 int bus_options_read(sd_bus_message *m, const BusOption *table, void *dest, sd_bus_error *reterr);
 
 /* Readers for plain members: uint32_t, uint64_t, int32_t; char * (a copy, freeing what was there);
- * const char * (the message's); bool; int (descriptor, the message's). */
+ * const char * (the message's); bool; int (descriptor, the message's); char ** (a copy). */
 int bus_option_u32(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
 int bus_option_u64(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
 int bus_option_i32(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
@@ -33,6 +33,8 @@ int bus_option_string(sd_bus_message *m, const char *type, size_t offset, void *
                       sd_bus_error *e);
 int bus_option_borrow(sd_bus_message *m, const char *type, size_t offset, void *dest,
                       sd_bus_error *e);
+int bus_option_strv(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                    sd_bus_error *e);
 int bus_option_bool(sd_bus_message *m, const char *type, size_t offset, void *dest,
                     sd_bus_error *e);
 /* The id in the object path of a program; an error where it is the path of something else. */

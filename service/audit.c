@@ -14,12 +14,14 @@
 /* One for each way that a request can end, so that they can be found by MESSAGE_ID. What they mean is
  * said in units/bpfkeeper.catalog. */
 #define MESSAGE_ID_DONE "964d9ba37fb94b8caec99b966a17518b"
+#define MESSAGE_ID_GRANT "1296a8d6b04e4f6da9f07ef8d9910f7b"
 #define MESSAGE_ID_FAILED "7e49ffc2116a407ea241ee1aba61d1b4"
 #define MESSAGE_ID_DENIED "e4c3a547335844bca692e9fa47be0c9e"
 #define MESSAGE_ID_MORE "2e206db5a38c44bbb663b69a19e0c111"
 
-/* What tells where something is attached */
+/* What tells where something is attached, and what is granted or taken back */
 #define FACT_HOOK "BPFKEEPER_HOOK_"
+#define FACT_GRANT "BPFKEEPER_GRANT_"
 
 /* So many failures of a uid are noted in such a time. */
 #define FAILURES_MAX 10
@@ -138,7 +140,8 @@ static void send_entry(const Request *request, int priority, const char *message
 
 static bool is_noted(const Request *request)
 {
-        static const char *const methods[] = {"Load", "Attach", "Detach", "Unload", NULL};
+        static const char *const methods[] = {"Load",     "Attach",      "Detach", "Unload",
+                                              "AddGrant", "RemoveGrant", NULL};
 
         return g_strv_contains(methods, sd_bus_message_get_member(request->m));
 }
@@ -184,12 +187,14 @@ void audit_details(Request *request, const AuthzDetail *details)
                 {"name", NULL},
                 {"id", NULL},
                 {"n_programs", NULL},
+                {"change", NULL},
         };
+        bool grant = g_strcmp0(request->action, "org.bpfkeeper1.manage-grants") == 0;
 
         for (const AuthzDetail *d = details; d->key; d++) {
                 g_autofree char *upper = g_ascii_strup(d->key, -1);
-                g_autofree char *hook = g_strconcat(FACT_HOOK, upper, NULL);
-                const char *field = hook;
+                g_autofree char *name = g_strconcat(grant ? FACT_GRANT : FACT_HOOK, upper, NULL);
+                const char *field = name;
 
                 for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
                         if (strcmp(d->key, known[i].key) == 0)
@@ -244,6 +249,17 @@ void audit_done(const Request *request, BusKind kind, uint32_t id, const char *f
         message = g_strdup_vprintf(format, ap);
         va_end(ap);
         send_entry(request, LOG_INFO, MESSAGE_ID_DONE, "done", bus_path(kind, id, path), message);
+}
+
+void audit_grant(const Request *request, const char *file, const char *format, ...)
+{
+        g_autofree char *message = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        message = g_strdup_vprintf(format, ap);
+        va_end(ap);
+        send_entry(request, LOG_INFO, MESSAGE_ID_GRANT, "done", file, message);
 }
 
 static void failures_free(void *p)

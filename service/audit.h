@@ -4,9 +4,10 @@
 #include "request.h"
 
 /*
- * Who did what: an entry in the journal for each Load(), Attach(), Detach() and Unload(), whether it
- * went well or not, with fields to search by (journalctl BPFKEEPER_UID=1000), and a MESSAGE_ID that
- * the catalog explains. The fields are described in bpfkeeperd(8).
+ * Who did what: an entry in the journal for each Load(), Attach(), Detach(), Unload(), AddGrant()
+ * and RemoveGrant(), whether it went well or not, with fields to search by (journalctl
+ * BPFKEEPER_UID=1000), and a MESSAGE_ID that the catalog explains. The fields are described in
+ * bpfkeeperd(8).
  *
  * Where no journal is, nothing is kept.
  */
@@ -22,6 +23,10 @@ void audit_link(Request *request, const Link *link);
 /* It went well; @format tells what was done: "loaded packet_counter (xdp) as program 42". */
 void audit_done(const Request *request, BusKind kind, uint32_t id, const char *format, ...)
         G_GNUC_PRINTF(4, 5);
+
+/* The same for a change of grants; @file is the grant's. */
+void audit_grant(const Request *request, const char *file, const char *format, ...)
+        G_GNUC_PRINTF(3, 4);
 
 /*
  * It didn't. Only the methods above are noted, of callers whose uid is known, and of each uid so many

@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "audit.h"
+#include "grants-watch.h"
 #include "link-detach.h"
 #include "link-watch.h"
 #include "ops.h"
@@ -181,6 +182,10 @@ static const BusOps ops = {
         .load = op_load,
         .inspect = op_inspect,
         .last_log = op_last_log,
+        .add_grant = op_add_grant,
+        .list_grants = op_list_grants,
+        .remove_grant = op_remove_grant,
+        .check_authorization = op_check_authorization,
         .attach = op_attach,
         .unload = op_unload,
         .program_open_fd = op_program_open_fd,
@@ -397,6 +402,7 @@ static bool start(Daemon *daemon, GError **reterr)
         daemon->program_types = make_program_types();
         /* Before the state is read: an interface that goes in between is seen by one or the other. */
         link_watch_start(daemon);
+        daemon->grants = grants_watch_new(daemon, AUTHZ_GRANTS_DIR);
         if (!recover(daemon, reterr))
                 return false;
         probe_start(daemon, publish);
@@ -412,6 +418,7 @@ static void stop(Daemon *daemon)
         worker_pool_free(daemon->workers);
         daemon->workers = NULL;
         audit_flush();
+        grants_watch_free(daemon->grants);
         link_watch_stop(daemon);
         private_socket_free(daemon->private_socket);
         system_bus_free(daemon->bus);

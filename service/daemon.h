@@ -21,6 +21,7 @@ typedef struct Daemon {
         WorkerPool *workers;
         Authz *authz;
         struct Netwatch *netwatch;
+        struct GrantsWatch *grants;
         guint look_idle;       /* link-watch.c's */
         GArray *program_types; /* BusProgramType; the last has a NULL name */
         GArray *features;      /* BusFeature; the last has a NULL name */

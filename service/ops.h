@@ -13,6 +13,14 @@ void op_last_log(void *service, sd_bus_message *m);
 /* op-attach.c */
 void op_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
 
+/* op-grant.c */
+void op_add_grant(void *service, sd_bus_message *m, BusGrantArgs *args);
+void op_list_grants(void *service, sd_bus_message *m);
+void op_remove_grant(void *service, sd_bus_message *m, const char *id);
+
+/* op-check.c */
+void op_check_authorization(void *service, sd_bus_message *m, BusCheckArgs *args);
+
 /* op-release.c */
 void op_detach(void *service, sd_bus_message *m, uint32_t id);
 void op_unload(void *service, sd_bus_message *m, uint32_t id);

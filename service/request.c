@@ -6,6 +6,7 @@
 
 #include "audit.h"
 #include "errors.h"
+#include "grant.h"
 
 static void on_vanished(void *userdata)
 {
@@ -106,6 +107,14 @@ static bool is_interactive(const Request *request)
         return sd_bus_message_get_allow_interactive_authorization(request->m) > 0;
 }
 
+static bool is_grantable(const char *action)
+{
+        const KernType *type;
+        AuthzVerb verb;
+
+        return authz_action_parse(action, &verb, &type);
+}
+
 static GError *verdict_error(const Request *request, AuthzVerdict verdict, const char *message)
 {
         switch (verdict) {
@@ -124,13 +133,15 @@ static GError *verdict_error(const Request *request, AuthzVerdict verdict, const
                 return error_new(
                         AUTHORIZATION_REQUIRED,
                         "polkit wants authentication (action %s), but %s, be root, or have "
-                        "an administrator allow it by a polkit rule.",
+                        "an administrator allow it by %s.",
                         request->action,
                         is_interactive(request)
                                 ? "the caller has no authentication agent to ask: use a "
                                   "terminal or a desktop session"
                                 : "the call doesn't let it ask: allow for interactive "
-                                  "authorization");
+                                  "authorization",
+                        is_grantable(request->action) ? "a grant (bpfctl grant) or a polkit rule"
+                                                      : "a polkit rule");
         case AUTHZ_NO_AUTHORITY:
                 return error_new(NO_AUTHORITY,
                                  "No polkit service answers, so only root may do this (action %s).",
@@ -181,6 +192,35 @@ void request_authorize(Request *request, const char *action, const AuthzDetail *
         authz_check_async(request->daemon->authz, sd_bus_message_get_sender(request->m),
                           request->uid, action, details, is_interactive(request),
                           request->cancellable, on_checked, request);
+}
+
+static void work_in_thread(GTask *task, gpointer source, gpointer userdata,
+                           GCancellable *cancellable)
+{
+        Request *request = userdata;
+
+        (void)source, (void)cancellable;
+        request->work(request->op);
+        g_task_return_boolean(task, TRUE);
+}
+
+static void on_worked(GObject *source, GAsyncResult *result, gpointer userdata)
+{
+        Request *request = userdata;
+
+        (void)source, (void)result;
+        request->worked(request);
+}
+
+void request_in_thread(Request *request, void (*work)(void *op), void (*done)(Request *request))
+{
+        g_autoptr(GTask) task = g_task_new(NULL, NULL, on_worked, request);
+
+        request->work = work;
+        request->worked = done;
+        g_task_set_source_tag(task, request_in_thread);
+        g_task_set_task_data(task, request, NULL);
+        g_task_run_in_thread(task, work_in_thread);
 }
 
 void request_authorize_others(Request *request, const char *action, const Belonging *object,

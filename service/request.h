@@ -18,6 +18,8 @@ typedef struct Request {
         GDestroyNotify op_free;
         void (*run)(struct Request *request);
         void (*allowed)(struct Request *request);
+        void (*work)(void *op);
+        void (*worked)(struct Request *request);
         Peer *peer;
         bool charged;
         char *action;
@@ -40,6 +42,12 @@ void request_start(Daemon *daemon, sd_bus_message *m, void *op, GDestroyNotify o
  */
 void request_authorize(Request *request, const char *action, const AuthzDetail *details,
                        void (*allowed)(Request *request));
+
+/*
+ * Runs @work with the operation in a thread, for what may block, and then @done in the main loop. In
+ * between nothing else may touch the operation; @work touches nothing else.
+ */
+void request_in_thread(Request *request, void (*work)(void *op), void (*done)(Request *request));
 
 /* An object that belongs to somebody, as polkit is told of it. */
 typedef struct Belonging {

@@ -289,6 +289,68 @@ static void fake_attach(void *service, sd_bus_message *m, uint32_t id, BusAttach
         (void)bus_reply_path(m, BUS_LINK, 1);
 }
 
+static inline void fake_note_strings(const char *name, char **strings)
+{
+        if (strings) {
+                g_autofree char *joined = g_strjoinv(",", strings);
+
+                fake_note(" %s:%s", name, joined);
+        }
+}
+
+static void fake_add_grant(void *service, sd_bus_message *m, BusGrantArgs *args)
+{
+        (void)service;
+        fake_note("add_grant");
+        if (args->user)
+                fake_note(" user:%s", args->user);
+        if (args->group)
+                fake_note(" group:%s", args->group);
+        fake_note_strings("types", args->types);
+        fake_note_strings("verbs", args->verbs);
+        if (args->interface)
+                fake_note(" interface:%s", args->interface);
+        if (args->cgroup)
+                fake_note(" cgroup:%s", args->cgroup);
+        if (args->has_until)
+                fake_note(" until:%" PRIu64, args->until);
+        bus_grant_args_free(args);
+        (void)bus_reply_grant(m, "alice-xdp");
+}
+
+static void fake_list_grants(void *service, sd_bus_message *m)
+{
+        static const char *const types[] = {"xdp", NULL}, *const none[] = {NULL};
+        static const BusGrant grants[] = {
+                {"alice-xdp", "alice", "", types, none, "veth*", "", 5, 3, "root", "active", ""},
+                {"x", "", "", none, none, "", "", 0, 0, "", "broken", "line 1"},
+        };
+
+        (void)service;
+        fake_note("list_grants");
+        (void)bus_reply_grants(m, grants, G_N_ELEMENTS(grants));
+}
+
+static void fake_remove_grant(void *service, sd_bus_message *m, const char *id)
+{
+        (void)service;
+        fake_note("remove_grant %s", id);
+        (void)bus_reply_empty(m);
+}
+
+static void fake_check_authorization(void *service, sd_bus_message *m, BusCheckArgs *args)
+{
+        static const char *const none[] = {NULL};
+
+        (void)service;
+        fake_note("check %s %s", args->verb, args->type);
+        for (guint i = 0; i < args->details->len; i += 2)
+                fake_note(" %s=%s", (char *)args->details->pdata[i],
+                          (char *)args->details->pdata[i + 1]);
+        bus_check_args_free(args);
+        (void)bus_reply_check(m, &(BusCheck){"challenge", "org.x", "alice", none, none, none});
+}
+
 #define FAKE_BY_ID(name)                                                       \
         static void fake_##name(void *service, sd_bus_message *m, uint32_t id) \
         {                                                                      \
@@ -379,6 +441,10 @@ G_GNUC_UNUSED static const BusOps fake_ops = {
         .load = fake_load,
         .inspect = fake_inspect,
         .last_log = fake_last_log,
+        .add_grant = fake_add_grant,
+        .list_grants = fake_list_grants,
+        .remove_grant = fake_remove_grant,
+        .check_authorization = fake_check_authorization,
         .attach = fake_attach,
         .unload = fake_unload,
         .program_open_fd = fake_program_open_fd,

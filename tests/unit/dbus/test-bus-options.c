@@ -22,6 +22,7 @@ typedef struct Dest {
         bool has_either;
         uint32_t either_number;
         char *either_text;
+        char **strings;
 } Dest;
 
 static int read_either(sd_bus_message *m, const char *type, size_t offset, void *dest,
@@ -45,6 +46,7 @@ static const BusOption table[] = {
         {"i32", {"i"}, bus_option_i32, offsetof(Dest, i32)},
         {"string", {"s"}, bus_option_string, offsetof(Dest, string)},
         {"borrowed", {"s"}, bus_option_borrow, offsetof(Dest, borrowed)},
+        {"strings", {"as"}, bus_option_strv, offsetof(Dest, strings)},
         {"flag", {"b"}, bus_option_bool, offsetof(Dest, flag)},
         {"fd", {"h"}, bus_option_fd, offsetof(Dest, fd)},
         {"either",
@@ -89,6 +91,7 @@ static void clear(void)
 {
         g_free(got.string);
         g_free(got.either_text);
+        g_clear_pointer(&got.strings, g_strfreev);
         g_clear_pointer(&borrowed, g_free);
         got = (Dest){.fd = -1, .string = g_strdup("default")};
 }
@@ -151,6 +154,11 @@ static void all_readers(void **state)
         assert_null(got.either_text);
         assert_string_equal(take(1, "flag", "b", 0, "after"), "");
         assert_false(got.flag);
+        assert_string_equal(take(1, "strings", "as", 2, "a", "b", "after"), "");
+        assert_int_equal(g_strv_length(got.strings), 2);
+        assert_string_equal(got.strings[1], "b");
+        assert_string_equal(take(1, "strings", "as", 0, "after"), "");
+        assert_int_equal(g_strv_length(got.strings), 0);
 }
 
 static void unknown_is_refused(void **state)
