@@ -19,7 +19,7 @@ typedef enum CtlExit {
         CTL_FAILED = 1,
         CTL_USAGE = 2,
         CTL_REFUSED = 3,   /* by polkit, or by the bus's policy */
-        CTL_NOT_FOUND = 4, /* no such program, map or link */
+        CTL_NOT_FOUND = 4, /* no such program, map, link or grant */
 } CtlExit;
 
 typedef enum CtlJson {

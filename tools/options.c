@@ -66,6 +66,12 @@ static const struct {
         [OPT_PROPERTY] = {"property", 'p', "NAME,…", "Only these properties"},
         [OPT_VALUE] = {"value", 0, NULL, "Values without the properties' names"},
 
+        [OPT_VERB] = {"verb", 0, "VERB,…", "What is granted: load, attach (default: both)"},
+        [OPT_UNTIL] = {"until", 0, "TIME",
+                       "When it ends: +2h, +1d, \"2026-12-01 18:00\" by the local\n"
+                       "clock, or 2026-12-01T18:00:00Z"},
+        [OPT_USER] = {"user", 0, "USER", "Ask for this user; only root can"},
+
         [OPT_DATA] = {"data", 0, "DATA", "Input packet: a FILE, or hex:00 01 …"},
         [OPT_REPEAT] = {"repeat", 0, "N", "Run that often, up to 1000000 times"},
         [OPT_CONTEXT] = {"context", 0, "DATA", "Context structure: a FILE, or hex:00 01 …"},

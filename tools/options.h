@@ -61,6 +61,11 @@ typedef enum Option {
         OPT_PROPERTY,
         OPT_VALUE,
 
+        /* grant, can */
+        OPT_VERB,
+        OPT_UNTIL,
+        OPT_USER,
+
         /* test-run */
         OPT_DATA,
         OPT_REPEAT,

@@ -74,6 +74,26 @@ const Verb verbs[] = {
          "Network types need a packet of at least 14 bytes, an Ethernet header.\n", verb_test_run},
         {"log", "PROGRAM", 1, 1, 0, "Show the verifier's log of a program",
          "Only where it was loaded with --log-level.\n", verb_log},
+        {"grant", "USER|@GROUP TYPE,…", 2, 2,
+         OPT_BIT(OPT_INTERFACE) | OPT_BIT(OPT_CGROUP) | OPT_BIT(OPT_VERB) | OPT_BIT(OPT_UNTIL),
+         "Let a user or a group load and attach programs",
+         "TYPE is a program type, or all by itself. With --interface or --cgroup programs may be\n"
+         "attached only there: each is a pattern as in file names, quoted from the shell, and "
+         "/sys/fs/cgroup/X/**\n"
+         "is X and all below it. What is said is in force at once, unless a rule of polkit's says\n"
+         "otherwise.\n",
+         verb_grant},
+        {"grants", "", 0, 0, 0, "List grants", NULL, verb_grants},
+        {"revoke", "GRANT…", 1, -1, 0, "Take grants back",
+         "GRANT is a name, as bpfctl grants shows it. What was attached by it stays attached.\n",
+         verb_revoke},
+        {"can", "load|attach TYPE [WHERE]…", 2, 4,
+         OPTIONS_HOOK | OPT_BIT(OPT_APPLICATION) | OPT_BIT(OPT_USER),
+         "Tell what polkit would say, and why",
+         "WHERE is as with attach. The status is 0 for yes, and 3 for no, or only after a "
+         "password.\n"
+         "With --user polkit is asked about a process of that user's, started from here.\n",
+         verb_can},
         {"types", "", 0, 0, 0, "List the program types and what this kernel can do", NULL,
          verb_types},
         {"help", "[VERB]", 0, 2, 0, "Show help", NULL, verb_help},

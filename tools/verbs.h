@@ -14,7 +14,10 @@ void verbs_append_help(GString *out);
 bool verbs_append_verb_help(GString *out, int argc, char **argv);
 
 CtlExit verb_attach(Ctl *ctl, int argc, char **argv);
+CtlExit verb_can(Ctl *ctl, int argc, char **argv);
 CtlExit verb_detach(Ctl *ctl, int argc, char **argv);
+CtlExit verb_grant(Ctl *ctl, int argc, char **argv);
+CtlExit verb_grants(Ctl *ctl, int argc, char **argv);
 CtlExit verb_help(Ctl *ctl, int argc, char **argv);
 CtlExit verb_inspect(Ctl *ctl, int argc, char **argv);
 CtlExit verb_links(Ctl *ctl, int argc, char **argv);
@@ -26,6 +29,7 @@ CtlExit verb_map_set(Ctl *ctl, int argc, char **argv);
 CtlExit verb_maps(Ctl *ctl, int argc, char **argv);
 CtlExit verb_monitor(Ctl *ctl, int argc, char **argv);
 CtlExit verb_programs(Ctl *ctl, int argc, char **argv);
+CtlExit verb_revoke(Ctl *ctl, int argc, char **argv);
 CtlExit verb_show(Ctl *ctl, int argc, char **argv);
 CtlExit verb_status(Ctl *ctl, int argc, char **argv);
 CtlExit verb_test_run(Ctl *ctl, int argc, char **argv);
