@@ -32,6 +32,8 @@ ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "
                   "cgroup": "s", "event": "s", "frequency": "t", "period": "t", "cpu": "i",
                   "cookie": "t", "functions": "as", "cookies": "at",
                   "target_program": "o", "proceed_on": "as"}
+GRANT_OPTIONS = {"user": "s", "group": "s", "types": "as", "verbs": "as", "interface": "s",
+                 "cgroup": "s", "until": "t"}
 RUN_OPTIONS = {"repeat": "u", "context": "ay", "data_size": "u"}
 FILTERS = {"managed": "b", "type": "s", "name": "s", "application": "s", "owner_uid": "u",
            "program": "o", "map": "o", "interface": "s"}
@@ -220,6 +222,24 @@ class Api:
 
     def last_log(self):
         return self.call(ROOT, MANAGER, "GetLog")
+
+    # Who may do what
+
+    def add_grant(self, *, flags=0, **options):
+        """AddGrant(); the grant's name."""
+        variant = options_variant(GRANT_OPTIONS, options, [])
+        return self.call(ROOT, MANAGER, "AddGrant", "(a{sv})", variant, flags=flags)
+
+    def remove_grant(self, name, flags=0):
+        return self.call(ROOT, MANAGER, "RemoveGrant", "(s)", name, flags=flags)
+
+    def grants(self):
+        """ListGrants(), by name."""
+        return dict(self.call(ROOT, MANAGER, "ListGrants"))
+
+    def check_authorization(self, verb, kind, **details):
+        """The verdict and the reasons."""
+        return self.call(ROOT, MANAGER, "CheckAuthorization", "(ssa{ss})", verb, kind, details)
 
     # Any object
 
