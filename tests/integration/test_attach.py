@@ -145,7 +145,7 @@ class Sharing(Case):
         veth = self.veth()
         first, second = self.load("shared_map", "shared_xdp"), self.load("shared_map", "shared_xdp")
         link = self.bus.attach(first, interface=veth.name)
-        if "libxdp" == self.bus.get(ROOT, MANAGER, "ProgramTypes")["xdp"]["Sharing"]:
+        if self.bus.get(link, LINK, "Sharing") == "libxdp":
             self.skipTest("programs share the interface")
         with self.refused("HookBusy") as caught:
             self.bus.attach(second, interface=veth.name)

@@ -14,8 +14,8 @@ from support.case import BusError, Case, Fd, can_attach, can_load, needs_attach,
 from support.hooks import TARGET, hooks, open_file, run_target
 
 REFUSED = ("AuthorizationRequired", "NotAuthorized")
-TRACING = ("tracepoint", "raw_tracepoint", "tp_btf", "kprobe", "kretprobe", "uprobe", "uretprobe",
-           "fentry", "fexit", "perf_event")
+TRACING = ("tracepoint", "raw_tracepoint", "tp_btf", "kprobe", "kretprobe", "kprobe_multi",
+           "kretprobe_multi", "uprobe", "uretprobe", "fentry", "fexit", "perf_event")
 
 
 def verbs(who, program, link, maps):
