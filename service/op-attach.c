@@ -270,6 +270,29 @@ static bool open_target_program(Request *request)
         return op->program_fd >= 0;
 }
 
+/*
+ * What runs in libxdp's dispatcher is a copy of the program, and of a copy no function can be replaced:
+ * it would look done, and change nothing. NULL where the target is no member anywhere.
+ */
+static GError *check_target_runs(Registry *registry, uint32_t id)
+{
+        const Program *target = registry_program(registry, id);
+
+        for (guint i = 0; target && i < target->pub.links->len; i++) {
+                uint32_t n = g_array_index(target->pub.links, uint32_t, i);
+                const Link *link = registry_link(registry, n);
+
+                if (link && link->attachment.xdp_member != 0)
+                        return error_new(HOOK_BUSY,
+                                         "Program %u is on interface %s together with others (link "
+                                         "%u), and none of its functions can be replaced there. "
+                                         "Detach it and attach it again: it gets the interface "
+                                         "alone now that there is a program to go into it.",
+                                         id, link->pub.interface, n);
+        }
+        return NULL;
+}
+
 static void attach(Request *request)
 {
         Daemon *daemon = request->daemon;
@@ -288,7 +311,9 @@ static void attach(Request *request)
                  (!if_indextoname(op->hook.ifindex, name) || strcmp(name, op->interface) != 0))
                 error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
                                   op->interface);
-        else if (quota_allows(daemon->quota, request->uid, CHARGE_LINKS, 1, &error))
+        else if (op->hook.target_program_id != 0)
+                error = check_target_runs(daemon->registry, op->hook.target_program_id);
+        if (!error && quota_allows(daemon->quota, request->uid, CHARGE_LINKS, 1, &error))
                 store_next_id(daemon->store, &id, &error);
         if (error) {
                 request_fail(request, error);
@@ -305,8 +330,9 @@ static void attach(Request *request)
         /* Ours are never used twice, so a filter with that handle is this link's and no other's. */
         op->link->attachment.tc_handle = TC_HANDLE_OURS | id;
         op->link->attachment.tc_priority = op->hook.priority;
-        op->link->attachment.xdp_member = program->extension_id;
-        if (program->extension_id != 0 && !registry_claim(daemon->registry, op->link)) {
+        if (!registry_is_target(daemon->registry, op->program_id))
+                op->link->attachment.xdp_member = program->extension_id;
+        if (op->link->attachment.xdp_member != 0 && !registry_claim(daemon->registry, op->link)) {
                 request_fail(request,
                              error_new(HOOK_BUSY,
                                        "Program %u is on interface %s already; load it again to "

@@ -13,6 +13,7 @@ struct Registry {
         GHashTable *maps;       /* id → Map, the load's */
         GHashTable *links;      /* id → Link */
         GHashTable *extensions; /* id → Program that it is of, the load's */
+        GHashTable *targets;    /* id → number of programs that were loaded to go into it */
         GHashTable *claims;     /* set of interface and member, as 64 bits */
 };
 
@@ -249,6 +250,7 @@ Registry *registry_new(Quota *quota)
         r->maps = g_hash_table_new(NULL, NULL);
         r->links = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)link_free);
         r->extensions = g_hash_table_new(NULL, NULL);
+        r->targets = g_hash_table_new(NULL, NULL);
         r->claims = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         return r;
 }
@@ -261,6 +263,7 @@ void registry_free(Registry *r)
         g_hash_table_unref(r->links);
         g_hash_table_unref(r->claims);
         g_hash_table_unref(r->extensions);
+        g_hash_table_unref(r->targets);
         g_hash_table_unref(r->programs);
         g_hash_table_unref(r->maps);
         g_hash_table_unref(r->loads);
@@ -296,6 +299,22 @@ Load *registry_load(Registry *r, uint32_t id)
 Program *registry_extension(Registry *r, uint32_t id)
 {
         return g_hash_table_lookup(r->extensions, KEY(id));
+}
+
+bool registry_is_target(Registry *r, uint32_t id)
+{
+        return g_hash_table_contains(r->targets, KEY(id));
+}
+
+/* One more or one less that goes into that program. */
+static void count_target(Registry *r, uint32_t id, int change)
+{
+        int n = GPOINTER_TO_INT(g_hash_table_lookup(r->targets, KEY(id))) + change;
+
+        if (id != 0 && n > 0)
+                g_hash_table_insert(r->targets, KEY(id), GINT_TO_POINTER(n));
+        else
+                g_hash_table_remove(r->targets, KEY(id));
 }
 
 Program *registry_any_program(Registry *r, uint32_t id)
@@ -401,6 +420,7 @@ void registry_add_load(Registry *r, Load *load)
                         foreign_forget(r->foreign, BUS_PROGRAM, p->extension_id);
                         g_hash_table_insert(r->extensions, KEY(p->extension_id), p);
                 }
+                count_target(r, p->target_id, 1);
                 connect_maps(r, p);
         }
         for (guint i = 0; i < load->maps->len; i++)
@@ -511,6 +531,7 @@ void registry_remove_program(Registry *r, Program *p, GArray *maps_gone, GArray 
         quota_release(r->quota, load->owner, CHARGE_PROGRAMS, 1);
         g_hash_table_remove(r->programs, KEY(p->pub.id));
         g_hash_table_remove(r->extensions, KEY(p->extension_id));
+        count_target(r, p->target_id, -1);
         g_ptr_array_remove(load->programs, p);
         g_hash_table_add(loads, load);
         g_hash_table_iter_init(&iter, loads);

@@ -85,7 +85,10 @@ Load *registry_load(Registry *registry, uint32_t id);
 /* The program of the service of which @id is the extension. It is no program of its own on the bus. */
 Program *registry_extension(Registry *registry, uint32_t id);
 
-/* The same, with those of others, which are looked for in the kernel. */
+/* Whether a program of the service was loaded to replace a function of that one. */
+bool registry_is_target(Registry *registry, uint32_t id);
+
+/* Lookups as above, with those of others, which are looked for in the kernel. */
 Program *registry_any_program(Registry *registry, uint32_t id);
 Map *registry_any_map(Registry *registry, uint32_t id);
 

@@ -55,8 +55,8 @@ static uint32_t get_u32(const char *text, const char *group, const char *key)
 /* The first of these that the link has says most of it. */
 static void find_place(const char *text, StateLink *link)
 {
-        static const char *const keys[] = {"Interface", "Tracepoint", "Target",
-                                           "Function",  "Cgroup",     "Event"};
+        static const char *const keys[] = {"Interface", "Tracepoint", "Target", "Function",
+                                           "Functions", "Cgroup",     "Event"};
 
         for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
                 if (state_value(text, HOOK, keys[i], link->place, sizeof(link->place)) &&

@@ -12,8 +12,8 @@ from support import bpf, objects, outcome
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
-from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, open_file, pairs, run_target,
-                           symbol_offset)
+from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, open_file, pairs,
+                           remove_directory, run_target, symbol_offset)
 
 
 class Types(Case):
@@ -387,7 +387,8 @@ class Wrong(Case):
         first, second = self.load("replaceable")
         program = self.load("freplace", "freplace_anywhere", target_program=first,
                             target_function="decide")
-        self.bus.attach(first, interface=veth.name)
+        on_interface = self.bus.attach(first, interface=veth.name)
+        self.assertEqual(self.bus.get(on_interface, LINK, "Sharing"), "exclusive")
         self.assertEqual(self.bus.test_run(first, bytes(64))[0], 2)
         link = self.bus.attach(program)
         self.assert_counts(program, veth.receive, 1)
@@ -405,6 +406,28 @@ class Wrong(Case):
         self.assertEqual(self.bus.test_run(first, bytes(64))[0], 1)
         with self.refused("HookBusy", "TypeMismatch"):
             self.bus.attach(program)
+
+    @needs_attach("freplace")
+    def test_freplace_of_a_member(self):
+        """A program that shares an interface runs as a copy, into which none goes."""
+        veth = self.veth()
+        target = self.load("replaceable", "replaceable")
+        shared = self.bus.attach(target, interface=veth.name)
+        self.assertEqual(self.bus.get(shared, LINK, "Sharing"), "libxdp")
+        program = self.load("freplace", "freplace_decide", target_program=target)
+        with self.refused("HookBusy") as caught:
+            self.bus.attach(program)
+        self.assertIn(veth.name, caught.exception.message)
+        self.bus.detach(shared)
+        alone = self.bus.attach(target, interface=veth.name)
+        self.assertEqual(self.bus.get(alone, LINK, "Sharing"), "exclusive")
+        self.bus.attach(program)
+        self.assert_counts(program, veth.receive, 0)
+        # When there is none left to go into it, it is as any other
+        self.bus.unload(program)
+        self.bus.detach(alone)
+        shared = self.bus.attach(target, interface=veth.name)
+        self.assertEqual(self.bus.get(shared, LINK, "Sharing"), "libxdp")
 
     def test_freplace_of_somebody_else(self):
         """Others' programs are theirs, also from the inside."""
@@ -482,18 +505,19 @@ class Gone(Case):
         self.assertIn("renamed0", [n for _, n in socket.if_nameindex()])
 
     def test_program_decides(self):
-        for kind, program in (("lsm", "lsm_mkdir"), ("fmod_ret", "fmod_ret_mkdir")):
+        for kind, program, allowed in (("lsm", "lsm_mkdir", make_directory),
+                                       ("fmod_ret", "fmod_ret_rmdir", remove_directory)):
             if can_attach(kind):
                 with self.subTest(kind=kind):
-                    self.decides(kind, program)
+                    self.decides(kind, program, allowed)
         if not can_attach("lsm") and not can_attach("fmod_ret"):
             self.skipTest("this kernel can't attach lsm and fmod_ret programs")
 
-    def decides(self, kind, program):
+    def decides(self, kind, program, allowed):
         program = self.load(kind, program,
                             globals={"denied_pid": struct.pack("=I", os.getpid())})
-        self.assertTrue(make_directory())
+        self.assertTrue(allowed())
         link = self.bus.attach(program)
-        self.assertFalse(make_directory())
+        self.assertFalse(allowed())
         self.bus.detach(link)
-        self.assertTrue(make_directory())
+        self.assertTrue(allowed())

@@ -95,7 +95,19 @@ def make_directory():
         os.mkdir(path)
     except PermissionError:
         return False
-    os.rmdir(path)
+    subprocess.run(["rmdir", path], check=True)
+    return True
+
+
+def remove_directory():
+    """Whether it was allowed to."""
+    path = f"/tmp/lsm-{next(numbers)}"
+    subprocess.run(["mkdir", path], check=True)
+    try:
+        os.rmdir(path)
+    except PermissionError:
+        subprocess.run(["rmdir", path], check=True)
+        return False
     return True
 
 
@@ -168,8 +180,8 @@ def hooks(case):
              function="target_twice", expect={"Target": TARGET, "Function": "target_twice"}),
         Hook("fentry", "fentry", "fentry_open", open_file, expect={"Function": "vfs_open"}),
         Hook("fexit", "fentry", "fexit_open", open_file, index=1, expect={"Function": "vfs_open"}),
-        Hook("fmod_ret", "fmod_ret", "fmod_ret_mkdir", make_directory,
-             load={"globals": {"denied_pid": me}}, expect={"Function": "security_inode_mkdir"}),
+        Hook("fmod_ret", "fmod_ret", "fmod_ret_rmdir", remove_directory,
+             load={"globals": {"denied_pid": me}}, expect={"Function": "security_inode_rmdir"}),
         Hook("fmod_ret", "fmod_ret", "fmod_ret_sleepable", functools.partial(test_run, case), index=1,
              expect={"Function": "bpf_fentry_test1"}),
         Hook("perf_event", "perf_event", "perf_event_sample", spin, event="cpu-clock",

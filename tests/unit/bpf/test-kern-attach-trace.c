@@ -78,8 +78,20 @@ static void test_fexit(void **state)
         run_kernel_function("fentry", "fexit_open", "fexit", "vfs_open", 1);
 }
 
-/* A program that keeps this process from making directories. */
-static void run_decision(const char *type, const char *program, const char *function)
+static int nothing(const char *path)
+{
+        (void)path;
+        return 0;
+}
+
+static int make_directory(const char *path)
+{
+        return mkdir(path, 0700);
+}
+
+/* A program that keeps this process from making directories, or from removing them. */
+static void run_decision(const char *type, const char *program, const char *function,
+                         int (*prepare)(const char *path), int (*decided)(const char *path))
 {
         KERN_AUTO_CLOSE int fd = open_program(type);
         KernProgramWish wishes[] = {{.name = program}};
@@ -107,11 +119,12 @@ static void run_decision(const char *type, const char *program, const char *func
                 return;
         }
         snprintf(path, sizeof(path), "/tmp/bpfkeeper-lsm-%d", getpid());
-        assert_int_equal(mkdir(path, 0700), -1);
+        assert_int_equal(prepare(path), 0);
+        assert_int_equal(decided(path), -1);
         assert_int_equal(errno, EPERM);
         assert_int_equal(hits_of(object, 0), 1);
         detach(object, &hook, &attachment);
-        assert_int_equal(mkdir(path, 0700), 0);
+        assert_int_equal(decided(path), 0);
         rmdir(path);
         kern_object_free(object);
 }
@@ -119,13 +132,13 @@ static void run_decision(const char *type, const char *program, const char *func
 static void test_lsm(void **state)
 {
         (void)state;
-        run_decision("lsm", "lsm_mkdir", "inode_mkdir");
+        run_decision("lsm", "lsm_mkdir", "inode_mkdir", nothing, make_directory);
 }
 
 static void test_fmod_ret(void **state)
 {
         (void)state;
-        run_decision("fmod_ret", "fmod_ret_mkdir", "security_inode_mkdir");
+        run_decision("fmod_ret", "fmod_ret_rmdir", "security_inode_rmdir", make_directory, rmdir);
 }
 
 /* What a function returns is decided only where the kernel allows that. */
