@@ -302,9 +302,11 @@ static void attach(Request *request)
         GError *error = NULL;
         uint32_t id;
 
-        if (!program || program->unloading)
-                error = no_such_object(BUS_PROGRAM, op->program_id);
-        else if (op->hook.target_program_id != 0 && !open_target_program(request))
+        if (!program || program->unloading) {
+                request_fail(request, no_such_object(BUS_PROGRAM, op->program_id));
+                return;
+        }
+        if (op->hook.target_program_id != 0 && !open_target_program(request))
                 error = no_such_object(BUS_PROGRAM, op->hook.target_program_id);
         /* polkit may have taken a while: what was asked for must be what it was. */
         else if (op->hook.ifindex != 0 &&
