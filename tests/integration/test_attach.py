@@ -12,8 +12,8 @@ from support import bpf, objects, outcome
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
-from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, open_file, pairs,
-                           remove_directory, run_target, symbol_offset)
+from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, make_link, open_file, pairs,
+                           run_target, symbol_offset)
 
 
 class Types(Case):
@@ -506,7 +506,7 @@ class Gone(Case):
 
     def test_program_decides(self):
         for kind, program, allowed in (("lsm", "lsm_mkdir", make_directory),
-                                       ("fmod_ret", "fmod_ret_rmdir", remove_directory)):
+                                       ("fmod_ret", "fmod_ret_symlink", make_link)):
             if can_attach(kind):
                 with self.subTest(kind=kind):
                     self.decides(kind, program, allowed)

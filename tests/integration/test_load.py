@@ -20,7 +20,7 @@ WHOLE = {
     "lsm": {"lsm_mkdir": "lsm"},
     "packet_counter": {"count_packets": "xdp"},
     "perf_event": {"perf_event_sample": "perf_event"},
-    "fmod_ret": {"fmod_ret_rmdir": "fmod_ret", "fmod_ret_sleepable": "fmod_ret"},
+    "fmod_ret": {"fmod_ret_symlink": "fmod_ret", "fmod_ret_sleepable": "fmod_ret"},
     "kprobe_multi": {"kprobe_multi_open": "kprobe_multi",
                      "kretprobe_multi_anywhere": "kretprobe_multi"},
     "raw_tracepoint": {"raw_tracepoint_fork": "raw_tracepoint"},

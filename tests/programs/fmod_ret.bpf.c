@@ -2,7 +2,7 @@
 #include "program.h"
 #include <bpf/bpf_tracing.h>
 
-/* Forbids one process to remove directories, in the kernel's functions instead of in the hook's. */
+/* Forbids one process to make symbolic links, in the kernel's functions instead of in the hook's. */
 
 #define EPERM 1
 
@@ -11,8 +11,8 @@ const volatile __u32 denied_pid = 0;
 struct inode;
 struct dentry;
 
-SEC("fmod_ret/security_inode_rmdir")
-int BPF_PROG(fmod_ret_rmdir, struct inode *dir, struct dentry *dentry, int ret)
+SEC("fmod_ret/security_inode_symlink")
+int BPF_PROG(fmod_ret_symlink, struct inode *dir, struct dentry *dentry, const char *to, int ret)
 {
         if (denied_pid == 0 || bpf_get_current_pid_tgid() >> 32 != denied_pid)
                 return 0;

@@ -95,19 +95,18 @@ def make_directory():
         os.mkdir(path)
     except PermissionError:
         return False
-    subprocess.run(["rmdir", path], check=True)
+    os.rmdir(path)
     return True
 
 
-def remove_directory():
+def make_link():
     """Whether it was allowed to."""
     path = f"/tmp/lsm-{next(numbers)}"
-    subprocess.run(["mkdir", path], check=True)
     try:
-        os.rmdir(path)
+        os.symlink("nowhere", path)
     except PermissionError:
-        subprocess.run(["rmdir", path], check=True)
         return False
+    os.unlink(path)
     return True
 
 
@@ -180,8 +179,8 @@ def hooks(case):
              function="target_twice", expect={"Target": TARGET, "Function": "target_twice"}),
         Hook("fentry", "fentry", "fentry_open", open_file, expect={"Function": "vfs_open"}),
         Hook("fexit", "fentry", "fexit_open", open_file, index=1, expect={"Function": "vfs_open"}),
-        Hook("fmod_ret", "fmod_ret", "fmod_ret_rmdir", remove_directory,
-             load={"globals": {"denied_pid": me}}, expect={"Function": "security_inode_rmdir"}),
+        Hook("fmod_ret", "fmod_ret", "fmod_ret_symlink", make_link,
+             load={"globals": {"denied_pid": me}}, expect={"Function": "security_inode_symlink"}),
         Hook("fmod_ret", "fmod_ret", "fmod_ret_sleepable", functools.partial(test_run, case), index=1,
              expect={"Function": "bpf_fentry_test1"}),
         Hook("perf_event", "perf_event", "perf_event_sample", spin, event="cpu-clock",

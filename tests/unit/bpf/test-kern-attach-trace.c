@@ -89,7 +89,12 @@ static int make_directory(const char *path)
         return mkdir(path, 0700);
 }
 
-/* A program that keeps this process from making directories, or from removing them. */
+static int make_link(const char *path)
+{
+        return symlink("nowhere", path);
+}
+
+/* A program that keeps this process from making directories, or symbolic links. */
 static void run_decision(const char *type, const char *program, const char *function,
                          int (*prepare)(const char *path), int (*decided)(const char *path))
 {
@@ -125,7 +130,7 @@ static void run_decision(const char *type, const char *program, const char *func
         assert_int_equal(hits_of(object, 0), 1);
         detach(object, &hook, &attachment);
         assert_int_equal(decided(path), 0);
-        rmdir(path);
+        remove(path);
         kern_object_free(object);
 }
 
@@ -138,7 +143,7 @@ static void test_lsm(void **state)
 static void test_fmod_ret(void **state)
 {
         (void)state;
-        run_decision("fmod_ret", "fmod_ret_rmdir", "security_inode_rmdir", make_directory, rmdir);
+        run_decision("fmod_ret", "fmod_ret_symlink", "security_inode_symlink", nothing, make_link);
 }
 
 /* What a function returns is decided only where the kernel allows that. */
