@@ -68,11 +68,9 @@ void hook_take_options(Hook *hook, const Options *options)
 }
 
 /* As the bus has the option: the command line writes a hyphen for its underscore. */
-static const char *bus_name(Option option)
+static char *bus_name(Option option)
 {
-        return option == OPT_TARGET_PROGRAM ? "target_program"
-               : option == OPT_PROCEED_ON   ? "proceed_on"
-                                            : options_name(option);
+        return g_strdelimit(g_strdup(options_name(option)), "-", '_');
 }
 
 static bool list_has(GVariant *row, const char *list, const char *name)
@@ -84,8 +82,9 @@ static bool list_has(GVariant *row, const char *list, const char *name)
 
 static bool takes(GVariant *row, Option option)
 {
-        return list_has(row, "Required", bus_name(option)) ||
-               list_has(row, "Optional", bus_name(option));
+        g_autofree char *name = bus_name(option);
+
+        return list_has(row, "Required", name) || list_has(row, "Optional", name);
 }
 
 /* The place for the first argument, or -1 */
@@ -307,6 +306,7 @@ GVariant *hook_options(const Hook *hook, char **reterr)
         g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
 
         for (int i = 0; i < HOOK_VALUES; i++) {
+                g_autofree char *name = bus_name(OPT_INTERFACE + i);
                 GVariant *value;
 
                 if (!hook->values[i])
@@ -314,7 +314,7 @@ GVariant *hook_options(const Hook *hook, char **reterr)
                 value = to_value(hook, i, reterr);
                 if (!value)
                         return NULL;
-                g_variant_builder_add(&builder, "{sv}", bus_name(OPT_INTERFACE + i), value);
+                g_variant_builder_add(&builder, "{sv}", name, value);
         }
         return g_variant_builder_end(&builder);
 }
