@@ -18,7 +18,7 @@ import threading
 import time
 
 from support import bpf, daemon, net
-from support.case import Case, can_attach, until
+from support.case import BusError, Case, can_attach, until
 from support.consistency import check, tc_filters
 from support.hooks import Cgroup, hooks
 from support.soak import ClientProcess, Spec, lives
@@ -229,12 +229,21 @@ class Soak(Case):
 
     def look(self, what="pause"):
         """Everything there is, against what was promised."""
-        # A new daemon, for the kernel tells the old one nothing of cgroups that went
         self.world.pause()
-        self.daemon.restart(self.random.choice((signal.SIGKILL, signal.SIGTERM)))
+        until(self.renew, "there is a new daemon")
         promised = self.settle(what)
         self.verify(promised)
         return len(promised)
+
+    def renew(self):
+        """A new daemon, for the kernel tells the old one nothing of cgroups that went."""
+        try:
+            return self.daemon.restart(self.random.choice((signal.SIGKILL, signal.SIGTERM)))
+        except BusError as e:
+            # One that wasn't on the bus yet when it was told to end comes and goes
+            if e.name != "org.freedesktop.DBus.Error.NoReply":
+                raise
+            return None
 
     def verify(self, promised):
         programs, links = self.bus.managed("Programs"), self.bus.list("Links")

@@ -2,14 +2,15 @@
 """What callers, kills and bad luck do to the service itself."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 
 from support import daemon, users
 from support.case import LINK, PROGRAM, Case, needs_attach, number, until
 from support.consistency import rewrite, tc_filters
+from support.wait import PATIENCE
 
 # Connections of one user's that have asked something and stay
 CROWD = """
@@ -42,7 +43,14 @@ class Callers(Case):
                   for user in ("alice", "bob", "carol")]
         for crowd in crowds:
             self.addCleanup(crowd.communicate)
-        self.assertEqual([crowd.stdout.readline() for crowd in crowds], ["here\n"] * 3)
+        outputs = [crowd.stdout for crowd in crowds]
+
+        def all_are_here():
+            # Or it might leave meanwhile, for want of work
+            self.bus.list("Links")
+            return len(select.select(outputs, [], [], 0.1)[0]) == len(crowds)
+        until(all_are_here, "all have asked something", 6 * PATIENCE)
+        self.assertEqual([output.readline() for output in outputs], ["here\n"] * 3)
         self.assertEqual(self.daemon.running(), before)
 
 
@@ -104,9 +112,13 @@ class Meanwhile(Case):
         self.stopped = set()
 
     def stop(self, *pids):
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-            self.stopped.add(pid)
+        self.stopped.update(pids)
+        daemon.stop(*pids)
+
+    def stop_workers(self):
+        workers = self.daemon.stop_workers()
+        self.stopped.update(workers)
+        return workers
 
     def go_on(self, *pids):
         for pid in pids or list(self.stopped):
@@ -127,9 +139,9 @@ class Meanwhile(Case):
     def test_interface_goes_before_a_worker_comes(self):
         veth = self.veth()
         _, links, pid = self.attached(veth, 5)
-        self.stop(*self.daemon.workers())
+        self.stop_workers()
         tokens = [self.bus.start(link, LINK, "Detach") for link in links]
-        time.sleep(0.2)
+        self.daemon.turn()
         veth.remove()
         until(lambda: not self.bus.list("Links"), "the links go")
         self.go_on()
@@ -142,15 +154,14 @@ class Meanwhile(Case):
     def test_interface_goes_before_the_answer_is_read(self):
         veth, other = self.veth(), self.veth()
         program, links, pid = self.attached(other)
-        workers = self.daemon.workers()
-        self.stop(*workers)
+        workers = self.stop_workers()
         token = self.bus.start_attach(program, interface=veth.name, direction="ingress")
         until(lambda: len(os.listdir(daemon.RUN + "/links")) == 2, "the attachment is begun")
-        time.sleep(0.1)
+        self.daemon.turn()
         self.stop(pid)
         self.go_on(*workers)
         until(lambda: tc_filters(veth.name), "the worker attaches")
-        time.sleep(0.1)
+        until(lambda: all(map(daemon.rests, workers)), "the worker has answered")
         veth.remove()
         self.go_on()
         with self.refused("NoSuchInterface"):
@@ -161,10 +172,10 @@ class Meanwhile(Case):
     @needs_attach("tc")
     def test_unload_waits_for_detach(self):
         program, links, _ = self.attached(self.veth(), 2)
-        self.stop(*self.daemon.workers())
+        self.stop_workers()
         detaching = [self.bus.start(link, LINK, "Detach") for link in links]
         unloading = self.bus.start(program, PROGRAM, "Unload")
-        time.sleep(0.2)
+        self.daemon.turn()
         self.go_on()
         for token in (*detaching, unloading):
             self.bus.wait(token)
@@ -175,7 +186,7 @@ class Meanwhile(Case):
         """The call is answered, and the filter goes, whatever the worker came to."""
         veth = self.veth()
         program, links, pid = self.attached(veth)
-        self.stop(*self.daemon.workers())
+        self.stop_workers()
         token = self.bus.start_attach(program, interface=veth.name, direction="egress")
         until(lambda: len(os.listdir(daemon.RUN + "/links")) == 2, "the attachment is begun")
         self.daemon.end()
@@ -189,15 +200,22 @@ class Meanwhile(Case):
     @needs_attach("tc")
     def test_stopped_while_probing(self):
         """The name isn't taken on the way out."""
-        self.daemon.end()
-        os.unlink(daemon.RUN + "/features")
-        process = subprocess.Popen([daemon.DAEMON], stdin=subprocess.DEVNULL, text=True,
-                                   stderr=subprocess.PIPE)
-        self.stop(*until(lambda: daemon.children(process.pid), "it has a worker"))
-        self.assertIsNone(self.bus.pid())
-        process.terminate()
-        _, stderr = process.communicate()
-        self.assertEqual((process.returncode, stderr), (0, ""))
+        def stopped():
+            self.daemon.end()
+            os.unlink(daemon.RUN + "/features")
+            process = subprocess.Popen([daemon.DAEMON], stdin=subprocess.DEVNULL, text=True,
+                                       stderr=subprocess.PIPE)
+            self.stop(*until(lambda: daemon.children(process.pid), "it has a worker"))
+            until(lambda: daemon.rests(process.pid), "it has read what it was told before")
+            # Else the worker was faster than we
+            probing = not os.path.exists(daemon.RUN + "/features")
+            if probing:
+                self.assertIsNone(self.bus.pid())
+            process.terminate()
+            _, stderr = process.communicate()
+            self.assertEqual((process.returncode, stderr), (0, ""))
+            return probing
+        until(stopped, "it is stopped while it probes")
 
     @needs_attach("tc")
     def test_filters_of_others(self):

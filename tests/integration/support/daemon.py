@@ -31,6 +31,11 @@ def is_alive(pid):
     return status(pid).get("State", "Z")[0] not in "ZX"
 
 
+def rests(pid):
+    """Whether it waits for something to happen, and has done what there was to do."""
+    return status(pid).get("State", "Z")[0] == "S"
+
+
 def children(pid):
     """Those that run a program of their own: the daemon waits for a child that is about to, and who
     stops that one stops both."""
@@ -49,6 +54,14 @@ def kill(pid, sig=signal.SIGKILL):
         os.kill(pid, sig)
     except ProcessLookupError:
         pass
+
+
+def stop(*pids):
+    """Stops processes, and waits until they are: none of them is then in the middle of anything."""
+    for pid in pids:
+        kill(pid, signal.SIGSTOP)
+    until(lambda: all(status(pid).get("State", "Z")[0] in "TtZX" for pid in pids),
+          f"processes {pids} are stopped")
 
 
 def has_systemd():
@@ -84,11 +97,29 @@ class Daemon:
     def workers(self):
         return children(self.pid())
 
+    def turn(self):
+        """Returns when its loop has gone round: what it was about to hand to a worker, it has."""
+        for _ in range(3):
+            self.bus.call(bus_module.ROOT, "org.freedesktop.DBus.Peer", "Ping")
+
     def busy_workers(self):
         """Those that took a role, and with it a filter more than the unit's, which the spare one has."""
         pid = self.pid()
         before = filters(status(pid))
         return [w for w in children(pid) if filters(status(w)) > before]
+
+    def stop_workers(self):
+        """Stops those that there are, and returns them. The daemon is held meanwhile, since it ends and
+        starts workers whenever it likes; of those that it has ended already something is left until it
+        goes on."""
+        pid = self.pid()
+        stop(pid)
+        try:
+            workers = children(pid)
+            stop(*workers)
+        finally:
+            kill(pid, signal.SIGCONT)
+        return workers
 
     def end(self, sig=signal.SIGTERM):
         """Ends the running daemon, if any, and waits until it is gone. Returns its pid."""
