@@ -110,7 +110,7 @@ static int read_wishes(const KernHook *hook, Wishes *ret, KernDiag *diag)
 
                 memcpy(wish->text, s, length);
                 wish->is_pattern = strpbrk(wish->text, "*?");
-                wish->cookie = hook->n_cookies > 0 ? hook->cookies[ret->n] : hook->cookie;
+                wish->cookie = hook->cookies.n > 0 ? hook->cookies.list[ret->n] : hook->cookie;
                 ret->have_patterns = ret->have_patterns || wish->is_pattern;
                 s += length + 1;
         }

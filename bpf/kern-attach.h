@@ -47,10 +47,9 @@ typedef enum KernXdpMode {
         KERN_XDP_MODE_HW,
 } KernXdpMode;
 
+/* "ingress", "skb"; "" for what is none. */
 const char *kern_direction_to_string(KernDirection direction);
-int kern_direction_from_string(const char *s, KernDirection *ret); /* -EINVAL */
 const char *kern_xdp_mode_to_string(KernXdpMode mode);
-int kern_xdp_mode_from_string(const char *s, KernXdpMode *ret); /* -EINVAL */
 
 #define KERN_PRIORITY_DEFAULT 50
 #define KERN_PRIORITY_MAX 65535
@@ -62,10 +61,13 @@ int kern_xdp_mode_from_string(const char *s, KernXdpMode *ret); /* -EINVAL */
 #define KERN_FUNCTIONS_TEXT_MAX 65535
 #define KERN_FUNCTIONS_MATCHED_MAX 16384
 
-/* Where a program goes: what a caller asked for, completed by what its section name says. */
+/*
+ * Where a program goes: what a caller asked for, completed by what its section name says. Parameters
+ * have their rows in kern_params[]; the rest is what it takes beside them.
+ */
 typedef struct KernHook {
         const KernType *type;
-        unsigned given; /* bits of KernParam: which of the fields below were given */
+        uint64_t given; /* bits of KernParam: which of the fields below were given */
         uint32_t ifindex;
         KernDirection direction;
         uint32_t priority;
@@ -85,8 +87,7 @@ typedef struct KernHook {
         uint64_t period;
         int32_t cpu;
         uint64_t cookie;
-        const uint64_t *cookies; /* of functions, in their order; borrowed */
-        size_t n_cookies;
+        KernNumbers cookies; /* of functions, in their order */
         uint32_t proceed_on; /* xdp: bits 1 << XDP_ABORTED … XDP_REDIRECT, see kern-xdp.h */
         int extension_fd;    /* xdp: the program as an extension, -1: it can't share; borrowed */
         bool xdp_frags;      /* xdp: the program takes packets in fragments */
@@ -103,6 +104,25 @@ typedef struct KernHook {
                     .extension_fd = -1,      \
                     .cpu = -1,               \
                     .priority = KERN_PRIORITY_DEFAULT})
+
+/* Where @hook has the parameter: as its kind says. */
+static inline void *kern_hook_member(KernHook *hook, KernParam param)
+{
+        return (char *)hook + kern_params[param].offset;
+}
+
+/*
+ * Parameters of any kind that has a number (an I32's sign goes through all 64 bits; the others have 0);
+ * false where it is of another kind, or the number doesn't fit.
+ */
+uint64_t kern_hook_number(const KernHook *hook, KernParam param);
+bool kern_hook_set_number(KernHook *hook, KernParam param, uint64_t number);
+
+/* A copy of @text as a KERN_KIND_TEXT; false where it is too long for it. */
+bool kern_hook_set_text(KernHook *hook, KernParam param, const char *text);
+
+/* Makes the hook borrow nothing: no lists, no descriptors. */
+void kern_hook_drop_borrowed(KernHook *hook);
 
 /*
  * Completes @hook from the section name, for what was not given: direction, tracepoint, function,

@@ -11,52 +11,14 @@
 
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
 
-static const char *const directions[] = {
-        [KERN_DIRECTION_NONE] = "",
-        [KERN_DIRECTION_INGRESS] = "ingress",
-        [KERN_DIRECTION_EGRESS] = "egress",
-};
-
-static const char *const xdp_modes[] = {
-        [KERN_XDP_MODE_AUTO] = "auto",
-        [KERN_XDP_MODE_NATIVE] = "native",
-        [KERN_XDP_MODE_SKB] = "skb",
-        [KERN_XDP_MODE_HW] = "hw",
-};
-
 const char *kern_direction_to_string(KernDirection direction)
 {
-        return (size_t)direction < KERN_ELEMENTSOF(directions) ? directions[direction] : "";
-}
-
-int kern_direction_from_string(const char *s, KernDirection *ret)
-{
-        for (size_t i = KERN_DIRECTION_INGRESS; i < KERN_ELEMENTSOF(directions); i++)
-                if (s && strcmp(s, directions[i]) == 0) {
-                        *ret = (KernDirection)i;
-                        return 0;
-                }
-        return -EINVAL;
+        return kern_word(kern_params[KERN_PARAM_DIRECTION].words, direction);
 }
 
 const char *kern_xdp_mode_to_string(KernXdpMode mode)
 {
-        return (size_t)mode < KERN_ELEMENTSOF(xdp_modes) ? xdp_modes[mode] : "";
-}
-
-int kern_xdp_mode_from_string(const char *s, KernXdpMode *ret)
-{
-        for (size_t i = 0; i < KERN_ELEMENTSOF(xdp_modes); i++)
-                if (s && strcmp(s, xdp_modes[i]) == 0) {
-                        *ret = (KernXdpMode)i;
-                        return 0;
-                }
-        return -EINVAL;
-}
-
-static bool takes(const KernType *type, unsigned bits)
-{
-        return (type->required | type->optional) & bits;
+        return kern_word(kern_params[KERN_PARAM_MODE].words, mode);
 }
 
 static bool only(const char *s, size_t n, const char *others)
@@ -165,7 +127,7 @@ static int complete_function(KernHook *hook, const char *section, const char *re
         if (!parse_location(rest, FUNCTION_OTHERS, false, function, sizeof(function), &offset,
                             &has_offset))
                 return malformed(diag, type, section, "TYPE/FUNCTION");
-        if (has_offset && !takes(type, BIT(OFFSET)))
+        if (has_offset && !kern_type_takes(type, BIT(OFFSET)))
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "Section \"%.200s\" has an offset, which a %s program can't have",
                                  section, type->name);
@@ -236,19 +198,21 @@ static int complete_tracepoint(KernHook *hook, const char *section, const char *
 static void complete_direction(KernHook *hook, const char *section)
 {
         const char *slash = strrchr(section, '/');
-        KernDirection direction;
+        int direction;
 
-        if ((hook->given & BIT(DIRECTION)) || !slash ||
-            kern_direction_from_string(slash + 1, &direction) < 0)
+        if ((hook->given & BIT(DIRECTION)) || !slash)
                 return;
-        hook->direction = direction;
+        direction = kern_word_find(kern_params[KERN_PARAM_DIRECTION].words, slash + 1);
+        if (direction < 0)
+                return;
+        hook->direction = (KernDirection)direction;
         hook->given |= BIT(DIRECTION);
 }
 
 int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_path, size_t size,
                        KernDiag *reterr_diag)
 {
-        const unsigned shape =
+        const uint64_t shape =
                 BIT(TARGET) | BIT(FUNCTION) | BIT(FUNCTIONS) | BIT(TRACEPOINT) | BIT(DIRECTION);
         const KernType *type = hook->type, *says;
         const char *rest;
@@ -265,22 +229,22 @@ int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_pat
                     ((type->required | type->optional) & shape))
                 return 0;
 
-        if (takes(type, BIT(DIRECTION)))
+        if (kern_type_takes(type, BIT(DIRECTION)))
                 complete_direction(hook, section);
 
         rest = kern_type_section_rest(says, section);
         if (rest[0] == '\0')
                 return 0;
-        if (takes(type, BIT(TARGET)))
+        if (kern_type_takes(type, BIT(TARGET)))
                 return complete_uprobe(hook, section, rest, ret_target_path, size, reterr_diag);
-        if (takes(type, BIT(TRACEPOINT)))
+        if (kern_type_takes(type, BIT(TRACEPOINT)))
                 return complete_tracepoint(hook, section, rest, reterr_diag);
-        if (takes(type, BIT(FUNCTIONS)))
+        if (kern_type_takes(type, BIT(FUNCTIONS)))
                 return complete_functions(hook, section, rest, reterr_diag);
         return complete_function(hook, section, rest, reterr_diag);
 }
 
-static void list_params(unsigned bits, char *ret, size_t size)
+static void list_params(uint64_t bits, char *ret, size_t size)
 {
         size_t n = 0;
 
@@ -294,8 +258,8 @@ static void list_params(unsigned bits, char *ret, size_t size)
 static int check_given(const KernHook *hook, KernDiag *diag)
 {
         const KernType *type = hook->type;
-        unsigned unknown = hook->given & ~(type->required | type->optional);
-        unsigned missing = type->required & ~hook->given;
+        uint64_t unknown = hook->given & ~(type->required | type->optional);
+        uint64_t missing = type->required & ~hook->given;
         char names[256], all[256];
 
         list_params(type->required | type->optional, all, sizeof(all));
@@ -337,7 +301,7 @@ static int check_tracepoint(const KernHook *hook, KernDiag *diag)
 static int check_function(const KernHook *hook, KernDiag *diag)
 {
         const char *s = hook->function;
-        bool uprobe = takes(hook->type, BIT(TARGET));
+        bool uprobe = kern_type_takes(hook->type, BIT(TARGET));
 
         if (uprobe) {
                 bool good = s[0] != '\0';
@@ -388,17 +352,17 @@ static int check_functions(const KernHook *hook, KernDiag *diag)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "cookie and cookies contradict each other: give one for all "
                                  "functions, or one for each");
-        if ((hook->given & BIT(COOKIES)) && hook->n_cookies != n)
+        if ((hook->given & BIT(COOKIES)) && hook->cookies.n != n)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "There are %zu cookies for %zu functions and patterns; each takes "
                                  "one",
-                                 hook->n_cookies, n);
+                                 hook->cookies.n, n);
         return 0;
 }
 
 static int check_perf_event(const KernHook *hook, KernDiag *diag)
 {
-        unsigned both = BIT(FREQUENCY) | BIT(PERIOD);
+        uint64_t both = BIT(FREQUENCY) | BIT(PERIOD);
         char names[512];
 
         if (!kern_perf_event_find(hook->event)) {
@@ -414,17 +378,6 @@ static int check_perf_event(const KernHook *hook, KernDiag *diag)
                         diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                         "To attach a perf_event program, give frequency (samples per second) "
                         "or period (events between two samples)");
-        if ((hook->given & BIT(FREQUENCY)) && (hook->frequency == 0 || hook->frequency > 100000))
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "frequency is %llu; it must be from 1 to 100000",
-                                 (unsigned long long)hook->frequency);
-        if ((hook->given & BIT(PERIOD)) && (hook->period == 0 || hook->period >> 63))
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "period is %llu; it must be at least 1 and below 2^63",
-                                 (unsigned long long)hook->period);
-        if ((hook->given & BIT(CPU)) && hook->cpu < 0)
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "cpu is %d; CPUs are numbered from 0", hook->cpu);
         return 0;
 }
 
@@ -448,31 +401,85 @@ static int check_uprobe(const KernHook *hook, KernDiag *diag)
         return 0;
 }
 
-static int check_network(const KernHook *hook, KernDiag *diag)
+static int check_interface(const KernHook *hook, KernDiag *diag)
 {
-        unsigned given = hook->given;
-
-        if ((given & BIT(INTERFACE)) && (hook->ifindex == 0 || hook->ifindex > INT32_MAX))
+        if (hook->ifindex == 0 || hook->ifindex > INT32_MAX)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "%u is no index of a network interface: these start at 1",
                                  hook->ifindex);
-        if ((given & BIT(DIRECTION)) && hook->direction != KERN_DIRECTION_INGRESS &&
-            hook->direction != KERN_DIRECTION_EGRESS)
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "direction must be ingress or egress");
-        /* An object's .xdp_run_config may say any number, too. */
-        if (takes(hook->type, BIT(PRIORITY)) &&
-            (hook->priority == 0 || hook->priority > KERN_PRIORITY_MAX))
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "priority is %u; it must be from 1 to %u", hook->priority,
-                                 KERN_PRIORITY_MAX);
-        if ((given & BIT(MODE)) && (size_t)hook->mode >= KERN_ELEMENTSOF(xdp_modes))
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "mode must be native, skb or hw");
-        if (hook->proceed_on & ~KERN_XDP_ACTIONS_ALL)
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "proceed_on takes aborted, drop, pass, tx and redirect");
         return 0;
+}
+
+static int check_range(const KernHook *hook, KernParam param, KernDiag *diag)
+{
+        const KernParamInfo *p = &kern_params[param];
+        bool is_signed = p->kind == KERN_KIND_I32;
+        uint64_t n = kern_hook_number(hook, param);
+        bool good = is_signed ? (int64_t)n >= p->min && (int64_t)n <= p->max
+                              : n >= (uint64_t)p->min && n <= (uint64_t)p->max;
+
+        if (good)
+                return 0;
+        return is_signed ? kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                     "%s is %lld; it must be from %lld to %lld", p->name,
+                                     (long long)n, (long long)p->min, (long long)p->max)
+                         : kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                     "%s is %llu; it must be from %lld to %lld", p->name,
+                                     (unsigned long long)n, (long long)p->min, (long long)p->max);
+}
+
+/* "ingress or egress" */
+static void list_words(const char *const *words, char *ret, size_t size)
+{
+        const char *before = "";
+        size_t n = 0;
+
+        ret[0] = '\0';
+        for (; *words && n < size; words++) {
+                if (**words == '\0')
+                        continue;
+                n += (size_t)snprintf(ret + n, size - n, "%s%s", before, *words);
+                before = words[1] && words[2] ? ", " : " or ";
+        }
+}
+
+static int check_words(const KernHook *hook, KernParam param, KernDiag *diag)
+{
+        const KernParamInfo *p = &kern_params[param];
+        uint64_t n = kern_hook_number(hook, param), all = 0;
+        char words[256];
+        bool good;
+
+        for (unsigned i = 0; p->words[i]; i++)
+                all |= UINT64_C(1) << i;
+        good = p->kind == KERN_KIND_WORDS ? !(n & ~all) : *kern_word(p->words, (unsigned)n);
+        if (good)
+                return 0;
+        list_words(p->words, words, sizeof(words));
+        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT, "%s must be %s", p->name,
+                         words);
+}
+
+/* What the table says of each parameter that means something; a default is checked, too, since an
+ * object's .xdp_run_config may say any number. */
+static int check_table(const KernHook *hook, KernDiag *diag)
+{
+        int r = 0;
+
+        for (unsigned i = 0; r >= 0 && i < _KERN_PARAM_MAX; i++) {
+                const KernParamInfo *p = &kern_params[i];
+
+                if (!(hook->given & KERN_PARAM_BIT(i)) &&
+                    !(p->has_default && kern_type_takes(hook->type, KERN_PARAM_BIT(i))))
+                        continue;
+                if (p->min != 0 || p->max != 0)
+                        r = check_range(hook, (KernParam)i, diag);
+                else if (p->words)
+                        r = check_words(hook, (KernParam)i, diag);
+                else if (p->kind == KERN_KIND_INTERFACE)
+                        r = check_interface(hook, diag);
+        }
+        return r;
 }
 
 int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
@@ -482,23 +489,20 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
 
         r = check_given(hook, reterr_diag);
         if (r >= 0)
-                r = check_network(hook, reterr_diag);
+                r = check_table(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(TRACEPOINT)))
                 r = check_tracepoint(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(FUNCTION)))
                 r = check_function(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(FUNCTIONS)))
                 r = check_functions(hook, reterr_diag);
-        if (r >= 0 && takes(type, BIT(TARGET)))
+        if (r >= 0 && kern_type_takes(type, BIT(TARGET)))
                 r = check_uprobe(hook, reterr_diag);
-        if (r >= 0 && takes(type, BIT(EVENT)))
+        if (r >= 0 && kern_type_takes(type, BIT(EVENT)))
                 r = check_perf_event(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(CGROUP)) && hook->cgroup_fd < 0)
                 r = kern_fail(reterr_diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                               "To attach a %s program, give cgroup: a cgroup v2 directory",
                               type->name);
-        if (r >= 0 && (hook->given & BIT(PID)) && hook->pid <= 0)
-                r = kern_fail(reterr_diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                              "pid is %d; it must be a process's id, from 1", hook->pid);
         return r;
 }

@@ -4,28 +4,6 @@
 
 #include "kern-types.h"
 
-const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
-        [KERN_PARAM_INTERFACE] = {"interface", "network interface, by name or index"},
-        [KERN_PARAM_DIRECTION] = {"direction", "which packets: ingress or egress"},
-        [KERN_PARAM_PRIORITY] = {"priority", "place among others on the hook; lower runs first"},
-        [KERN_PARAM_MODE] = {"mode", "where XDP runs: native, skb or hw"},
-        [KERN_PARAM_TRACEPOINT] = {"tracepoint", "GROUP:NAME, or NAME for raw tracepoints"},
-        [KERN_PARAM_FUNCTION] = {"function", "kernel function, LSM hook or symbol in the target"},
-        [KERN_PARAM_OFFSET] = {"offset", "bytes from the function, or from the file's start"},
-        [KERN_PARAM_TARGET] = {"target", "binary or library that a uprobe goes into"},
-        [KERN_PARAM_PID] = {"pid", "only this process"},
-        [KERN_PARAM_CGROUP] = {"cgroup", "cgroup v2 directory"},
-        [KERN_PARAM_EVENT] = {"event", "software or hardware event, such as cpu-clock"},
-        [KERN_PARAM_FREQUENCY] = {"frequency", "samples per second"},
-        [KERN_PARAM_PERIOD] = {"period", "events between two samples"},
-        [KERN_PARAM_CPU] = {"cpu", "only this CPU"},
-        [KERN_PARAM_COOKIE] = {"cookie", "number that bpf_get_attach_cookie() returns"},
-        [KERN_PARAM_FUNCTIONS] = {"functions", "kernel functions, by name or pattern (*, ?)"},
-        [KERN_PARAM_COOKIES] = {"cookies", "a number for each of functions, instead of cookie"},
-        [KERN_PARAM_TARGET_PROGRAM] = {"target_program", "program that the function is of"},
-        [KERN_PARAM_PROCEED_ON] = {"proceed_on", "XDP results after which the next program runs"},
-};
-
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
 #define SECTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -223,6 +201,8 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_EXT,
                 .attach_type = -1,
                 .required = BIT(TARGET_PROGRAM) | BIT(FUNCTION),
+                .sentence = ", in place of the function $(function) of the program"
+                            " $(target_program)",
                 .sharing = KERN_SHARING_EXCLUSIVE,
                 .needs = "BPF trampolines, CONFIG_BPF_JIT",
         },
@@ -247,6 +227,7 @@ const KernType kern_types[] = {
                 .attach_type = BPF_LSM_MAC,
                 .required = BIT(FUNCTION),
                 .optional = BIT(COOKIE),
+                .sentence = " to the security hook $(function)",
                 .sharing = KERN_SHARING_KERNEL,
                 .needs_btf = true,
                 .needs = "CONFIG_BPF_LSM and \"bpf\" among the active LSMs (lsm= at boot)",
@@ -277,8 +258,8 @@ const KernType *kern_type_find(const char *name)
 
 static bool takes_rest(const KernType *type)
 {
-        return (type->required | type->optional) &
-               (BIT(TRACEPOINT) | BIT(FUNCTION) | BIT(FUNCTIONS) | BIT(TARGET));
+        return kern_type_takes(type,
+                               BIT(TRACEPOINT) | BIT(FUNCTION) | BIT(FUNCTIONS) | BIT(TARGET));
 }
 
 /* The length of the type's longest prefix that @section has, or 0. */

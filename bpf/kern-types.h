@@ -6,48 +6,13 @@
 
 #include <linux/bpf.h>
 
+#include "kern-params.h"
+
 /*
  * The table of program types: one row per type that bpfkeeper takes. Everything that depends on the
  * type of a program derives from it: option checks, the polkit policy, help, completion, the man
  * page and the tests' matrix. To add a type is to add a row and a test program.
  */
-
-/*
- * What an attachment can be told. The names that users write are in kern_params[]. State files have
- * the numbers: new ones go to the end.
- */
-typedef enum KernParam {
-        KERN_PARAM_INTERFACE,      /* network interface, by name or index */
-        KERN_PARAM_DIRECTION,      /* "ingress" or "egress" */
-        KERN_PARAM_PRIORITY,       /* lower runs first */
-        KERN_PARAM_MODE,           /* XDP: "native", "skb" or "hw" */
-        KERN_PARAM_TRACEPOINT,     /* "group:name", or "name" for raw tracepoints and tp_btf */
-        KERN_PARAM_FUNCTION,       /* kernel function, LSM hook, or symbol in the target binary */
-        KERN_PARAM_OFFSET,         /* bytes from the function (or from the file's start) */
-        KERN_PARAM_TARGET,         /* uprobes: the binary or library */
-        KERN_PARAM_PID,            /* one process; absent: all */
-        KERN_PARAM_CGROUP,         /* cgroup v2 directory */
-        KERN_PARAM_EVENT,          /* perf_event: name of a software or hardware event */
-        KERN_PARAM_FREQUENCY,      /* perf_event: samples per second */
-        KERN_PARAM_PERIOD,         /* perf_event: events between two samples */
-        KERN_PARAM_CPU,            /* perf_event: one CPU; absent: all */
-        KERN_PARAM_COOKIE,         /* bpf_get_attach_cookie() */
-        KERN_PARAM_FUNCTIONS,      /* kernel functions, by names and patterns */
-        KERN_PARAM_COOKIES,        /* one for each of these */
-        KERN_PARAM_TARGET_PROGRAM, /* freplace: the program that the function is of */
-        KERN_PARAM_PROCEED_ON,     /* XDP: results after which the next program runs */
-        _KERN_PARAM_MAX,
-} KernParam;
-
-#define KERN_PARAM_BIT(p) (1U << (p))
-
-typedef struct KernParamInfo {
-        const char *name;    /* as in options on the bus and on the command line: "interface" */
-        const char *summary; /* one line for help and man page */
-} KernParamInfo;
-
-/* Indexed by KernParam. */
-extern const KernParamInfo kern_params[_KERN_PARAM_MAX];
 
 /* Whether several programs can use one hook at a time, and who puts them in order. */
 typedef enum KernSharing {
@@ -65,11 +30,13 @@ typedef struct KernType {
         const char *const *sections; /* NULL-terminated libbpf section prefixes: "xdp", "tp";
                                         * sleepable ones (".s") have an entry of their own */
         enum bpf_prog_type prog_type;
-        int attach_type;   /* the kernel's expected attach type at load (enum
+        int attach_type;      /* the kernel's expected attach type at load (enum
                                         * bpf_attach_type), or -1: by direction, or none */
-        unsigned required; /* bits of KernParam without which there is no attachment
-                                        * (unless the section name says it, see kern_type_hook()) */
-        unsigned optional; /* further bits of KernParam */
+        uint64_t required;    /* bits of KernParam without which there is no attachment
+                                        * (unless the section name says it, see kern_hook_complete()) */
+        uint64_t optional;    /* further bits of KernParam */
+        const char *sentence; /* where it goes, in polkit's message, in place of its parameters'
+                                        * sentences; or NULL */
         KernSharing sharing;
         bool needs_btf;    /* only loads with BTF of the running kernel */
         const char *needs; /* what the kernel must have: "Linux 6.6", "CONFIG_KPROBES";
@@ -78,6 +45,12 @@ typedef struct KernType {
 
 /* The table; the row after the last one has a NULL name. */
 extern const KernType kern_types[];
+
+/* Whether programs of that type take one of these parameters (KERN_PARAM_BIT). */
+static inline bool kern_type_takes(const KernType *type, uint64_t params)
+{
+        return (type->required | type->optional) & params;
+}
 
 /* The row called @name, or NULL. */
 const KernType *kern_type_find(const char *name);

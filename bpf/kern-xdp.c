@@ -12,26 +12,6 @@
 #include "kern-util.h"
 #include "kern-xdp-internal.h"
 
-static const char *const actions[] = {
-        [XDP_ABORTED] = "aborted", [XDP_DROP] = "drop",         [XDP_PASS] = "pass",
-        [XDP_TX] = "tx",           [XDP_REDIRECT] = "redirect",
-};
-
-const char *kern_xdp_action_to_string(unsigned action)
-{
-        return action < KERN_ELEMENTSOF(actions) ? actions[action] : NULL;
-}
-
-int kern_xdp_action_from_string(const char *s, unsigned *ret)
-{
-        for (unsigned i = 0; i < KERN_ELEMENTSOF(actions); i++)
-                if (strcmp(s, actions[i]) == 0) {
-                        *ret = i;
-                        return 0;
-                }
-        return -EINVAL;
-}
-
 int kern_xdp_extension_settle(int extension_fd)
 {
         KERN_AUTO_CLOSE int link = bpf_raw_tracepoint_open(NULL, extension_fd);

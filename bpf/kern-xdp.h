@@ -22,10 +22,6 @@
 /* XDP_ABORTED … XDP_REDIRECT as bits; where a program returns one of them the next one runs. */
 #define KERN_XDP_ACTIONS_ALL 0x1fU
 
-/* "aborted", "drop", "pass", "tx", "redirect"; from a string -EINVAL, to a string NULL. */
-const char *kern_xdp_action_to_string(unsigned action);
-int kern_xdp_action_from_string(const char *s, unsigned *ret);
-
 /*
  * An extension is kept by, and keeps, what it was loaded against until it is attached for the first
  * time. This attaches it to that, where nothing runs, and detaches it: what it was loaded against is

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bus-ops.h"
+#include "bus-options.h"
 
 /* What the files of the four interfaces share. */
 
@@ -13,7 +14,9 @@ typedef struct BusSeat BusSeat;
 struct BusApi {
         const BusOps *ops;
         void *service;
-        GPtrArray *seats; /* BusSeat */
+        GPtrArray *seats;          /* BusSeat */
+        BusOption *attach_options; /* of BusOps.hook_params */
+        size_t n_attach_options;
         uint64_t n_messages;
         /* The stats that were asked of the kernel last, and at which message. */
         struct {
@@ -52,6 +55,9 @@ int bus_read_bytes(sd_bus_message *m, const void **ret, size_t *ret_size);
  */
 const BusProgramStats *bus_program_stats(const BusProgram *program);
 const BusMapStats *bus_map_stats(const BusMap *map);
+
+/* The table by which Attach()'s options are read into BusAttachArgs. */
+BusOption *bus_attach_options(const BusHookParam *params, size_t *ret_n);
 
 /* Reads the arguments of Load(); the caller owns what it gets. */
 int bus_load_args_read(sd_bus_message *m, BusLoadArgs **ret, sd_bus_error *reterr);

@@ -174,6 +174,7 @@ BusApi *bus_api_new(const BusOps *ops, void *service)
         api->ops = ops;
         api->service = service;
         api->seats = g_ptr_array_new_with_free_func(seat_free);
+        api->attach_options = bus_attach_options(ops->hook_params(service), &api->n_attach_options);
         return api;
 }
 
@@ -182,6 +183,7 @@ void bus_api_free(BusApi *api)
         if (!api)
                 return;
         g_ptr_array_unref(api->seats);
+        g_free(api->attach_options);
         g_free(api);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stddef.h>
+#include <string.h>
 
 #include "bus-api-internal.h"
+#include "bus-error.h"
 
 /* org.bpfkeeper1.Link: documented in org.bpfkeeper1.Link.xml */
 
@@ -48,36 +50,47 @@ static int get_kernel_link_ids(sd_bus *bus, const char *path, const char *interf
                                            link->kernel_link_ids->len * sizeof(uint32_t));
 }
 
-static int get_functions(sd_bus *bus, const char *path, const char *interface, const char *property,
-                         sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
+/* "ProceedOn" is what the option proceed_on said. */
+static bool is_named(const char *property, const char *option)
 {
-        const BusLink *link = userdata;
-        g_auto(GStrv) functions = g_strsplit(link->functions, ",", -1);
+        const char *o = option;
 
-        (void)bus, (void)path, (void)interface, (void)property, (void)reterr;
-        return sd_bus_message_append_strv(reply, functions);
+        for (const char *p = property; *p; p++) {
+                if (g_ascii_isupper(*p) && p > property && *o++ != '_')
+                        return false;
+                if (g_ascii_tolower(*p) != *o++)
+                        return false;
+        }
+        return *o == '\0';
 }
 
-static int get_cookies(sd_bus *bus, const char *path, const char *interface, const char *property,
-                       sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
+static int get_param(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
 {
         const BusLink *link = userdata;
+        const BusApi *api = link->api;
+        g_auto(BusValue) value = {0};
+        size_t i = 0;
 
-        (void)bus, (void)path, (void)interface, (void)property, (void)reterr;
-        return sd_bus_message_append_array(reply, 't', link->cookies->data,
-                                           link->cookies->len * sizeof(uint64_t));
+        (void)bus, (void)path, (void)interface;
+        while (i < api->n_attach_options && !is_named(property, api->attach_options[i].name))
+                i++;
+        if (i == api->n_attach_options)
+                return bus_error_setf(reterr, BPFKEEPER_ERROR_FAILED, "%s isn't served.", property);
+        api->ops->link_param(api->service, link, i, &value);
+        if (strcmp(value.type, "as") == 0)
+                return sd_bus_message_append_strv(reply, value.strings);
+        if (strcmp(value.type, "at") == 0)
+                return sd_bus_message_append_array(reply, 't', value.numbers->data,
+                                                   value.numbers->len * sizeof(uint64_t));
+        if (strcmp(value.type, "s") == 0)
+                return sd_bus_message_append_basic(reply, 's', value.s);
+        return sd_bus_message_append_basic(reply, value.type[0], &value.t);
 }
 
-static int get_proceed_on(sd_bus *bus, const char *path, const char *interface,
-                          const char *property, sd_bus_message *reply, void *userdata,
-                          sd_bus_error *reterr)
-{
-        const BusLink *link = userdata;
-
-        (void)bus, (void)path, (void)interface, (void)property, (void)reterr;
-        return sd_bus_message_append_strv(reply, link->proceed_on);
-}
-
+/* What an option of Attach() said. */
+#define PARAM_PROPERTY(name, signature) \
+        SD_BUS_PROPERTY(name, signature, get_param, 0, SD_BUS_VTABLE_PROPERTY_CONST)
 #define CONST_PROPERTY(name, signature, member)                           \
         SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusLink, member), \
                         SD_BUS_VTABLE_PROPERTY_CONST)
@@ -96,25 +109,25 @@ const sd_bus_vtable bus_link_vtable[] = {
         SD_BUS_PROPERTY("KernelLinkId", "u", get_kernel_link_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("KernelLinkIds", "au", get_kernel_link_ids, 0,
                         SD_BUS_VTABLE_PROPERTY_CONST),
-        CONST_PROPERTY("Interface", "s", interface),
+        PARAM_PROPERTY("Interface", "s"),
         CONST_PROPERTY("InterfaceIndex", "u", interface_index),
-        CONST_PROPERTY("Direction", "s", direction),
-        CONST_PROPERTY("Priority", "u", priority),
-        CONST_PROPERTY("Mode", "s", mode),
+        PARAM_PROPERTY("Direction", "s"),
+        PARAM_PROPERTY("Priority", "u"),
+        PARAM_PROPERTY("Mode", "s"),
         CONST_PROPERTY("Sharing", "s", sharing),
-        SD_BUS_PROPERTY("ProceedOn", "as", get_proceed_on, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        CONST_PROPERTY("Tracepoint", "s", tracepoint),
-        CONST_PROPERTY("Function", "s", function),
-        CONST_PROPERTY("Offset", "t", offset),
-        CONST_PROPERTY("Target", "s", target),
-        CONST_PROPERTY("Pid", "i", pid),
-        CONST_PROPERTY("Cgroup", "s", cgroup),
+        PARAM_PROPERTY("ProceedOn", "as"),
+        PARAM_PROPERTY("Tracepoint", "s"),
+        PARAM_PROPERTY("Function", "s"),
+        PARAM_PROPERTY("Offset", "t"),
+        PARAM_PROPERTY("Target", "s"),
+        PARAM_PROPERTY("Pid", "i"),
+        PARAM_PROPERTY("Cgroup", "s"),
         CONST_PROPERTY("CgroupId", "t", cgroup_id),
-        CONST_PROPERTY("Event", "s", event),
-        CONST_PROPERTY("Cpu", "i", cpu),
-        CONST_PROPERTY("Cookie", "t", cookie),
-        SD_BUS_PROPERTY("Functions", "as", get_functions, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Cookies", "at", get_cookies, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        PARAM_PROPERTY("Event", "s"),
+        PARAM_PROPERTY("Cpu", "i"),
+        PARAM_PROPERTY("Cookie", "t"),
+        PARAM_PROPERTY("Functions", "as"),
+        PARAM_PROPERTY("Cookies", "at"),
         CONST_PROPERTY("TargetProgramId", "u", target_program_id),
         SD_BUS_VTABLE_END,
 };

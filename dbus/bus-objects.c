@@ -38,3 +38,14 @@ const char *bus_interface(BusKind kind)
 {
         return kinds[kind].interface;
 }
+
+void bus_value_clear(BusValue *value)
+{
+        if (g_strcmp0(value->type, "s") == 0)
+                g_free(value->s);
+        else if (g_strcmp0(value->type, "as") == 0)
+                g_strfreev(value->strings);
+        else if (g_strcmp0(value->type, "at") == 0)
+                g_array_unref(value->numbers);
+        *value = (BusValue){0};
+}

@@ -99,27 +99,37 @@ typedef struct BusLink {
         uint32_t owner_uid;
         uint64_t attach_time;
         GArray *kernel_link_ids; /* uint32_t */
-        char *interface;
+        const char *interface;   /* what it was told as, see BusOps.link_param */
         uint32_t interface_index;
-        char *direction;
-        uint32_t priority;
-        char *mode;
-        const char *sharing; /* static */
-        char **proceed_on;
-        char *tracepoint;
-        char *function;
-        uint64_t offset;
-        char *target;
-        int32_t pid;
-        char *cgroup;
         uint64_t cgroup_id;
-        char *event;
-        int32_t cpu;
-        uint64_t cookie;
-        char *functions; /* with commas between */
-        GArray *cookies; /* uint64_t */
         uint32_t target_program_id;
+        const char *sharing; /* static */
 } BusLink;
+
+/* A value of one of these D-Bus types: "s", "u", "i", "t", "h", "o" of a program, "as", "at". */
+typedef struct BusValue {
+        const char *type; /* NULL: none */
+        union {
+                char *s;    /* owned */
+                uint32_t u; /* of "o": the program's id */
+                int32_t i;
+                uint64_t t;
+                int h;           /* the message's; the message is kept until the answer */
+                char **strings;  /* owned; never NULL */
+                GArray *numbers; /* uint64_t; owned; never NULL */
+        };
+} BusValue;
+
+/* Frees what the value has, which is none then. */
+void bus_value_clear(BusValue *value);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BusValue, bus_value_clear)
+
+/* An option of Attach(): what says where the program goes. */
+typedef struct BusHookParam {
+        const char *name;
+        const char *const
+                *types; /* D-Bus types that its value can have, NULL-terminated; at most two */
+} BusHookParam;
 
 /* A row of Manager.ProgramTypes; all borrowed, NULL-terminated lists. */
 typedef struct BusProgramType {

@@ -46,38 +46,10 @@ typedef struct BusLoadArgs {
 void bus_load_args_free(BusLoadArgs *args);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusLoadArgs, bus_load_args_free)
 
-/* What Attach() was told; strings are "" and descriptors -1 where they were not. */
+/* What Attach() was told: a value for each of BusOps.hook_params, in their order. */
 typedef struct BusAttachArgs {
-        char *interface;
-        uint32_t interface_index;
-        char *direction;
-        bool has_priority;
-        uint32_t priority;
-        char *mode;
-        bool has_proceed_on;
-        char **proceed_on; /* sd-bus's: of malloc(), NULL where the list is empty */
-        char *tracepoint;
-        char *function;
-        bool has_offset;
-        uint64_t offset;
-        int target_fd;
-        char *target;
-        bool has_pid;
-        int32_t pid;
-        int cgroup_fd;
-        char *cgroup;
-        char *event;
-        bool has_frequency;
-        uint64_t frequency;
-        bool has_period;
-        uint64_t period;
-        bool has_cpu;
-        int32_t cpu;
-        bool has_cookie;
-        uint64_t cookie;
-        char **functions;        /* or NULL */
-        GArray *cookies;         /* uint64_t, or NULL */
-        uint32_t target_program; /* 0: none */
+        size_t n;
+        BusValue values[];
 } BusAttachArgs;
 
 void bus_attach_args_free(BusAttachArgs *args);
@@ -115,7 +87,14 @@ typedef struct BusOps {
         GArray *(*ids)(void *service, BusKind kind);
 
         const BusProgramType *(*program_types)(void *service); /* the last has a NULL name */
-        const BusFeature *(*features)(void *service);          /* the last has a NULL name */
+
+        /* The options of Attach(), from before the API is made: the last has a NULL name. What a link was
+         * told by one of them, or has without having been told, as @ret (see bus_value_clear()) of a
+         * type that the option can have, or "s" for what isn't to be had back. */
+        const BusHookParam *(*hook_params)(void *service);
+        void (*link_param)(void *service, const BusLink *link, size_t param, BusValue *ret);
+
+        const BusFeature *(*features)(void *service); /* the last has a NULL name */
 
         /* Called for every method call to one of our interfaces, before anything else: what keeps
          * the service from leaving as idle. */

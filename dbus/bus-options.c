@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,4 +185,40 @@ int bus_option_program(sd_bus_message *m, uint32_t *ret, sd_bus_error *reterr)
                 return bus_error_setf(reterr, BPFKEEPER_ERROR_NO_SUCH_OBJECT,
                                       "%s isn't the path of a program.", path);
         return 0;
+}
+
+static int read_numbers(sd_bus_message *m, BusValue *value)
+{
+        const void *numbers;
+        size_t size;
+        int r;
+
+        r = sd_bus_message_read_array(m, 't', &numbers, &size);
+        if (r < 0)
+                return r;
+        value->numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        g_array_append_vals(value->numbers, numbers, (guint)(size / sizeof(uint64_t)));
+        return 0;
+}
+
+int bus_option_value(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                     sd_bus_error *e)
+{
+        BusValue *value = MEMBER(BusValue, dest, offset);
+        int r;
+
+        bus_value_clear(value);
+        if (strcmp(type, "as") == 0)
+                r = bus_option_strv(m, type, offsetof(BusValue, strings), value, e);
+        else if (strcmp(type, "at") == 0)
+                r = read_numbers(m, value);
+        else if (strcmp(type, "s") == 0)
+                r = bus_option_string(m, type, offsetof(BusValue, s), value, e);
+        else if (strcmp(type, "o") == 0)
+                r = bus_option_program(m, &value->u, e);
+        else /* all the others are plain members of the union */
+                r = sd_bus_message_read_basic(m, type[0], &value->t);
+        if (r >= 0)
+                value->type = type;
+        return r;
 }

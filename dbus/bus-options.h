@@ -40,3 +40,6 @@ int bus_option_bool(sd_bus_message *m, const char *type, size_t offset, void *de
 /* The id in the object path of a program; an error where it is the path of something else. */
 int bus_option_program(sd_bus_message *m, uint32_t *ret, sd_bus_error *reterr);
 int bus_option_fd(sd_bus_message *m, const char *type, size_t offset, void *dest, sd_bus_error *e);
+/* BusValue, of the type that it has in the message */
+int bus_option_value(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                     sd_bus_error *e);

@@ -9,152 +9,45 @@
 
 void bus_attach_args_free(BusAttachArgs *args)
 {
-        if (!args)
-                return;
-        g_free(args->interface);
-        g_free(args->direction);
-        g_free(args->mode);
-        g_strfreev(args->proceed_on);
-        g_free(args->tracepoint);
-        g_free(args->function);
-        g_free(args->target);
-        g_free(args->cgroup);
-        g_free(args->event);
-        g_strfreev(args->functions);
-        if (args->cookies)
-                g_array_unref(args->cookies);
+        for (size_t i = 0; args && i < args->n; i++)
+                bus_value_clear(&args->values[i]);
         g_free(args);
 }
 
-/* These three take a name or, as the type says, something more direct. */
-static int read_interface(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                          sd_bus_error *e)
+BusOption *bus_attach_options(const BusHookParam *params, size_t *ret_n)
 {
-        BusAttachArgs *args = dest;
+        BusOption *options;
+        size_t n = 0;
 
-        if (type[0] == 'u')
-                return bus_option_u32(m, type, offsetof(BusAttachArgs, interface_index), args, e);
-        return bus_option_string(m, type, offset, args, e);
+        while (params[n].name)
+                n++;
+        options = g_new0(BusOption, n + 1);
+        for (size_t i = 0; i < n; i++) {
+                options[i] = (BusOption){
+                        .name = params[i].name,
+                        .read = bus_option_value,
+                        .offset = offsetof(BusAttachArgs, values) + i * sizeof(BusValue),
+                };
+                for (size_t t = 0; params[i].types[t]; t++)
+                        options[i].types[t] = params[i].types[t];
+        }
+        *ret_n = n;
+        return options;
 }
-
-static int read_target(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                       sd_bus_error *e)
-{
-        if (type[0] == 'h')
-                return bus_option_fd(m, type, offsetof(BusAttachArgs, target_fd), dest, e);
-        return bus_option_string(m, type, offset, dest, e);
-}
-
-static int read_cgroup(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                       sd_bus_error *e)
-{
-        if (type[0] == 'h')
-                return bus_option_fd(m, type, offsetof(BusAttachArgs, cgroup_fd), dest, e);
-        return bus_option_string(m, type, offset, dest, e);
-}
-
-static int read_functions(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                          sd_bus_error *e)
-{
-        BusAttachArgs *args = dest;
-        g_autoptr(GPtrArray) functions = g_ptr_array_new_with_free_func(g_free);
-        const char *s;
-        int r;
-
-        (void)type, (void)offset, (void)e;
-        r = sd_bus_message_enter_container(m, 'a', "s");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read_basic(m, 's', &s)) > 0)
-                g_ptr_array_add(functions, g_strdup(s));
-        if (r < 0)
-                return r;
-        g_ptr_array_add(functions, NULL);
-        args->functions = (char **)g_ptr_array_free(g_steal_pointer(&functions), FALSE);
-        return sd_bus_message_exit_container(m);
-}
-
-static int read_cookies(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                        sd_bus_error *e)
-{
-        BusAttachArgs *args = dest;
-        const void *cookies;
-        size_t size;
-        int r;
-
-        (void)type, (void)offset, (void)e;
-        r = sd_bus_message_read_array(m, 't', &cookies, &size);
-        if (r < 0)
-                return r;
-        args->cookies = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-        g_array_append_vals(args->cookies, cookies, (guint)(size / sizeof(uint64_t)));
-        return 0;
-}
-
-static int read_target_program(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                               sd_bus_error *reterr)
-{
-        BusAttachArgs *args = dest;
-
-        (void)type, (void)offset;
-        return bus_option_program(m, &args->target_program, reterr);
-}
-
-static int read_strings(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                        sd_bus_error *e)
-{
-        BusAttachArgs *args = dest;
-
-        (void)type, (void)offset, (void)e;
-        return sd_bus_message_read_strv(m, &args->proceed_on);
-}
-
-#define ARG(member) .offset = offsetof(BusAttachArgs, member)
-#define HAS(member) .has_offset = offsetof(BusAttachArgs, has_##member)
-
-static const BusOption attach_options[] = {
-        {"interface", {"s", "u"}, read_interface, ARG(interface)},
-        {"direction", {"s"}, bus_option_string, ARG(direction)},
-        {"priority", {"u"}, bus_option_u32, ARG(priority), HAS(priority)},
-        {"mode", {"s"}, bus_option_string, ARG(mode)},
-        {"tracepoint", {"s"}, bus_option_string, ARG(tracepoint)},
-        {"function", {"s"}, bus_option_string, ARG(function)},
-        {"offset", {"t"}, bus_option_u64, ARG(offset), HAS(offset)},
-        {"target", {"h", "s"}, read_target, ARG(target)},
-        {"pid", {"i"}, bus_option_i32, ARG(pid), HAS(pid)},
-        {"cgroup", {"h", "s"}, read_cgroup, ARG(cgroup)},
-        {"event", {"s"}, bus_option_string, ARG(event)},
-        {"frequency", {"t"}, bus_option_u64, ARG(frequency), HAS(frequency)},
-        {"period", {"t"}, bus_option_u64, ARG(period), HAS(period)},
-        {"cpu", {"i"}, bus_option_i32, ARG(cpu), HAS(cpu)},
-        {"proceed_on", {"as"}, read_strings, ARG(proceed_on), HAS(proceed_on)},
-        {"cookie", {"t"}, bus_option_u64, ARG(cookie), HAS(cookie)},
-        {"functions", {"as"}, read_functions, ARG(functions)},
-        {"cookies", {"at"}, read_cookies, ARG(cookies)},
-        {"target_program", {"o"}, read_target_program},
-        {}};
 
 static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         BusProgram *program = userdata;
-        g_autoptr(BusAttachArgs) args = g_new0(BusAttachArgs, 1);
+        BusApi *api = program->api;
+        g_autoptr(BusAttachArgs) args = NULL;
         int r;
 
-        args->interface = g_strdup("");
-        args->direction = g_strdup("");
-        args->mode = g_strdup("");
-        args->tracepoint = g_strdup("");
-        args->function = g_strdup("");
-        args->target = g_strdup("");
-        args->cgroup = g_strdup("");
-        args->event = g_strdup("");
-        args->target_fd = -1;
-        args->cgroup_fd = -1;
-        args->cpu = -1;
-        r = bus_options_read(m, attach_options, args, reterr);
+        args = g_malloc0(sizeof(*args) + api->n_attach_options * sizeof(BusValue));
+        args->n = api->n_attach_options;
+        r = bus_options_read(m, api->attach_options, args, reterr);
         if (r < 0)
                 return r;
-        program->api->ops->attach(program->api->service, m, program->id, g_steal_pointer(&args));
+        api->ops->attach(api->service, m, program->id, g_steal_pointer(&args));
         return 1;
 }
 

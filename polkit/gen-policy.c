@@ -43,30 +43,15 @@ static void print_action(const char *id, const char *description, const char *me
 /* Where a program of this type goes, in the words of a sentence. */
 static char *hook_text(const KernType *type)
 {
-        GString *s = g_string_new(NULL);
+        GString *s = g_string_new(type->sentence);
 
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_INTERFACE))
-                g_string_append(s, " to the network interface $(interface)");
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_CGROUP))
-                g_string_append(s, " to the control group $(cgroup)");
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_TRACEPOINT))
-                g_string_append(s, " to the kernel tracepoint $(tracepoint)");
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_FUNCTION))
-                g_string_append(s, type->prog_type == BPF_PROG_TYPE_LSM
-                                           ? " to the security hook $(function)"
-                                   : type->prog_type == BPF_PROG_TYPE_EXT
-                                           ? ", in place of the function $(function)"
-                                           : " to the kernel function $(function)");
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET_PROGRAM))
-                g_string_append(s, " of the program $(target_program)");
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_FUNCTIONS))
-                g_string_append(s, " to the kernel functions $(functions)");
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET))
-                g_string_append(s, " to the program or library $(target)");
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_EVENT))
-                g_string_append(s, " to the performance event $(event)");
-        if (type->required & KERN_PARAM_BIT(KERN_PARAM_DIRECTION))
-                g_string_append(s, " ($(direction))");
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                if ((type->required & KERN_PARAM_BIT(i)) && kern_params[i].sentence &&
+                    !type->sentence)
+                        g_string_append(s, kern_params[i].sentence);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                if ((type->required & KERN_PARAM_BIT(i)) && kern_params[i].brackets)
+                        g_string_append_printf(s, " (%s)", kern_params[i].brackets);
         return g_string_free(s, FALSE);
 }
 

@@ -179,9 +179,9 @@ static char *known_types(void)
 }
 
 /* The patterns that say where a program of this type may go, as bits of its parameters. */
-static unsigned limits(const AuthzGrant *g, const KernType *type)
+static uint64_t limits(const AuthzGrant *g, const KernType *type)
 {
-        unsigned patterns = (g->interface ? KERN_PARAM_BIT(KERN_PARAM_INTERFACE) : 0) |
+        uint64_t patterns = (g->interface ? KERN_PARAM_BIT(KERN_PARAM_INTERFACE) : 0) |
                             (g->cgroup ? KERN_PARAM_BIT(KERN_PARAM_CGROUP) : 0);
 
         return patterns & (type->required | type->optional);
@@ -194,7 +194,7 @@ static bool is_for_all(const AuthzGrant *g)
 
 static bool check_types(const AuthzGrant *g, char **reterr)
 {
-        unsigned used = 0;
+        uint64_t used = 0;
 
         for (char **name = g->types; *name && !is_for_all(g); name++) {
                 const KernType *type = kern_type_find(*name);
@@ -345,7 +345,7 @@ static bool is_about(const AuthzGrant *g, const AuthzQuestion *q)
 
 AuthzCoverage authz_grant_covers(const AuthzGrant *g, const AuthzQuestion *q, gint64 now)
 {
-        unsigned where = limits(g, q->type);
+        uint64_t where = limits(g, q->type);
 
         if (g->error || !is_about(g, q))
                 return AUTHZ_COVERS_NOT;

@@ -12,145 +12,69 @@
 #include "attach-op.h"
 #include "descriptor.h"
 #include "errors.h"
-#include "kern-xdp.h"
 
 #define RESOLVE_TIMEOUT_SEC 10
 
-static GError *too_long(const char *option, size_t max)
+typedef GError *(*SetParam)(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
+
+static void set_given(AttachOp *op, KernParam param)
 {
-        return error_new(INVALID_ARGUMENT, "Option '%s' has more than %zu bytes.", option, max);
+        op->hook.given |= KERN_PARAM_BIT(param);
 }
 
-static GError *set_text(KernHook *hook, KernParam param, char *dest, size_t size, const char *value)
+static GError *set_interface(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
 {
-        if (*value == '\0')
-                return NULL;
-        if (g_strlcpy(dest, value, size) >= size)
-                return too_long(kern_params[param].name, size - 1);
-        hook->given |= KERN_PARAM_BIT(param);
-        return NULL;
-}
+        bool by_name = g_str_equal(value->type, "s");
+        char name[IF_NAMESIZE];
+        KernHook *h = &op->hook;
 
-static GError *set_interface(AttachOp *op)
-{
-        const BusAttachArgs *a = op->args;
-
-        if (*a->interface == '\0' && a->interface_index == 0)
-                return NULL;
-        op->hook.given |= KERN_PARAM_BIT(KERN_PARAM_INTERFACE);
-        op->hook.ifindex = a->interface_index;
-        if (*a->interface) {
-                op->hook.ifindex = if_nametoindex(a->interface);
-                if (op->hook.ifindex == 0)
-                        return error_new(NO_SUCH_INTERFACE, "There is no network interface '%s'.",
-                                         a->interface);
-        }
-        if (!if_indextoname(op->hook.ifindex, op->interface))
+        (void)uid;
+        h->ifindex = by_name ? if_nametoindex(value->s) : value->u;
+        if (by_name && h->ifindex == 0)
+                return error_new(NO_SUCH_INTERFACE, "There is no network interface '%s'.",
+                                 value->s);
+        if (!if_indextoname(h->ifindex, name))
                 return error_new(NO_SUCH_INTERFACE,
-                                 "There is no network interface with the index %u.",
-                                 op->hook.ifindex);
+                                 "There is no network interface with the index %u.", h->ifindex);
         /* The kernel takes nearly any bytes for a name, the bus and the state files don't. */
-        if (!g_utf8_validate(op->interface, -1, NULL))
+        if (!g_utf8_validate(name, -1, NULL))
                 return error_new(INVALID_ARGUMENT,
                                  "The name of network interface %u isn't UTF-8; rename it.",
-                                 op->hook.ifindex);
+                                 h->ifindex);
+        op->texts[param] = g_strdup(name);
+        set_given(op, param);
         return NULL;
 }
 
-static GError *set_words(AttachOp *op)
+/* Takes @fd, which has been looked at. */
+static void use_file(AttachOp *op, KernParam param, int fd)
 {
-        const BusAttachArgs *a = op->args;
-        KernHook *h = &op->hook;
-
-        if (*a->direction) {
-                if (kern_direction_from_string(a->direction, &h->direction) < 0)
-                        return error_new(INVALID_ARGUMENT,
-                                         "Direction is '%s'; it can be 'ingress' or 'egress'.",
-                                         a->direction);
-                h->given |= KERN_PARAM_BIT(KERN_PARAM_DIRECTION);
-        }
-        if (*a->mode) {
-                if (kern_xdp_mode_from_string(a->mode, &h->mode) < 0)
-                        return error_new(INVALID_ARGUMENT,
-                                         "Mode is '%s'; it can be 'native', 'skb' or 'hw'.",
-                                         a->mode);
-                h->given |= KERN_PARAM_BIT(KERN_PARAM_MODE);
-        }
-        return NULL;
-}
-
-static void set_numbers(AttachOp *op)
-{
-        const BusAttachArgs *a = op->args;
-        KernHook *h = &op->hook;
-
-#define SET(member, param)                         \
-        if (a->has_##member) {                     \
-                h->member = a->member;             \
-                h->given |= KERN_PARAM_BIT(param); \
-        }
-        SET(priority, KERN_PARAM_PRIORITY)
-        SET(offset, KERN_PARAM_OFFSET)
-        SET(pid, KERN_PARAM_PID)
-        SET(frequency, KERN_PARAM_FREQUENCY)
-        SET(period, KERN_PARAM_PERIOD)
-        SET(cpu, KERN_PARAM_CPU)
-        SET(cookie, KERN_PARAM_COOKIE)
-#undef SET
-}
-
-static GError *set_actions(KernHook *h, char *const *names)
-{
-        h->proceed_on = 0;
-        for (; names && *names; names++) {
-                unsigned action;
-
-                if (kern_xdp_action_from_string(*names, &action) < 0)
-                        return error_new(INVALID_ARGUMENT,
-                                         "Option 'proceed_on' has '%s'; it can have 'aborted', "
-                                         "'drop', 'pass', 'tx' and 'redirect'.",
-                                         *names);
-                h->proceed_on |= 1U << action;
-        }
-        h->given |= KERN_PARAM_BIT(KERN_PARAM_PROCEED_ON);
-        return NULL;
-}
-
-/* How an XDP program gets along with others: as asked for, or else as its object says. */
-static GError *set_company(AttachOp *op, Daemon *daemon, const Program *program)
-{
-        const BusAttachArgs *a = op->args;
-        KernHook *h = &op->hook;
-
-        if (h->type->prog_type == BPF_PROG_TYPE_XDP) {
-                if (!a->has_priority)
-                        h->priority = program->xdp_priority;
-                h->proceed_on = program->xdp_proceed_on;
-                h->xdp_frags = g_str_equal(program->pub.section, "xdp.frags");
-                h->xdp_shares = daemon_has_feature(daemon, "freplace");
-        }
-        return a->has_proceed_on ? set_actions(h, a->proceed_on) : NULL;
+        op->files[param] = fd;
+        *(int *)kern_hook_member(&op->hook, param) = fd;
+        g_free(op->texts[param]);
+        op->texts[param] = descriptor_path(fd);
+        set_given(op, param);
 }
 
 static GError *use_target(AttachOp *op, int fd)
 {
+        GError *error = NULL;
+
         if (fd < 0)
                 return error_from_errno(-errno, "keep the target's descriptor");
-        op->target_fd = fd;
         if (!descriptor_is_readable(fd))
-                return error_new(
-                        NO_SUCH_TARGET,
-                        "The target's descriptor isn't open for reading; a probe goes only "
-                        "into what its user can read.");
-        if (!descriptor_is_regular(fd))
-                return error_new(NO_SUCH_TARGET,
-                                 "The target is no regular file; it must be a binary or "
-                                 "a library.");
-        op->hook.target_fd = fd;
-        op->hook.given |= KERN_PARAM_BIT(KERN_PARAM_TARGET);
-        g_free(op->target);
-        op->target = descriptor_path(fd);
-        return NULL;
+                error = error_new(NO_SUCH_TARGET,
+                                  "The target's descriptor isn't open for reading; a probe goes "
+                                  "only into what its user can read.");
+        else if (!descriptor_is_regular(fd))
+                error = error_new(NO_SUCH_TARGET,
+                                  "The target is no regular file; it must be a binary or "
+                                  "a library.");
+        if (error)
+                close(fd);
+        else
+                use_file(op, KERN_PARAM_TARGET, fd);
+        return error;
 }
 
 /*
@@ -176,39 +100,151 @@ static GError *open_target(AttachOp *op, uid_t uid, const char *path)
         return use_target(op, fd);
 }
 
-static GError *set_target(AttachOp *op, uid_t uid)
+static GError *set_target(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
 {
-        const BusAttachArgs *a = op->args;
-
-        if (a->target_fd >= 0)
-                return use_target(op, fcntl(a->target_fd, F_DUPFD_CLOEXEC, 3));
-        return *a->target ? open_target(op, uid, a->target) : NULL;
+        (void)param;
+        return g_str_equal(value->type, "h") ? use_target(op, fcntl(value->h, F_DUPFD_CLOEXEC, 3))
+                                             : open_target(op, uid, value->s);
 }
 
-static GError *set_cgroup(AttachOp *op)
+static GError *set_cgroup(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
 {
-        const BusAttachArgs *a = op->args;
+        bool by_path = g_str_equal(value->type, "s");
+        int fd = by_path ? descriptor_open_cgroup(value->s) : fcntl(value->h, F_DUPFD_CLOEXEC, 3);
 
-        if (a->cgroup_fd < 0 && *a->cgroup == '\0')
-                return NULL;
-        if (a->cgroup_fd >= 0)
-                op->cgroup_fd = fcntl(a->cgroup_fd, F_DUPFD_CLOEXEC, 3);
-        else
-                op->cgroup_fd = descriptor_open_cgroup(a->cgroup);
-        if (op->cgroup_fd < 0)
+        (void)uid;
+        if (fd < 0)
                 return error_new(NO_SUCH_CGROUP,
                                  "There is no cgroup '%s'; give its directory below %s, or a "
                                  "descriptor of it.",
-                                 a->cgroup, DESCRIPTOR_CGROUP_ROOT);
-        if (!descriptor_is_cgroup(op->cgroup_fd, &op->cgroup_id))
+                                 by_path ? value->s : "", DESCRIPTOR_CGROUP_ROOT);
+        if (!descriptor_is_cgroup(fd, &op->cgroup_id)) {
+                close(fd);
                 return error_new(NO_SUCH_CGROUP,
                                  "'%s' is no directory of a cgroup version 2 hierarchy.",
-                                 a->cgroup);
-        op->hook.cgroup_fd = op->cgroup_fd;
-        op->hook.given |= KERN_PARAM_BIT(KERN_PARAM_CGROUP);
-        g_free(op->cgroup);
-        op->cgroup = descriptor_path(op->cgroup_fd);
+                                 by_path ? value->s : "");
+        }
+        use_file(op, param, fd);
         return NULL;
+}
+
+/* What the service itself has to look at. */
+static const SetParam looked_at[_KERN_PARAM_MAX] = {
+        [KERN_PARAM_INTERFACE] = set_interface,
+        [KERN_PARAM_TARGET] = set_target,
+        [KERN_PARAM_CGROUP] = set_cgroup,
+};
+
+/* "'ingress' or 'egress'" */
+static char *list_words(const char *const *words)
+{
+        g_autoptr(GString) s = g_string_new(NULL);
+        const char *before = "";
+
+        for (; *words; words++) {
+                if (**words == '\0')
+                        continue;
+                g_string_append_printf(s, "%s'%s'", before, *words);
+                before = words[1] && words[2] ? ", " : " or ";
+        }
+        return g_string_free(g_steal_pointer(&s), FALSE);
+}
+
+static GError *set_words(AttachOp *op, KernParam param, const char *const *given)
+{
+        const KernParamInfo *p = &kern_params[param];
+        uint64_t bits = 0;
+
+        for (; *given; given++) {
+                int place = kern_word_find(p->words, *given);
+                g_autofree char *words = NULL;
+
+                if (place < 0) {
+                        words = list_words(p->words);
+                        return error_new(INVALID_ARGUMENT, "Option '%s' has '%s'; it can have %s.",
+                                         p->name, *given, words);
+                }
+                bits |= p->kind == KERN_KIND_WORDS ? UINT64_C(1) << place : (uint64_t)place;
+        }
+        (void)kern_hook_set_number(&op->hook, param, bits);
+        return NULL;
+}
+
+static GError *set_texts(AttachOp *op, KernParam param, char **texts)
+{
+        for (char **t = texts; *t; t++)
+                if (**t == '\0' || strchr(*t, ','))
+                        return error_new(INVALID_ARGUMENT,
+                                         "Option '%s' has '%s'; it takes texts that are not empty "
+                                         "and have no comma.",
+                                         kern_params[param].name, *t);
+        op->lists[param] = g_strjoinv(",", texts);
+        *(const char **)kern_hook_member(&op->hook, param) = op->lists[param];
+        return NULL;
+}
+
+static GError *set_param(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
+{
+        const KernParamInfo *p = &kern_params[param];
+        KernHook *h = &op->hook;
+        GError *error = NULL;
+
+        /* Nothing was said, by who fills in a form. */
+        if ((g_str_equal(value->type, "s") && *value->s == '\0') ||
+            (p->kind == KERN_KIND_INTERFACE && g_str_equal(value->type, "u") && value->u == 0))
+                return NULL;
+        if (looked_at[param])
+                return looked_at[param](op, uid, param, value);
+        switch (p->kind) {
+        case KERN_KIND_U32:
+        case KERN_KIND_PROGRAM:
+                (void)kern_hook_set_number(h, param, value->u);
+                break;
+        case KERN_KIND_U64:
+                (void)kern_hook_set_number(h, param, value->t);
+                break;
+        case KERN_KIND_I32:
+                (void)kern_hook_set_number(h, param, (uint64_t)(int64_t)value->i);
+                break;
+        case KERN_KIND_TEXT:
+                if (!kern_hook_set_text(h, param, value->s))
+                        error = error_new(INVALID_ARGUMENT, "Option '%s' has more than %zu bytes.",
+                                          p->name, p->size - 1);
+                break;
+        case KERN_KIND_WORD:
+                error = set_words(op, param, (const char *const[]){value->s, NULL});
+                break;
+        case KERN_KIND_WORDS:
+                error = set_words(op, param, (const char *const *)value->strings);
+                break;
+        case KERN_KIND_TEXTS:
+                error = set_texts(op, param, value->strings);
+                break;
+        case KERN_KIND_NUMBERS:
+                *(KernNumbers *)kern_hook_member(h, param) =
+                        (KernNumbers){(const uint64_t *)(const void *)value->numbers->data,
+                                      value->numbers->len};
+                break;
+        case KERN_KIND_INTERFACE:
+        case KERN_KIND_FILE:
+                g_assert_not_reached();
+        }
+        if (!error)
+                set_given(op, param);
+        return error;
+}
+
+/* How an XDP program gets along with others, unless something else is said: as its object says. */
+static void set_company(AttachOp *op, Daemon *daemon, const Program *program)
+{
+        KernHook *h = &op->hook;
+
+        if (h->type->prog_type != BPF_PROG_TYPE_XDP)
+                return;
+        h->priority = program->xdp_priority;
+        h->proceed_on = program->xdp_proceed_on;
+        h->xdp_frags = g_str_equal(program->pub.section, "xdp.frags");
+        h->xdp_shares = daemon_has_feature(daemon, "freplace");
 }
 
 /* What a freplace program was loaded for is where it goes, unless something else is said. */
@@ -216,45 +252,20 @@ static void set_target_program(AttachOp *op, const Program *program)
 {
         KernHook *h = &op->hook;
 
-        if (op->args->target_program == 0 && program->target_id == 0)
+        if (h->target_program_id == 0)
+                h->target_program_id = program->target_id;
+        if (h->target_program_id == 0)
                 return;
-        h->target_program_id = op->args->target_program ?: program->target_id;
-        h->given |= KERN_PARAM_BIT(KERN_PARAM_TARGET_PROGRAM);
+        set_given(op, KERN_PARAM_TARGET_PROGRAM);
         if (!(h->given & KERN_PARAM_BIT(KERN_PARAM_FUNCTION)) && program->target_function &&
             *program->target_function) {
                 g_strlcpy(h->function, program->target_function, sizeof(h->function));
-                h->given |= KERN_PARAM_BIT(KERN_PARAM_FUNCTION);
+                set_given(op, KERN_PARAM_FUNCTION);
         }
-}
-
-static GError *set_functions(AttachOp *op)
-{
-        const BusAttachArgs *a = op->args;
-        KernHook *h = &op->hook;
-
-        if (a->functions) {
-                for (char **f = a->functions; *f; f++)
-                        if (**f == '\0' || strchr(*f, ','))
-                                return error_new(INVALID_ARGUMENT,
-                                                 "Option 'functions' has '%s', which is no name of "
-                                                 "a kernel function, nor a pattern.",
-                                                 *f);
-                g_free(op->functions);
-                op->functions = g_strjoinv(",", a->functions);
-                h->functions = op->functions;
-                h->given |= KERN_PARAM_BIT(KERN_PARAM_FUNCTIONS);
-        }
-        if (a->cookies) {
-                h->cookies = (const uint64_t *)(const void *)a->cookies->data;
-                h->n_cookies = a->cookies->len;
-                h->given |= KERN_PARAM_BIT(KERN_PARAM_COOKIES);
-        }
-        return NULL;
 }
 
 static GError *complete(AttachOp *op, uid_t uid, const Program *program)
 {
-        const unsigned params = op->hook.type->required | op->hook.type->optional;
         char target[PATH_MAX] = "";
         KernHook *h = &op->hook;
         KernDiag diag = {0};
@@ -262,7 +273,8 @@ static GError *complete(AttachOp *op, uid_t uid, const Program *program)
         int r;
 
         r = kern_hook_complete(h, program->pub.section, target, sizeof(target), &diag);
-        if (r >= 0 && *target && op->target_fd < 0 && (params & KERN_PARAM_BIT(KERN_PARAM_TARGET)))
+        if (r >= 0 && *target && op->files[KERN_PARAM_TARGET] < 0 &&
+            kern_type_takes(h->type, KERN_PARAM_BIT(KERN_PARAM_TARGET)))
                 error = open_target(op, uid, target);
         if (r >= 0 && !error)
                 r = kern_hook_check(h, &diag);
@@ -270,47 +282,29 @@ static GError *complete(AttachOp *op, uid_t uid, const Program *program)
                 error = error_from_diag(&diag, r);
         kern_diag_clear(&diag);
         /* The section, which they may be from, is the program's, and that may go meanwhile. */
-        if (h->functions && h->functions != op->functions) {
-                g_free(op->functions);
-                op->functions = g_strdup(h->functions);
-                h->functions = op->functions;
+        if (h->functions && h->functions != op->lists[KERN_PARAM_FUNCTIONS]) {
+                g_free(op->lists[KERN_PARAM_FUNCTIONS]);
+                op->lists[KERN_PARAM_FUNCTIONS] = g_strdup(h->functions);
+                h->functions = op->lists[KERN_PARAM_FUNCTIONS];
         }
         return error;
 }
 
 GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program *program)
 {
-        const BusAttachArgs *a = op->args;
-        KernHook *h = &op->hook;
-        GError *error;
+        const BusAttachArgs *args = op->args;
+        GError *error = NULL;
 
-        *h = KERN_HOOK_INIT;
-        h->type = program->type;
-        set_numbers(op);
-        error = set_interface(op);
-        if (!error)
-                error = set_words(op);
-        if (!error)
-                error = set_company(op, daemon, program);
-        if (!error)
-                error = set_text(h, KERN_PARAM_TRACEPOINT, h->tracepoint, sizeof(h->tracepoint),
-                                 a->tracepoint);
-        if (!error)
-                error = set_text(h, KERN_PARAM_FUNCTION, h->function, sizeof(h->function),
-                                 a->function);
-        if (!error)
-                error = set_functions(op);
-        if (!error)
-                set_target_program(op, program);
-        if (!error)
-                error = set_text(h, KERN_PARAM_EVENT, h->event, sizeof(h->event), a->event);
-        if (!error)
-                error = set_target(op, uid);
-        if (!error)
-                error = set_cgroup(op);
-        if (!error)
-                error = complete(op, uid, program);
-        return error;
+        op->hook = KERN_HOOK_INIT;
+        op->hook.type = program->type;
+        set_company(op, daemon, program);
+        for (size_t i = 0; !error && i < args->n; i++)
+                if (args->values[i].type)
+                        error = set_param(op, uid, (KernParam)i, &args->values[i]);
+        if (error)
+                return error;
+        set_target_program(op, program);
+        return complete(op, uid, program);
 }
 
 /* The symbol */
@@ -319,7 +313,8 @@ static int fill_resolve(sd_bus_message *m, void *userdata)
 {
         const AttachOp *op = ((Request *)userdata)->op;
 
-        return sd_bus_message_append(m, WORKER_RESOLVE_IN, op->target_fd, op->hook.function);
+        return sd_bus_message_append(m, WORKER_RESOLVE_IN, op->files[KERN_PARAM_TARGET],
+                                     op->hook.function);
 }
 
 static void on_resolved(sd_bus_message *reply, GError *error, void *userdata)
@@ -351,7 +346,7 @@ void attach_hook_resolve(Request *request, void (*next)(Request *request))
 
         op->probe = op->hook;
         op->next = next;
-        if (op->target_fd < 0 || op->hook.function[0] == '\0') {
+        if (op->files[KERN_PARAM_TARGET] < 0 || op->hook.function[0] == '\0') {
                 next(request);
                 return;
         }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <net/if.h>
-
 #include "ops.h"
 
 /*
@@ -15,10 +13,11 @@ typedef struct AttachOp {
         uint32_t program_id;
         KernHook hook;  /* as asked for; polkit, the state file and the link have this one */
         KernHook probe; /* as the worker gets it: a symbol of the target is an offset in it */
-        int target_fd, cgroup_fd, program_fd; /* owned; the hook borrows them */
-        char *target, *cgroup;                /* for people */
-        char *functions;                      /* what the hook borrows; its cookies are of args */
-        char interface[IF_NAMESIZE];
+        /* What the hook borrows, by KernParam; numbers are of args. */
+        int files[_KERN_PARAM_MAX];   /* owned; -1: none */
+        char *lists[_KERN_PARAM_MAX]; /* owned */
+        char *texts[_KERN_PARAM_MAX]; /* owned; see hook-param.h */
+        int program_fd;               /* owned */
         uint64_t cgroup_id;
         Link *link;                     /* being attached; owned until it is registered */
         void (*next)(Request *request); /* attach-hook.c: what comes after */

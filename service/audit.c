@@ -10,6 +10,7 @@
 #include <systemd/sd-journal.h>
 
 #include "errors.h"
+#include "hook-param.h"
 
 /* One for each way that a request can end, so that they can be found by MESSAGE_ID. What they mean is
  * said in units/bpfkeeper.catalog. */
@@ -230,13 +231,16 @@ void audit_link(Request *request, const Link *link)
         set_fact(request, "BPFKEEPER_PROGRAM", l->program_name);
         set_number(request, "BPFKEEPER_PROGRAM_ID", l->program_id);
         set_number(request, "BPFKEEPER_OWNER", l->owner_uid);
-        set_fact(request, FACT_HOOK "INTERFACE", l->interface);
-        set_fact(request, FACT_HOOK "DIRECTION", l->direction);
-        set_fact(request, FACT_HOOK "TRACEPOINT", l->tracepoint);
-        set_fact(request, FACT_HOOK "FUNCTION", l->function);
-        set_fact(request, FACT_HOOK "TARGET", l->target);
-        set_fact(request, FACT_HOOK "CGROUP", l->cgroup);
-        set_fact(request, FACT_HOOK "EVENT", l->event);
+        for (int p = 0; p < _KERN_PARAM_MAX; p++) {
+                g_autofree char *text = NULL, *upper = NULL, *name = NULL;
+
+                if (!(link->hook.given & KERN_PARAM_BIT(p)))
+                        continue;
+                text = hook_param_text(&link->hook, link->texts, (KernParam)p);
+                upper = g_ascii_strup(kern_params[p].name, -1);
+                name = g_strconcat(FACT_HOOK, upper, NULL);
+                set_fact(request, name, text ?: "");
+        }
 }
 
 void audit_done(const Request *request, BusKind kind, uint32_t id, const char *format, ...)

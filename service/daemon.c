@@ -10,6 +10,7 @@
 
 #include "audit.h"
 #include "grants-watch.h"
+#include "hook-param.h"
 #include "link-detach.h"
 #include "link-watch.h"
 #include "ops.h"
@@ -154,6 +155,18 @@ static GArray *get_ids(void *service, BusKind kind)
         return registry_ids(((Daemon *)service)->registry, kind);
 }
 
+static const BusHookParam *get_hook_params(void *service)
+{
+        (void)service;
+        return hook_params();
+}
+
+static void get_link_param(void *service, const BusLink *link, size_t param, BusValue *ret)
+{
+        (void)service;
+        link_param((const Link *)link, (KernParam)param, ret);
+}
+
 static const BusProgramType *get_program_types(void *service)
 {
         return (const BusProgramType *)((Daemon *)service)->program_types->data;
@@ -177,6 +190,8 @@ static const BusOps ops = {
         .map_stats = get_map_stats,
         .ids = get_ids,
         .program_types = get_program_types,
+        .hook_params = get_hook_params,
+        .link_param = get_link_param,
         .features = get_features,
         .activity = note_activity,
         .load = op_load,
@@ -201,7 +216,7 @@ static const BusOps ops = {
 
 /* The table of program types, as the API has it */
 
-static const char **param_names(unsigned params)
+static const char **param_names(uint64_t params)
 {
         const char **names = g_new0(const char *, _KERN_PARAM_MAX + 1);
         size_t n = 0;

@@ -142,9 +142,7 @@ void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachD
         d->program_id = link->pub.program_id;
         d->hook = link->hook;
         /* These are the link's, which may go before a worker is free, and detaching asks for none. */
-        d->hook.functions = NULL;
-        d->hook.cookies = NULL;
-        d->hook.n_cookies = 0;
+        kern_hook_drop_borrowed(&d->hook);
         d->registered = registered;
         d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
         d->attachment = link->attachment;

@@ -11,7 +11,7 @@
 #include "attach-op.h"
 #include "audit.h"
 #include "errors.h"
-#include "kern-xdp.h"
+#include "hook-param.h"
 #include "link-detach.h"
 
 #define ATTACH_TIMEOUT_SEC 20
@@ -23,15 +23,14 @@ static void attach_op_free(void *p)
         AttachOp *op = p;
 
         bus_attach_args_free(op->args);
-        if (op->target_fd >= 0)
-                close(op->target_fd);
-        if (op->cgroup_fd >= 0)
-                close(op->cgroup_fd);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++) {
+                if (op->files[i] >= 0)
+                        close(op->files[i]);
+                g_free(op->lists[i]);
+                g_free(op->texts[i]);
+        }
         if (op->program_fd >= 0)
                 close(op->program_fd);
-        g_free(op->target);
-        g_free(op->cgroup);
-        g_free(op->functions);
         link_free(op->link);
         g_free(op);
 }
@@ -48,16 +47,19 @@ void op_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *arg
 
         op->args = args;
         op->program_id = id;
-        op->target_fd = op->cgroup_fd = op->program_fd = -1;
-        op->target = g_strdup("");
-        op->cgroup = g_strdup("");
+        op->program_fd = -1;
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                op->files[i] = -1;
         request_start(service, m, op, attach_op_free, prepare);
 }
 
 /* 1. polkit, with everything that an administrator may want to decide on */
 
+/* Parameters, and what there is to say of every hook. */
+#define DETAILS_MAX (_KERN_PARAM_MAX + 12)
+
 typedef struct Details {
-        AuthzDetail list[24];
+        AuthzDetail list[DETAILS_MAX];
         size_t n;
         GPtrArray *owned;
 } Details;
@@ -68,27 +70,28 @@ static void add(Details *d, const char *key, const char *value)
                 d->list[d->n++] = (AuthzDetail){key, value};
 }
 
-static void add_number(Details *d, const char *key, gint64 value, bool given)
+/* Takes @value. */
+static void add_owned(Details *d, const char *key, char *value)
 {
-        char *text;
-
-        if (!given)
-                return;
-        text = g_strdup_printf("%" G_GINT64_FORMAT, value);
-        g_ptr_array_add(d->owned, text);
-        add(d, key, text);
+        g_ptr_array_add(d->owned, value);
+        add(d, key, value);
 }
 
-static void add_actions(Details *d, const char *key, uint32_t actions)
+static void add_number(Details *d, const char *key, uint32_t value)
 {
-        GString *text = g_string_new(NULL);
+        add_owned(d, key, g_strdup_printf("%u", value));
+}
 
-        for (unsigned i = 0; kern_xdp_action_to_string(i); i++)
-                if (actions & (1U << i))
-                        g_string_append_printf(text, "%s%s", text->len ? "," : "",
-                                               kern_xdp_action_to_string(i));
-        g_ptr_array_add(d->owned, text->str);
-        add(d, key, g_string_free(text, FALSE));
+static void add_param(Details *d, const AttachOp *op, KernParam param)
+{
+        const KernHook *h = &op->hook;
+        bool says =
+                (h->given & KERN_PARAM_BIT(param)) ||
+                (kern_params[param].has_default && kern_type_takes(h->type, KERN_PARAM_BIT(param)));
+        char *text = says ? hook_param_text(h, op->texts, param) : NULL;
+
+        if (text)
+                add_owned(d, kern_params[param].name, text);
 }
 
 static void authorize(Request *request, const Program *program)
@@ -97,28 +100,16 @@ static void authorize(Request *request, const Program *program)
         const KernHook *h = &op->hook;
         g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
         Details d = {.owned = owned};
-        g_autofree char *functions = NULL;
         char suffix[32], action[64];
-        const unsigned params = h->type->required | h->type->optional;
 
-#define TAKES(p) (params & KERN_PARAM_BIT(KERN_PARAM_##p))
-#define GIVEN(p) (h->given & KERN_PARAM_BIT(KERN_PARAM_##p))
         add(&d, "type", h->type->name);
         add(&d, "program", program->pub.name);
-        add_number(&d, "program_id", program->pub.id, true);
-        add_number(&d, "owner", program->pub.owner_uid, true);
+        add_number(&d, "program_id", program->pub.id);
+        add_number(&d, "owner", program->pub.owner_uid);
         add(&d, "application", program->pub.application);
         add(&d, "digest", program->pub.source_digest);
-        add(&d, "interface", op->interface);
-        add_number(&d, "ifindex", h->ifindex, h->ifindex != 0);
-        add(&d, "direction", kern_direction_to_string(h->direction) ?: "");
-        add_number(&d, "priority", h->priority, TAKES(PRIORITY));
-        if (TAKES(MODE))
-                add(&d, "mode", kern_xdp_mode_to_string(h->mode) ?: "");
-        if (TAKES(PROCEED_ON))
-                add_actions(&d, "proceed_on", h->proceed_on);
-        add(&d, "tracepoint", h->tracepoint);
-        add(&d, "function", h->function);
+        if (h->ifindex != 0)
+                add_number(&d, "ifindex", h->ifindex);
         if (h->target_program_id != 0) {
                 const Program *target =
                         registry_any_program(request->daemon->registry, h->target_program_id);
@@ -128,22 +119,12 @@ static void authorize(Request *request, const Program *program)
                         return;
                 }
                 add(&d, "target_program", target->pub.name);
-                add_number(&d, "target_program_id", target->pub.id, true);
-                add_number(&d, "target_program_owner", target->pub.owner_uid, true);
+                add_number(&d, "target_program_id", target->pub.id);
+                add_number(&d, "target_program_owner", target->pub.owner_uid);
         }
-        if (op->functions) {
-                functions = g_strdelimit(g_strdup(op->functions), ",", ' ');
-                add(&d, "functions", functions);
-        }
-        add_number(&d, "offset", (gint64)h->offset, GIVEN(OFFSET));
-        add(&d, "target", op->target);
-        add_number(&d, "pid", h->pid, GIVEN(PID));
-        add(&d, "cgroup", op->cgroup);
-        add(&d, "event", h->event);
-        add_number(&d, "cpu", h->cpu, GIVEN(CPU));
-        add_number(&d, "cookie", (gint64)h->cookie, GIVEN(COOKIE));
-#undef TAKES
-#undef GIVEN
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                if (kern_params[i].kind != KERN_KIND_PROGRAM)
+                        add_param(&d, op, (KernParam)i);
         kern_type_action_suffix(h->type, suffix, sizeof(suffix));
         g_snprintf(action, sizeof(action), "org.bpfkeeper1.attach.%s", suffix);
         request_authorize(request, action, d.list, authorize_others);
@@ -177,34 +158,19 @@ static void prepare(Request *request)
 static void authorize_others(Request *request)
 {
         const AttachOp *op = request->op;
-        const Program *program = registry_program(request->daemon->registry, op->program_id);
 
-        if (!program || program->pub.owner_uid == request->uid) {
-                authorize_target(request);
-                return;
-        }
-        request_authorize_others(request, "org.bpfkeeper1.use-others",
-                                 &(Belonging){op->program_id, program->pub.name, program->pub.type,
-                                              program->pub.owner_uid},
-                                 authorize_target);
+        request_authorize_use(request, op->program_id, authorize_target);
 }
 
 /* To replace a function of somebody's program is to do something with it. */
 static void authorize_target(Request *request)
 {
         const AttachOp *op = request->op;
-        uint32_t id = op->hook.target_program_id;
-        const Program *target =
-                id != 0 ? registry_any_program(request->daemon->registry, id) : NULL;
 
-        if (!target || (target->load && target->pub.owner_uid == request->uid)) {
+        if (op->hook.target_program_id != 0)
+                request_authorize_use(request, op->hook.target_program_id, resolve);
+        else
                 resolve(request);
-                return;
-        }
-        request_authorize_others(request, "org.bpfkeeper1.use-others",
-                                 &(Belonging){id, target->pub.name, target->pub.type,
-                                              target->pub.owner_uid},
-                                 resolve);
 }
 
 /* 2. The worker */
@@ -233,10 +199,7 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         r = worker_hook_append(m, &op->probe);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &op->target_fd, op->target_fd >= 0 ? 1 : 0);
-        if (r < 0)
-                return r;
-        r = worker_fds_append(m, &op->cgroup_fd, op->cgroup_fd >= 0 ? 1 : 0);
+        r = worker_hook_files_append(m, &op->probe);
         if (r < 0)
                 return r;
         extension = -1;
@@ -309,10 +272,10 @@ static void attach(Request *request)
         if (op->hook.target_program_id != 0 && !open_target_program(request))
                 error = no_such_object(BUS_PROGRAM, op->hook.target_program_id);
         /* polkit may have taken a while: what was asked for must be what it was. */
-        else if (op->hook.ifindex != 0 &&
-                 (!if_indextoname(op->hook.ifindex, name) || strcmp(name, op->interface) != 0))
+        else if (op->hook.ifindex != 0 && (!if_indextoname(op->hook.ifindex, name) ||
+                                           strcmp(name, op->texts[KERN_PARAM_INTERFACE]) != 0))
                 error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
-                                  op->interface);
+                                  op->texts[KERN_PARAM_INTERFACE]);
         else if (op->hook.target_program_id != 0)
                 error = check_target_runs(daemon->registry, op->hook.target_program_id);
         if (!error && quota_allows(daemon->quota, request->uid, CHARGE_LINKS, 1, &error))
@@ -322,12 +285,9 @@ static void attach(Request *request)
                 return;
         }
         op->link = link_new(id, request->uid, program, &op->hook);
-        g_free(op->link->pub.interface);
-        op->link->pub.interface = g_strdup(op->interface);
-        g_free(op->link->pub.target);
-        op->link->pub.target = g_strdup(op->target);
-        g_free(op->link->pub.cgroup);
-        op->link->pub.cgroup = g_strdup(op->cgroup);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                if (op->texts[i])
+                        link_set_text(op->link, (KernParam)i, op->texts[i]);
         op->link->pub.cgroup_id = op->cgroup_id;
         /* Ours are never used twice, so a filter with that handle is this link's and no other's. */
         op->link->attachment.tc_handle = TC_HANDLE_OURS | id;
@@ -339,7 +299,7 @@ static void attach(Request *request)
                              error_new(HOOK_BUSY,
                                        "Program %u is on interface %s already; load it again to "
                                        "have it there twice.",
-                                       op->program_id, op->interface));
+                                       op->program_id, op->texts[KERN_PARAM_INTERFACE]));
                 return;
         }
         /* Written down first: should we die, the next one finds what may be attached. */
@@ -473,7 +433,7 @@ static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
         /* That may have been told while this wasn't known as a link. */
         else if (link->hook.ifindex != 0 && !if_indextoname(link->hook.ifindex, name))
                 error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
-                                  op->interface);
+                                  op->texts[KERN_PARAM_INTERFACE]);
         else {
                 link->state = LINK_ATTACHED;
                 (void)store_write_link(daemon->store, link, &error);

@@ -264,22 +264,11 @@ static void authorize_types(Request *request)
 static void authorize_target(Request *request)
 {
         const LoadOp *op = request->op;
-        uint32_t id = op->args->target_program;
-        const Program *target =
-                id != 0 ? registry_any_program(request->daemon->registry, id) : NULL;
 
-        if (id != 0 && !target) {
-                request_fail(request, no_such_object(BUS_PROGRAM, id));
-                return;
-        }
-        if (!target || (target->load && target->pub.owner_uid == request->uid)) {
+        if (op->args->target_program != 0)
+                request_authorize_use(request, op->args->target_program, authorize_maps);
+        else
                 authorize_maps(request);
-                return;
-        }
-        request_authorize_others(request, "org.bpfkeeper1.use-others",
-                                 &(Belonging){id, target->pub.name, target->pub.type,
-                                              target->pub.owner_uid},
-                                 authorize_maps);
 }
 
 /* Each map that isn't the caller's is asked for twice: next_map counts halves. */

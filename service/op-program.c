@@ -66,21 +66,9 @@ static void authorize_opening(Request *request)
 
 static void run(Request *request)
 {
-        ProgramOp *op = request->op;
-        const Program *program = registry_any_program(request->daemon->registry, op->id);
+        const ProgramOp *op = request->op;
 
-        if (!program) {
-                request_fail(request, no_such_object(BUS_PROGRAM, op->id));
-                return;
-        }
-        if (program->load && program->pub.owner_uid == request->uid) {
-                authorize_opening(request);
-                return;
-        }
-        request_authorize_others(request, "org.bpfkeeper1.use-others",
-                                 &(Belonging){op->id, program->pub.name, program->pub.type,
-                                              program->pub.owner_uid},
-                                 authorize_opening);
+        request_authorize_use(request, op->id, authorize_opening);
 }
 
 static ProgramOp *program_op_new(uint32_t id, void (*go_on)(Request *, const Program *))

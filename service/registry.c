@@ -2,6 +2,7 @@
 #include "registry.h"
 
 #include "foreign.h"
+#include "hook-param.h"
 #include "kern-xdp.h"
 
 struct Registry {
@@ -131,6 +132,30 @@ int load_add_map(Load *load, const char *name, const KernMapInfo *info)
         return 0;
 }
 
+/* What the hook borrows, as the link's own. */
+static void copy_lists(Link *link, const KernHook *hook)
+{
+        kern_hook_drop_borrowed(&link->hook);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++) {
+                void *member = kern_hook_member(&link->hook, (KernParam)i);
+                const void *from = (const char *)hook + kern_params[i].offset;
+                const char *const *texts = from;
+                const KernNumbers *numbers = from;
+
+                if (kern_params[i].kind == KERN_KIND_TEXTS && *texts) {
+                        char *copy = g_strdup(*texts);
+
+                        g_ptr_array_add(link->lists, copy);
+                        *(const char **)member = copy;
+                } else if (kern_params[i].kind == KERN_KIND_NUMBERS && numbers->n > 0) {
+                        uint64_t *copy = g_memdup2(numbers->list, numbers->n * sizeof(*copy));
+
+                        g_ptr_array_add(link->lists, copy);
+                        *(KernNumbers *)member = (KernNumbers){copy, numbers->n};
+                }
+        }
+}
+
 Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook *hook)
 {
         Link *link = g_new0(Link, 1);
@@ -138,7 +163,6 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
 
         link->state = LINK_ATTACHING;
         link->hook = *hook;
-        link->hook.target_fd = link->hook.cgroup_fd = -1;
         pub->id = id;
         pub->type = g_strdup(hook->type->name);
         pub->program_id = program->pub.id;
@@ -146,55 +170,45 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
         pub->owner_uid = owner;
         pub->attach_time = (uint64_t)g_get_real_time();
         pub->kernel_link_ids = id_array_new();
-        pub->interface = g_strdup("");
+        pub->interface = "";
         pub->interface_index = hook->ifindex;
-        pub->direction = g_strdup(kern_direction_to_string(hook->direction) ?: "");
-        pub->mode = g_strdup("");
-        pub->sharing = kern_sharing_to_string(hook->type->sharing);
-        pub->proceed_on = g_new0(char *, 1);
-        pub->tracepoint = g_strdup(hook->tracepoint);
-        pub->function = g_strdup(hook->function);
-        pub->offset = hook->offset;
-        pub->target = g_strdup("");
-        pub->pid = hook->pid;
-        pub->cgroup = g_strdup("");
-        pub->event = g_strdup(hook->event);
-        pub->cpu = hook->cpu;
-        pub->cookie = hook->cookie;
-        pub->functions = g_strdup(hook->functions ?: "");
-        pub->cookies = g_array_sized_new(FALSE, FALSE, sizeof(uint64_t), (guint)hook->n_cookies);
-        if (hook->n_cookies > 0)
-                g_array_append_vals(pub->cookies, hook->cookies, (guint)hook->n_cookies);
         pub->target_program_id = hook->target_program_id;
-        link->hook.target_program_fd = -1;
-        link->hook.functions = pub->functions;
-        link->hook.cookies = (const uint64_t *)(const void *)pub->cookies->data;
-        if ((hook->type->required | hook->type->optional) & KERN_PARAM_BIT(KERN_PARAM_PRIORITY))
-                pub->priority = hook->priority;
+        pub->sharing = kern_sharing_to_string(hook->type->sharing);
+        link->lists = g_ptr_array_new_with_free_func(g_free);
+        copy_lists(link, hook);
         return link;
 }
 
-static char **action_names(uint32_t actions)
+void link_set_text(Link *link, KernParam param, const char *text)
 {
-        g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+        g_free(link->texts[param]);
+        link->texts[param] = g_strdup(text);
+        if (param == KERN_PARAM_INTERFACE)
+                link->pub.interface = link->texts[param];
+}
 
-        for (unsigned i = 0; kern_xdp_action_to_string(i); i++)
-                if (actions & (1U << i))
-                        g_strv_builder_add(names, kern_xdp_action_to_string(i));
-        return g_strv_builder_end(names);
+void link_param(const Link *link, KernParam param, BusValue *ret)
+{
+        static const KernHook none = {.cpu = -1};
+        const KernType *type = link->hook.type;
+        KernHook hook = kern_type_takes(type, KERN_PARAM_BIT(param)) ? link->hook : none;
+
+        if (type->prog_type == BPF_PROG_TYPE_XDP) {
+                hook.mode = link->attachment.xdp_mode;
+                if (link->attachment.xdp_member == 0)
+                        hook.proceed_on = 0;
+        }
+        hook_param_value(&hook, link->texts, param, ret);
+        /* The first of the words, too, is one that was meant only where the type takes any. */
+        if (kern_params[param].kind == KERN_KIND_WORD &&
+            !kern_type_takes(type, KERN_PARAM_BIT(param)))
+                ret->s[0] = '\0';
 }
 
 void link_publish_attachment(Link *link)
 {
-        const bool shared = link->attachment.xdp_member != 0;
-
-        if (link->hook.type->prog_type != BPF_PROG_TYPE_XDP)
-                return;
-        g_free(link->pub.mode);
-        link->pub.mode = g_strdup(kern_xdp_mode_to_string(link->attachment.xdp_mode) ?: "");
-        link->pub.sharing = shared ? "libxdp" : "exclusive";
-        g_strfreev(link->pub.proceed_on);
-        link->pub.proceed_on = action_names(shared ? link->hook.proceed_on : 0);
+        if (link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
+                link->pub.sharing = link->attachment.xdp_member != 0 ? "libxdp" : "exclusive";
 }
 
 static gint64 claim_key(const Link *link)
@@ -222,20 +236,12 @@ void link_free(Link *link)
                 g_hash_table_remove(link->claims, &link->claim);
                 g_hash_table_unref(link->claims);
         }
-        g_strfreev(link->pub.proceed_on);
         g_free(link->pub.type);
         g_free(link->pub.program_name);
         g_array_unref(link->pub.kernel_link_ids);
-        g_free(link->pub.interface);
-        g_free(link->pub.direction);
-        g_free(link->pub.mode);
-        g_free(link->pub.tracepoint);
-        g_free(link->pub.function);
-        g_free(link->pub.target);
-        g_free(link->pub.cgroup);
-        g_free(link->pub.event);
-        g_free(link->pub.functions);
-        g_array_unref(link->pub.cookies);
+        g_ptr_array_unref(link->lists);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                g_free(link->texts[i]);
         g_free(link);
 }
 

@@ -48,7 +48,9 @@ typedef enum LinkState {
 typedef struct Link {
         BusLink pub; /* first */
         LinkState state;
-        KernHook hook; /* without descriptors */
+        KernHook hook; /* without descriptors; its lists are of @lists */
+        GPtrArray *lists;
+        char *texts[_KERN_PARAM_MAX]; /* see hook-param.h */
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
         struct Detaching *detaching; /* op-release.c's, while it goes on */
@@ -113,6 +115,13 @@ void load_free(Load *load);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Load, load_free)
 
 Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook *hook);
+
+/* What an interface or a file of the hook is called. */
+void link_set_text(Link *link, KernParam param, const char *text);
+
+/* A property: what the link was told, or, of XDP programs, how it ended up. */
+void link_param(const Link *link, KernParam param, BusValue *ret);
+
 /*
  * Marks that @link's member is, or is to be, on @link's interface, for as long as @link is there: false
  * where another link has that place. libxdp knows members by their ids alone, so what one link undoes
@@ -120,7 +129,7 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
  */
 bool registry_claim(Registry *registry, Link *link);
 
-/* Publishes how the program got attached: the XDP mode, and what comes with having company. */
+/* Publishes how the program got attached: alone, or with company. */
 void link_publish_attachment(Link *link);
 void link_free(Link *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_free)

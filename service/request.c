@@ -240,6 +240,21 @@ void request_authorize_others(Request *request, const char *action, const Belong
                           allowed);
 }
 
+void request_authorize_use(Request *request, uint32_t program_id, void (*allowed)(Request *request))
+{
+        const Program *program = registry_any_program(request->daemon->registry, program_id);
+
+        if (!program)
+                request_fail(request, no_such_object(BUS_PROGRAM, program_id));
+        else if (program->load && program->pub.owner_uid == request->uid)
+                allowed(request);
+        else
+                request_authorize_others(request, "org.bpfkeeper1.use-others",
+                                         &(Belonging){program_id, program->pub.name,
+                                                      program->pub.type, program->pub.owner_uid},
+                                         allowed);
+}
+
 bool request_is_cancelled(const Request *request)
 {
         return g_cancellable_is_cancelled(request->cancellable);

@@ -61,6 +61,13 @@ typedef struct Belonging {
 void request_authorize_others(Request *request, const char *action, const Belonging *object,
                               void (*allowed)(Request *request));
 
+/*
+ * For what uses a program that may be somebody else's, or not of the service: calls @allowed where it is
+ * the caller's own, or polkit allows use-others; else answers with an error.
+ */
+void request_authorize_use(Request *request, uint32_t program_id,
+                           void (*allowed)(Request *request));
+
 /* "There is no program with the id 42." */
 GError *no_such_object(BusKind kind, uint32_t id);
 

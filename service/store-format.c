@@ -199,30 +199,56 @@ static const char *const link_states[] = {
 #define HOOK "Hook"
 
 /* As text, since lists of GKeyFile's have no numbers of 64 bits. */
-static void set_cookies(GKeyFile *file, const KernHook *h)
+static char *numbers_to_text(const KernNumbers *numbers)
 {
-        g_autoptr(GString) list = g_string_new(NULL);
+        GString *list = g_string_new(NULL);
 
-        for (size_t i = 0; i < h->n_cookies; i++)
+        for (size_t i = 0; i < numbers->n; i++)
                 g_string_append_printf(list, "%s%" G_GUINT64_FORMAT, i > 0 ? "," : "",
-                                       h->cookies[i]);
-        g_key_file_set_string(file, HOOK, "Cookies", list->str);
+                                       numbers->list[i]);
+        return g_string_free(list, FALSE);
 }
 
-static GArray *get_cookies(GKeyFile *file)
+static KernNumbers numbers_from_text(const char *text)
 {
-        g_autofree char *text = get_string(file, HOOK, "Cookies");
         g_auto(GStrv) list = g_strsplit(text, ",", -1);
-        GArray *cookies = g_array_new(FALSE, FALSE, sizeof(guint64));
+        guint64 *numbers = g_new(guint64, g_strv_length(list) + 1);
+        size_t n = 0;
 
-        for (char **s = list; *s; s++) {
-                guint64 cookie;
-
-                if (!g_ascii_string_to_unsigned(*s, 10, 0, G_MAXUINT64, &cookie, NULL))
+        for (char **s = list; *s; s++, n++)
+                if (!g_ascii_string_to_unsigned(*s, 10, 0, G_MAXUINT64, &numbers[n], NULL))
                         break;
-                g_array_append_val(cookies, cookie);
+        return (KernNumbers){numbers, n};
+}
+
+static void format_param(GKeyFile *file, const Link *link, KernParam param)
+{
+        const KernParamInfo *p = &kern_params[param];
+        const void *member = (const char *)&link->hook + p->offset;
+        g_autofree char *numbers = NULL;
+
+        switch (p->kind) {
+        case KERN_KIND_TEXT:
+                g_key_file_set_string(file, HOOK, p->key, member);
+                break;
+        case KERN_KIND_TEXTS:
+                g_key_file_set_string(file, HOOK, p->key, *(const char *const *)member ?: "");
+                break;
+        case KERN_KIND_NUMBERS:
+                numbers = numbers_to_text(member);
+                g_key_file_set_string(file, HOOK, p->key, numbers);
+                break;
+        case KERN_KIND_INTERFACE:
+        case KERN_KIND_FILE:
+                g_key_file_set_string(file, HOOK, p->key, link->texts[param] ?: "");
+                break;
+        case KERN_KIND_I32:
+                g_key_file_set_int64(file, HOOK, p->key,
+                                     (gint64)kern_hook_number(&link->hook, param));
+                break;
+        default:
+                g_key_file_set_uint64(file, HOOK, p->key, kern_hook_number(&link->hook, param));
         }
-        return cookies;
 }
 
 GKeyFile *store_format_link(const Link *link)
@@ -244,36 +270,51 @@ GKeyFile *store_format_link(const Link *link)
         set_u32(file, LINK, "XdpMode", (uint32_t)a->xdp_mode);
         set_u32(file, LINK, "XdpMember", a->xdp_member);
 
-        set_u32(file, HOOK, "Given", h->given);
+        g_key_file_set_uint64(file, HOOK, "Given", h->given);
         set_u32(file, HOOK, "InterfaceIndex", h->ifindex);
-        g_key_file_set_string(file, HOOK, "Interface", link->pub.interface);
-        set_u32(file, HOOK, "Direction", (uint32_t)h->direction);
-        set_u32(file, HOOK, "Priority", h->priority);
-        set_u32(file, HOOK, "Mode", (uint32_t)h->mode);
-        g_key_file_set_string(file, HOOK, "Tracepoint", h->tracepoint);
-        g_key_file_set_string(file, HOOK, "Function", h->function);
-        g_key_file_set_uint64(file, HOOK, "Offset", h->offset);
-        g_key_file_set_string(file, HOOK, "Target", link->pub.target);
-        g_key_file_set_int64(file, HOOK, "Pid", h->pid);
-        g_key_file_set_string(file, HOOK, "Cgroup", link->pub.cgroup);
         g_key_file_set_uint64(file, HOOK, "CgroupId", link->pub.cgroup_id);
-        g_key_file_set_string(file, HOOK, "Event", h->event);
-        g_key_file_set_uint64(file, HOOK, "Frequency", h->frequency);
-        g_key_file_set_uint64(file, HOOK, "Period", h->period);
-        g_key_file_set_int64(file, HOOK, "Cpu", h->cpu);
-        g_key_file_set_uint64(file, HOOK, "Cookie", h->cookie);
-        g_key_file_set_string(file, HOOK, "Functions", link->pub.functions);
-        set_u32(file, HOOK, "TargetProgram", h->target_program_id);
-        set_cookies(file, h);
-        set_u32(file, HOOK, "ProceedOn", h->proceed_on);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                format_param(file, link, (KernParam)i);
         return file;
 }
 
-static void get_into(GKeyFile *file, const char *key, char *dest, size_t size)
+/* A list is @lists' then. */
+static void parse_param(GKeyFile *file, KernParam param, KernHook *hook, GPtrArray *lists)
 {
-        g_autofree char *s = get_string(file, HOOK, key);
+        const KernParamInfo *p = &kern_params[param];
+        void *member = kern_hook_member(hook, param);
+        g_autofree char *text = get_string(file, HOOK, p->key);
+        KernNumbers numbers;
 
-        g_strlcpy(dest, s, size);
+        switch (p->kind) {
+        case KERN_KIND_TEXT:
+                g_strlcpy(member, text, p->size);
+                break;
+        case KERN_KIND_TEXTS:
+                if (*text == '\0')
+                        break;
+                *(const char **)member = text;
+                g_ptr_array_add(lists, g_steal_pointer(&text));
+                break;
+        case KERN_KIND_NUMBERS:
+                numbers = numbers_from_text(text);
+                *(KernNumbers *)member = numbers;
+                g_ptr_array_add(lists, (gpointer)numbers.list);
+                break;
+        case KERN_KIND_INTERFACE: /* texts, which are the link's */
+        case KERN_KIND_FILE:
+                break;
+        case KERN_KIND_U64:
+                (void)kern_hook_set_number(hook, param,
+                                           g_key_file_get_uint64(file, HOOK, p->key, NULL));
+                break;
+        case KERN_KIND_I32:
+                (void)kern_hook_set_number(hook, param,
+                                           (guint64)g_key_file_get_int64(file, HOOK, p->key, NULL));
+                break;
+        default:
+                (void)kern_hook_set_number(hook, param, get_u32(file, HOOK, p->key));
+        }
 }
 
 static bool parse_state(GKeyFile *file, LinkState *ret, GError **reterr)
@@ -289,16 +330,10 @@ static bool parse_state(GKeyFile *file, LinkState *ret, GError **reterr)
         return false;
 }
 
-static void replace(GKeyFile *file, const char *group, const char *key, char **dest)
-{
-        g_free(*dest);
-        *dest = get_string(file, group, key);
-}
-
 Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
 {
-        g_autofree char *type = NULL, *program_name = NULL, *functions = NULL;
-        g_autoptr(GArray) cookies = NULL;
+        g_autoptr(GPtrArray) lists = g_ptr_array_new_with_free_func(g_free);
+        g_autofree char *type = NULL, *program_name = NULL;
         KernHook h = KERN_HOOK_INIT;
         Program program = {0};
         LinkState state;
@@ -312,28 +347,10 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
                 g_propagate_error(reterr, error_new(FAILED, "It has the unknown type '%s'.", type));
                 return NULL;
         }
-        h.given = get_u32(file, HOOK, "Given");
+        h.given = g_key_file_get_uint64(file, HOOK, "Given", NULL);
         h.ifindex = get_u32(file, HOOK, "InterfaceIndex");
-        h.direction = (KernDirection)get_u32(file, HOOK, "Direction");
-        h.priority = get_u32(file, HOOK, "Priority");
-        h.mode = (KernXdpMode)get_u32(file, HOOK, "Mode");
-        get_into(file, "Tracepoint", h.tracepoint, sizeof(h.tracepoint));
-        get_into(file, "Function", h.function, sizeof(h.function));
-        h.offset = g_key_file_get_uint64(file, HOOK, "Offset", NULL);
-        h.pid = (int32_t)g_key_file_get_int64(file, HOOK, "Pid", NULL);
-        get_into(file, "Event", h.event, sizeof(h.event));
-        h.frequency = g_key_file_get_uint64(file, HOOK, "Frequency", NULL);
-        h.period = g_key_file_get_uint64(file, HOOK, "Period", NULL);
-        h.cpu = (int32_t)g_key_file_get_int64(file, HOOK, "Cpu", NULL);
-        h.cookie = g_key_file_get_uint64(file, HOOK, "Cookie", NULL);
-        h.proceed_on = get_u32(file, HOOK, "ProceedOn");
-
-        h.target_program_id = get_u32(file, HOOK, "TargetProgram");
-        functions = get_string(file, HOOK, "Functions");
-        cookies = get_cookies(file);
-        h.functions = functions;
-        h.cookies = (const uint64_t *)(const void *)cookies->data;
-        h.n_cookies = cookies->len;
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                parse_param(file, (KernParam)i, &h, lists);
 
         program.pub.id = get_u32(file, LINK, "Program");
         program_name = get_string(file, LINK, "ProgramName");
@@ -342,9 +359,15 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         link->state = state;
         link->pub.attach_time = g_key_file_get_uint64(file, LINK, "AttachTime", NULL);
         link->pub.cgroup_id = g_key_file_get_uint64(file, HOOK, "CgroupId", NULL);
-        replace(file, HOOK, "Interface", &link->pub.interface);
-        replace(file, HOOK, "Target", &link->pub.target);
-        replace(file, HOOK, "Cgroup", &link->pub.cgroup);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++) {
+                const KernParamInfo *p = &kern_params[i];
+                g_autofree char *text = NULL;
+
+                if (p->kind != KERN_KIND_INTERFACE && p->kind != KERN_KIND_FILE)
+                        continue;
+                text = get_string(file, HOOK, p->key);
+                link_set_text(link, (KernParam)i, text);
+        }
         link->attachment.n_links = MIN(get_u32(file, LINK, "KernelLinks"), KERN_LINKS_MAX);
         link->attachment.tc_handle = get_u32(file, LINK, "TcHandle");
         link->attachment.tc_priority = get_u32(file, LINK, "TcPriority");

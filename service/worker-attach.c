@@ -3,18 +3,29 @@
 /* What a worker does with hooks, and what the kernel can do with them. */
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "kern-features.h"
 #include "worker-confine.h"
 #include "worker-methods.h"
+
+typedef struct Files {
+        int fds[WORKER_FILES_MAX];
+        size_t n;
+} Files;
+
+static void files_close(Files *files)
+{
+        while (files->n > 0)
+                close(files->fds[--files->n]);
+}
 
 static int attach(sd_bus_message *m, WorkerRole role)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
-        int target cleanup(worker_close_fd) = -1;
-        int cgroup cleanup(worker_close_fd) = -1;
+        Files files cleanup(files_close) = {0};
         int program cleanup(worker_close_fd) = -1;
         int extension cleanup(worker_close_fd) = -1;
         KernHook hook;
@@ -30,10 +41,7 @@ static int attach(sd_bus_message *m, WorkerRole role)
         r = worker_hook_read(m, &hook);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &target, 1, &n);
-        if (r < 0)
-                return r;
-        r = worker_fds_take(m, &cgroup, 1, &n);
+        r = worker_hook_files_take(m, &hook, files.fds, &files.n);
         if (r < 0)
                 return r;
         r = worker_fds_take(m, &extension, 1, &n);
@@ -46,8 +54,6 @@ static int attach(sd_bus_message *m, WorkerRole role)
         if (r < 0)
                 return r;
         hook.target_program_fd = program;
-        hook.target_fd = target;
-        hook.cgroup_fd = cgroup;
         hook.extension_fd = extension;
 
         r = kern_attach(fd, &hook, &attachment, &diag);

@@ -3,79 +3,206 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#define PLAIN "suuuuusstisttitsuubb"
+static int append_param(sd_bus_message *m, const KernHook *hook, KernParam param)
+{
+        const void *member = (const char *)hook + kern_params[param].offset;
+        const char *const *texts = member;
+        const KernNumbers *numbers = member;
+        int r;
+
+        switch (kern_params[param].kind) {
+        case KERN_KIND_FILE:
+                return 0;
+        case KERN_KIND_TEXT:
+                return sd_bus_message_append(m, "(yv)", (uint8_t)param, "s", member);
+        case KERN_KIND_TEXTS:
+                return *texts ? sd_bus_message_append(m, "(yv)", (uint8_t)param, "s", *texts) : 0;
+        case KERN_KIND_NUMBERS:
+                r = sd_bus_message_open_container(m, 'r', "yv");
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_append(m, "y", (uint8_t)param);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_open_container(m, 'v', "at");
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_append_array(m, 't', numbers->list,
+                                                numbers->n * sizeof(*numbers->list));
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_close_container(m);
+                if (r < 0)
+                        return r;
+                return sd_bus_message_close_container(m);
+        default:
+                return sd_bus_message_append(m, "(yv)", (uint8_t)param, "t",
+                                             kern_hook_number(hook, param));
+        }
+}
 
 int worker_hook_append(sd_bus_message *m, const KernHook *hook)
 {
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', PLAIN "at");
+        r = sd_bus_message_open_container(m, 'r', "sta(yv)bb");
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, PLAIN, hook->type->name, (uint32_t)hook->given, hook->ifindex,
-                                  (uint32_t)hook->direction, hook->priority, (uint32_t)hook->mode,
-                                  hook->tracepoint, hook->function, hook->offset, hook->pid,
-                                  hook->event, hook->frequency, hook->period, hook->cpu,
-                                  hook->cookie, hook->functions ? hook->functions : "",
-                                  hook->target_program_id, hook->proceed_on, (int)hook->xdp_frags,
-                                  (int)hook->xdp_shares);
+        r = sd_bus_message_append(m, "st", hook->type->name, hook->given);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append_array(m, 't', hook->cookies,
-                                        hook->n_cookies * sizeof(*hook->cookies));
+        r = sd_bus_message_open_container(m, 'a', "(yv)");
+        if (r < 0)
+                return r;
+        for (int i = 0; i < _KERN_PARAM_MAX; i++) {
+                if (!kern_type_takes(hook->type, KERN_PARAM_BIT(i)))
+                        continue;
+                r = append_param(m, hook, (KernParam)i);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "bb", (int)hook->xdp_frags, (int)hook->xdp_shares);
         if (r < 0)
                 return r;
         return sd_bus_message_close_container(m);
 }
 
-static int copy(char *dest, size_t size, const char *src)
+static int read_value(sd_bus_message *m, KernHook *hook, KernParam param)
 {
-        return snprintf(dest, size, "%s", src) < (int)size ? 0 : -EINVAL;
+        void *member = kern_hook_member(hook, param);
+        KernNumbers *numbers = member;
+        const void *list;
+        const char *text;
+        uint64_t number;
+        size_t size;
+        int r;
+
+        switch (kern_params[param].kind) {
+        case KERN_KIND_FILE:
+                return -EINVAL;
+        case KERN_KIND_TEXT:
+        case KERN_KIND_TEXTS:
+                r = sd_bus_message_read(m, "v", "s", &text);
+                if (r < 0)
+                        return r;
+                if (kern_params[param].kind == KERN_KIND_TEXT)
+                        return kern_hook_set_text(hook, param, text) ? 0 : -EINVAL;
+                *(const char **)member = text;
+                return 0;
+        case KERN_KIND_NUMBERS:
+                r = sd_bus_message_enter_container(m, 'v', "at");
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_read_array(m, 't', &list, &size);
+                if (r < 0)
+                        return r;
+                *numbers = (KernNumbers){size > 0 ? list : NULL, size / sizeof(*numbers->list)};
+                return sd_bus_message_exit_container(m);
+        default:
+                r = sd_bus_message_read(m, "v", "t", &number);
+                if (r < 0)
+                        return r;
+                return kern_hook_set_number(hook, param, number) ? 0 : -EINVAL;
+        }
+}
+
+static int read_params(sd_bus_message *m, KernHook *hook)
+{
+        uint8_t param;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(yv)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'r', "yv")) > 0) {
+                r = sd_bus_message_read_basic(m, 'y', &param);
+                if (r < 0)
+                        return r;
+                if (param >= _KERN_PARAM_MAX)
+                        return -EINVAL;
+                r = read_value(m, hook, (KernParam)param);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
 }
 
 int worker_hook_read(sd_bus_message *m, KernHook *ret)
 {
-        const char *type, *tracepoint, *function, *event;
-        uint32_t given, direction, mode;
-        int frags, shares;
         KernHook hook = KERN_HOOK_INIT;
-        const void *cookies;
-        size_t size;
-        int r;
+        int frags, shares, r;
+        const char *type;
 
-        r = sd_bus_message_enter_container(m, 'r', PLAIN "at");
+        r = sd_bus_message_enter_container(m, 'r', "sta(yv)bb");
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(m, PLAIN, &type, &given, &hook.ifindex, &direction, &hook.priority,
-                                &mode, &tracepoint, &function, &hook.offset, &hook.pid, &event,
-                                &hook.frequency, &hook.period, &hook.cpu, &hook.cookie,
-                                &hook.functions, &hook.target_program_id, &hook.proceed_on, &frags,
-                                &shares);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read_array(m, 't', &cookies, &size);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_exit_container(m);
+        r = sd_bus_message_read(m, "st", &type, &hook.given);
         if (r < 0)
                 return r;
         hook.type = kern_type_find(type);
-        hook.given = given;
-        hook.direction = (KernDirection)direction;
-        hook.mode = (KernXdpMode)mode;
-        hook.cookies = size > 0 ? cookies : NULL;
-        hook.n_cookies = size / sizeof(*hook.cookies);
+        if (!hook.type)
+                return -EINVAL;
+        r = read_params(m, &hook);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "bb", &frags, &shares);
+        if (r < 0)
+                return r;
         hook.xdp_frags = frags;
         hook.xdp_shares = shares;
-        if (!hook.type || copy(hook.tracepoint, sizeof(hook.tracepoint), tracepoint) < 0 ||
-            copy(hook.function, sizeof(hook.function), function) < 0 ||
-            copy(hook.event, sizeof(hook.event), event) < 0)
-                return -EINVAL;
+        r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
         *ret = hook;
+        return 0;
+}
+
+/* The given ones, of @hook, by where it has them. */
+static size_t list_files(KernHook *hook, int *ret[static WORKER_FILES_MAX])
+{
+        size_t n = 0;
+
+        for (int i = 0; i < _KERN_PARAM_MAX && n < WORKER_FILES_MAX; i++)
+                if (kern_params[i].kind == KERN_KIND_FILE && (hook->given & KERN_PARAM_BIT(i)))
+                        ret[n++] = kern_hook_member(hook, (KernParam)i);
+        return n;
+}
+
+int worker_hook_files_append(sd_bus_message *m, const KernHook *hook)
+{
+        int *members[WORKER_FILES_MAX], fds[WORKER_FILES_MAX];
+        KernHook copy = *hook;
+        size_t n = list_files(&copy, members);
+
+        for (size_t i = 0; i < n; i++)
+                fds[i] = *members[i];
+        return worker_fds_append(m, fds, n);
+}
+
+int worker_hook_files_take(sd_bus_message *m, KernHook *hook, int *ret, size_t *ret_n)
+{
+        int *members[WORKER_FILES_MAX];
+        size_t wanted = list_files(hook, members), n;
+        int r;
+
+        r = worker_fds_take(m, ret, WORKER_FILES_MAX, &n);
+        if (r < 0)
+                return r;
+        *ret_n = n;
+        if (n != wanted)
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++)
+                *members[i] = ret[i];
         return 0;
 }
 

@@ -62,14 +62,18 @@ typedef enum WorkerRole {
 #define WORKER_TEST_RUN_IN "hayuayu"
 #define WORKER_TEST_RUN_OUT "usuayayt"
 
-/* A KernHook without its descriptors. */
-#define WORKER_HOOK "(suuuuusstisttitsuubbat)"
+/*
+ * A KernHook without its descriptors: its type, what was given, the parameters that the type takes, by
+ * KernParam (numbers of all kinds as t, texts and lists of them as s, lists of numbers as at), and
+ * whether an XDP program takes fragments and may share its interface.
+ */
+#define WORKER_HOOK "(sta(yv)bb)"
 
 /*
- * Attach(program, hook, target, cgroup, extension, tc handle, target program) → links, tc handle and
+ * Attach(program, hook, the hook's files, extension, tc handle, target program) → links, tc handle and
  * priority, xdp mode and member. Role attach. Join is the same with an extension, role xdp.
  */
-#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahahuah"
+#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahuah"
 #define WORKER_ATTACH_OUT "usahuuuu"
 
 /*
@@ -88,6 +92,17 @@ typedef enum WorkerRole {
  */
 int worker_hook_append(sd_bus_message *m, const KernHook *hook);
 int worker_hook_read(sd_bus_message *m, KernHook *ret);
+
+/* The most files that a hook has. */
+#define WORKER_FILES_MAX 4
+
+/*
+ * The hook's files as "ah": a descriptor for each that was given, in the order of KernParam. Those
+ * that are read are @ret's (room for WORKER_FILES_MAX), and the hook borrows them; -EINVAL when they are
+ * not as many as were given.
+ */
+int worker_hook_files_append(sd_bus_message *m, const KernHook *hook);
+int worker_hook_files_take(sd_bus_message *m, KernHook *hook, int *ret, size_t *ret_n);
 
 /* Descriptors as "ah". */
 int worker_fds_append(sd_bus_message *m, const int *fds, size_t n);

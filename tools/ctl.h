@@ -46,7 +46,7 @@ typedef struct Verb {
         const char *name;      /* "map get" is two words */
         const char *arguments; /* as in help: "PROGRAM [IFACE]" */
         int min, max;          /* how many arguments; max -1: any number */
-        uint64_t options;      /* bits of Option, beside those that every verb takes */
+        const Option *options; /* beside those that every verb takes; NULL: none */
         const char *summary;   /* a line for the list of verbs */
         const char *help;      /* what more there is to say, or NULL */
         CtlExit (*run)(Ctl *ctl, int argc, char **argv);

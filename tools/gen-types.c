@@ -32,7 +32,7 @@ static void print_roff(const char *s)
         }
 }
 
-static void print_params(const char *label, unsigned params)
+static void print_params(const char *label, uint64_t params)
 {
         const char *before = "";
 

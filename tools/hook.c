@@ -10,18 +10,10 @@
 #include "resolve.h"
 #include "text.h"
 
-/* The D-Bus types that Attach() wants, capitals for lists of them; descriptors are opened from paths. */
-static const char types[HOOK_VALUES] = {
-        [HOOK_INDEX(OPT_INTERFACE)] = 's',  [HOOK_INDEX(OPT_DIRECTION)] = 's',
-        [HOOK_INDEX(OPT_PRIORITY)] = 'u',   [HOOK_INDEX(OPT_MODE)] = 's',
-        [HOOK_INDEX(OPT_TRACEPOINT)] = 's', [HOOK_INDEX(OPT_FUNCTION)] = 's',
-        [HOOK_INDEX(OPT_OFFSET)] = 't',     [HOOK_INDEX(OPT_TARGET)] = 'h',
-        [HOOK_INDEX(OPT_PID)] = 'i',        [HOOK_INDEX(OPT_CGROUP)] = 'h',
-        [HOOK_INDEX(OPT_EVENT)] = 's',      [HOOK_INDEX(OPT_FREQUENCY)] = 't',
-        [HOOK_INDEX(OPT_PERIOD)] = 't',     [HOOK_INDEX(OPT_CPU)] = 'i',
-        [HOOK_INDEX(OPT_COOKIE)] = 't',     [HOOK_INDEX(OPT_FUNCTIONS)] = 'S',
-        [HOOK_INDEX(OPT_COOKIES)] = 'T',    [HOOK_INDEX(OPT_TARGET_PROGRAM)] = 'o',
-        [HOOK_INDEX(OPT_PROCEED_ON)] = 'a',
+static const char kinds[HOOK_VALUES] = {
+#define OPTION(id, option, form, summary, kind) [HOOK_INDEX(OPT_##id)] = (kind),
+        HOOK_OPTIONS(OPTION)
+#undef OPTION
 };
 
 /* What may stand without an option's name: the first that a type takes, then the direction. */
@@ -40,17 +32,18 @@ static const struct {
 
 void hook_init(Hook *hook)
 {
-        *hook = (Hook){.target_fd = -1, .cgroup_fd = -1};
+        *hook = (Hook){0};
+        for (int i = 0; i < HOOK_VALUES; i++)
+                hook->fds[i] = -1;
 }
 
 void hook_clear(Hook *hook)
 {
-        for (int i = 0; i < HOOK_VALUES; i++)
+        for (int i = 0; i < HOOK_VALUES; i++) {
                 g_clear_pointer(&hook->values[i], g_free);
-        if (hook->target_fd >= 0)
-                (void)close(hook->target_fd);
-        if (hook->cgroup_fd >= 0)
-                (void)close(hook->cgroup_fd);
+                if (hook->fds[i] >= 0)
+                        (void)close(hook->fds[i]);
+        }
         hook_init(hook);
 }
 
@@ -212,11 +205,14 @@ static bool open_path(const char *path, int flags, int *ret, char **reterr)
 
 bool hook_open(Hook *hook, char **reterr)
 {
-        const char *target = *slot(hook, OPT_TARGET), *cgroup = *slot(hook, OPT_CGROUP);
+        for (int i = 0; i < HOOK_VALUES; i++) {
+                int flags = i == HOOK_INDEX(OPT_CGROUP) ? O_DIRECTORY : 0;
 
-        if (target && !open_path(target, 0, &hook->target_fd, reterr))
-                return false;
-        return !cgroup || open_path(cgroup, O_DIRECTORY, &hook->cgroup_fd, reterr);
+                if (kinds[i] == 'h' && hook->values[i] &&
+                    !open_path(hook->values[i], flags, &hook->fds[i], reterr))
+                        return false;
+        }
+        return true;
 }
 
 /* An index where it can't be a name: digits that no interface is called. */
@@ -229,7 +225,7 @@ static GVariant *interface_value(const char *s)
         return g_variant_new_string(s);
 }
 
-static GVariant *cookies_value(const char *s)
+static GVariant *numbers_value(const char *s)
 {
         g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("at"));
         g_auto(GStrv) list = g_strsplit(s, ",", -1);
@@ -243,7 +239,7 @@ static GVariant *cookies_value(const char *s)
         return g_variant_builder_end(&builder);
 }
 
-static GVariant *functions_value(const char *s)
+static GVariant *texts_value(const char *s)
 {
         g_auto(GStrv) list = g_strsplit(s, ",", -1);
 
@@ -251,7 +247,7 @@ static GVariant *functions_value(const char *s)
 }
 
 /* "pass,drop"; "none" is the empty list, which an option of the shell shows badly. */
-static GVariant *list_value(const char *s)
+static GVariant *words_value(const char *s)
 {
         g_auto(GStrv) words = g_strsplit(strcmp(s, "none") == 0 ? "" : s, ",", -1);
 
@@ -265,10 +261,9 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
         uint64_t u;
         int64_t n;
 
-        switch (types[i]) {
+        switch (kinds[i]) {
         case 'h':
-                return g_variant_new_handle(i == HOOK_INDEX(OPT_TARGET) ? hook->target_fd
-                                                                        : hook->cgroup_fd);
+                return g_variant_new_handle(hook->fds[i]);
         case 'u':
                 if (text_parse_unsigned(s, UINT32_MAX, &u))
                         return g_variant_new_uint32((guint32)u);
@@ -277,8 +272,8 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
                 if (text_parse_unsigned(s, UINT64_MAX, &u))
                         return g_variant_new_uint64(u);
                 break;
-        case 'a':
-                return list_value(s);
+        case 'W':
+                return words_value(s);
         case 'i':
                 if (text_parse_signed(s, INT32_MIN, INT32_MAX, &n))
                         return g_variant_new_int32((gint32)n);
@@ -286,15 +281,16 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
         case 'o':
                 return g_variant_new_object_path(s);
         case 'T':
-                list = cookies_value(s);
+                list = numbers_value(s);
                 if (list)
                         return list;
                 break;
         case 'S':
-                return functions_value(s);
+                return texts_value(s);
+        case 'n':
+                return interface_value(s);
         default:
-                return i == HOOK_INDEX(OPT_INTERFACE) ? interface_value(s)
-                                                      : g_variant_new_string(s);
+                return g_variant_new_string(s);
         }
         *reterr = g_strdup_printf("The %s '%s' isn't a number that it can be",
                                   options_name(OPT_INTERFACE + i), s);

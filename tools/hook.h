@@ -8,14 +8,19 @@
 
 /* Where a program is attached: what the command line says of it, and how it is told to people. */
 
-/* By the order of the options from OPT_INTERFACE to OPT_PROCEED_ON */
-#define HOOK_VALUES (OPT_PROCEED_ON - OPT_INTERFACE + 1)
+/*
+ * A row of the options' table, OPTION(id, name, form, summary, kind): OPT_id is --name=form; kind is how
+ * Attach() wants the value:
+ *     u t i   a number          s   text as it is           o   a program's path
+ *     S       a list of texts   T   a list of numbers       W   a list of words, or "none"
+ *     n       an interface, by name or index
+ *     h       a descriptor, which is opened from a path
+ */
 #define HOOK_INDEX(option) ((option)-OPT_INTERFACE)
 
 typedef struct Hook {
         char *values[HOOK_VALUES]; /* as written; NULL: not given */
-        int target_fd;             /* opened by hook_open(); -1: none */
-        int cgroup_fd;
+        int fds[HOOK_VALUES];      /* opened by hook_open(); -1: none */
 } Hook;
 
 void hook_init(Hook *hook);
@@ -38,7 +43,7 @@ char *hook_arguments(GVariant *row);
 /* The target in a uprobe's section name, where it is an absolute path, unless one was given. */
 void hook_take_section(Hook *hook, GVariant *row, const char *section);
 
-/* Opens the target and the cgroup, since paths mean nothing to the service. */
+/* Opens files, since paths mean nothing to the service. */
 bool hook_open(Hook *hook, char **reterr);
 
 /* The options for Program.Attach(), as a floating a{sv}; NULL and @reterr for what is no number. */

@@ -38,7 +38,7 @@ static CtlExit run_verb(Ctl *ctl, int argc, char **argv)
                 return ctl_usage("There is no verb '%s%s%s'; see bpfctl help", argv[0],
                                  strcmp(argv[0], "map") == 0 && argc > 1 ? " " : "",
                                  strcmp(argv[0], "map") == 0 && argc > 1 ? argv[1] : "");
-        foreign = options_not_in(&ctl->options, verb->options | OPTIONS_GLOBAL);
+        foreign = options_not_in(&ctl->options, verb->options);
         if (foreign != _OPT_MAX)
                 return ctl_usage("--%s is no option of %s; see bpfctl help %s",
                                  options_name(foreign), verb->name, verb->name);

@@ -31,31 +31,12 @@ static const struct {
         [OPT_LOG_LEVEL] = {"log-level", 0, "N", "The verifier's log level, 0 to 7"},
         [OPT_LOG] = {"log", 0, "FILE", "Save the verifier's log, whether loading works or not"},
 
-        [OPT_INTERFACE] = {"interface", 0, "NAME", "Network interface, by name or index"},
-        [OPT_DIRECTION] = {"direction", 0, "DIRECTION", "ingress or egress"},
-        [OPT_PRIORITY] = {"priority", 0, "N", "1 to 65535, lower runs first"},
-        [OPT_MODE] = {"mode", 0, "MODE", "Where XDP runs: native, skb or hw"},
-        [OPT_TRACEPOINT] = {"tracepoint", 0, "NAME", "GROUP:NAME, or NAME for raw tracepoints"},
-        [OPT_FUNCTION] = {"function", 0, "NAME",
-                          "Kernel function, LSM hook or symbol in the target"},
-        [OPT_OFFSET] = {"offset", 0, "BYTES", "Bytes from the function's begin"},
-        [OPT_TARGET] = {"target", 0, "FILE", "Binary or library that a uprobe goes into"},
-        [OPT_PID] = {"pid", 0, "PID", "Only this process"},
-        [OPT_CGROUP] = {"cgroup", 0, "DIR", "Directory of a cgroup (version 2)"},
-        [OPT_EVENT] = {"event", 0, "NAME", "Perf event: cpu-clock, cache-misses and the like"},
-        [OPT_FREQUENCY] = {"frequency", 0, "N", "Samples per second"},
-        [OPT_PERIOD] = {"period", 0, "N", "Events between two samples"},
-        [OPT_CPU] = {"cpu", 0, "N", "Only this CPU"},
-        [OPT_COOKIE] = {"cookie", 0, "N", "What bpf_get_attach_cookie() returns in the program"},
-        [OPT_FUNCTIONS] = {"functions", 0, "NAME,…", "Kernel functions, by name or pattern (*, ?)"},
-        [OPT_COOKIES] = {"cookies", 0, "N,…", "A cookie for each of --functions"},
-        [OPT_TARGET_PROGRAM] = {"target-program", 0, "PROGRAM",
-                                "Program that an freplace program goes into"},
-        [OPT_PROCEED_ON] = {"proceed-on", 0, "RESULT,…",
-                            "XDP: results after which the next program runs: aborted, drop,\n"
-                            "pass, tx, redirect, or none"},
+#define OPTION(id, option, form, summary, kind) [OPT_##id] = {(option), 0, (form), (summary)},
+        HOOK_OPTIONS(OPTION)
+#undef OPTION
 
-        [OPT_NAME] = {"name", 0, "NAME", "With load: the application; in lists: only this name"},
+                [OPT_NAME] = {"name", 0, "NAME",
+                              "With load: the application; in lists: only this name"},
         [OPT_TYPE] = {"type", 't', "TYPE", "Only this type"},
         [OPT_APPLICATION] = {"application", 0, "NAME", "Only this application's"},
         [OPT_MINE] = {"mine", 0, NULL, "Only what belongs to the calling user"},
@@ -111,7 +92,7 @@ bool options_parse(Options *options, int argc, char **argv, int *ret_first)
                 for (int i = 0; c < LONG_BASE && i < _OPT_MAX; i++)
                         if (table[i].letter == c)
                                 option = i;
-                options->given |= OPT_BIT(option);
+                options->given[option] = true;
                 if (!options->values[option])
                         options->values[option] = g_ptr_array_new();
                 if (optarg)
@@ -123,14 +104,15 @@ bool options_parse(Options *options, int argc, char **argv, int *ret_first)
 
 void options_clear(Options *options)
 {
-        for (int i = 0; i < _OPT_MAX; i++)
+        for (int i = 0; i < _OPT_MAX; i++) {
                 g_clear_pointer(&options->values[i], g_ptr_array_unref);
-        options->given = 0;
+                options->given[i] = false;
+        }
 }
 
 bool options_given(const Options *options, Option option)
 {
-        return options->given & OPT_BIT(option);
+        return options->given[option];
 }
 
 size_t options_count(const Options *options, Option option)
@@ -156,22 +138,36 @@ const char *options_name(Option option)
         return table[option].name[0] != '\0' ? table[option].name : "j";
 }
 
-Option options_not_in(const Options *options, uint64_t allowed)
+static bool is_global(int option)
+{
+        return option <= OPT_PRIVATE;
+}
+
+static bool is_in(int option, const Option *list)
+{
+        for (; list && *list != _OPT_MAX; list++)
+                if ((int)*list == option || (*list == OPTIONS_HOOK && option >= OPT_INTERFACE &&
+                                             option < OPT_INTERFACE + HOOK_VALUES))
+                        return true;
+        return false;
+}
+
+Option options_not_in(const Options *options, const Option *allowed)
 {
         for (int i = 0; i < _OPT_MAX; i++)
-                if (options->given & ~allowed & OPT_BIT(i))
+                if (options->given[i] && !is_global(i) && !is_in(i, allowed))
                         return (Option)i;
         return _OPT_MAX;
 }
 
-void options_append_help(GString *out, uint64_t set)
+void options_append_help(GString *out, const Option *list)
 {
         for (int i = 0; i < _OPT_MAX; i++) {
                 g_autofree char *words = NULL;
                 g_auto(GStrv) lines = NULL;
                 char letter[] = "    ";
 
-                if (!(set & OPT_BIT(i)))
+                if (list ? !is_in(i, list) : !is_global(i))
                         continue;
                 if (table[i].letter)
                         memcpy(letter, (char[]){'-', table[i].letter}, 2);

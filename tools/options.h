@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <inttypes.h>
 
+#include "hook-options.h"
+
 /* The options of the command line: one table, from which parsing, help and completion derive. */
 
 typedef enum Option {
@@ -27,26 +29,10 @@ typedef enum Option {
         OPT_LOG_LEVEL,
         OPT_LOG,
 
-        /* where to attach; see hook.c */
-        OPT_INTERFACE,
-        OPT_DIRECTION,
-        OPT_PRIORITY,
-        OPT_MODE,
-        OPT_TRACEPOINT,
-        OPT_FUNCTION,
-        OPT_OFFSET,
-        OPT_TARGET,
-        OPT_PID,
-        OPT_CGROUP,
-        OPT_EVENT,
-        OPT_FREQUENCY,
-        OPT_PERIOD,
-        OPT_CPU,
-        OPT_COOKIE,
-        OPT_FUNCTIONS,
-        OPT_COOKIES,
-        OPT_TARGET_PROGRAM,
-        OPT_PROCEED_ON,
+/* where to attach: what Attach() takes, from the table of parameters; see hook.h */
+#define OPTION(id, ...) OPT_##id,
+        HOOK_OPTIONS(OPTION)
+#undef OPTION
 
         /* what to list */
         OPT_NAME,
@@ -74,21 +60,16 @@ typedef enum Option {
         OPT_OUTPUT,
 
         _OPT_MAX,
+
+        /* In a list of options: all that say where to attach */
+        OPTIONS_HOOK,
 } Option;
 
-#define OPT_BIT(o) (UINT64_C(1) << (o))
-
-/* Those that every verb takes */
-#define OPTIONS_GLOBAL                                                                           \
-        (OPT_BIT(OPT_HELP) | OPT_BIT(OPT_VERSION) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_JSON_AUTO) | \
-         OPT_BIT(OPT_NO_PAGER) | OPT_BIT(OPT_NO_LEGEND) | OPT_BIT(OPT_NO_ASK_PASSWORD) |         \
-         OPT_BIT(OPT_QUIET) | OPT_BIT(OPT_PRIVATE))
-
-/* The options that Attach() has; their names are the same here and there. */
-#define OPTIONS_HOOK (OPT_BIT(OPT_PROCEED_ON + 1) - OPT_BIT(OPT_INTERFACE))
+/* A list of options, for a verb that takes these beside those that every verb takes */
+#define OPTIONS(...) ((const Option[]){__VA_ARGS__, _OPT_MAX})
 
 typedef struct Options {
-        uint64_t given;
+        bool given[_OPT_MAX];
         GPtrArray *values[_OPT_MAX]; /* of char *, borrowed from argv */
 } Options;
 
@@ -111,8 +92,8 @@ const char *options_nth(const Options *options, Option option, size_t n);
 /* "--priority" and "priority" */
 const char *options_name(Option option);
 
-/* The first option that is given and isn't among @allowed, or _OPT_MAX */
-Option options_not_in(const Options *options, uint64_t allowed);
+/* The first option that is given, isn't in the list and isn't every verb's; or _OPT_MAX */
+Option options_not_in(const Options *options, const Option *allowed);
 
-/* Help on the options in a set, a line each */
-void options_append_help(GString *out, uint64_t set);
+/* Help on the options in a list, or on every verb's where there is none, a line each */
+void options_append_help(GString *out, const Option *list);

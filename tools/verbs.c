@@ -5,9 +5,7 @@
 
 #include "text.h"
 
-#define FILTERS                                                                                 \
-        (OPT_BIT(OPT_NAME) | OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_APPLICATION) | OPT_BIT(OPT_MINE) | \
-         OPT_BIT(OPT_MANAGED) | OPT_BIT(OPT_ALL))
+#define FILTERS OPT_NAME, OPT_TYPE, OPT_APPLICATION, OPT_MINE, OPT_MANAGED, OPT_ALL
 
 #define MAP_BYTES                                                                             \
         "MAP is a kernel id, an object path or a name that only one map has.\n"               \
@@ -17,9 +15,8 @@
 
 const Verb verbs[] = {
         {"load", "FILE [PROGRAM[:TYPE]…]", 1, -1,
-         OPT_BIT(OPT_NAME) | OPT_BIT(OPT_GLOBAL) | OPT_BIT(OPT_METADATA) | OPT_BIT(OPT_MAP) |
-                 OPT_BIT(OPT_BTF) | OPT_BIT(OPT_LOG_LEVEL) | OPT_BIT(OPT_LOG) |
-                 OPT_BIT(OPT_TARGET_PROGRAM) | OPT_BIT(OPT_FUNCTION),
+         OPTIONS(OPT_NAME, OPT_GLOBAL, OPT_METADATA, OPT_MAP, OPT_BTF, OPT_LOG_LEVEL, OPT_LOG,
+                 OPT_TARGET_PROGRAM, OPT_FUNCTION),
          "Load programs of an object file",
          "FILE is a BPF object file, or - for standard input. Without PROGRAM all of its programs "
          "are\n"
@@ -27,9 +24,9 @@ const Verb verbs[] = {
          "them.\n"
          "--target-program and --function are for freplace programs: what they go into.\n",
          verb_load},
-        {"inspect", "FILE", 1, 1, 0, "Show what is in an object file",
+        {"inspect", "FILE", 1, 1, NULL, "Show what is in an object file",
          "Nothing is loaded. FILE may be - for standard input.\n", verb_inspect},
-        {"attach", "PROGRAM [WHERE]…", 1, 3, OPTIONS_HOOK, "Attach a program",
+        {"attach", "PROGRAM [WHERE]…", 1, 3, OPTIONS(OPTIONS_HOOK), "Attach a program",
          "WHERE is what the program's type takes (bpfctl types says what that is): first one of\n"
          "  interface   IFACE\n"
          "  cgroup      DIRECTORY\n"
@@ -41,41 +38,40 @@ const Verb verbs[] = {
          "then ingress or egress, where it takes a direction. What the section name in the object\n"
          "file says can be left out.\n",
          verb_attach},
-        {"detach", "LINK…", 1, -1, 0, "Detach programs",
+        {"detach", "LINK…", 1, -1, NULL, "Detach programs",
          "LINK is an id, as bpfctl links shows it, or an object path.\n", verb_detach},
-        {"unload", "PROGRAM…", 1, -1, 0, "Detach programs everywhere and give them up", NULL,
+        {"unload", "PROGRAM…", 1, -1, NULL, "Detach programs everywhere and give them up", NULL,
          verb_unload},
-        {"programs", "", 0, 0, FILTERS, "List programs",
+        {"programs", "", 0, 0, OPTIONS(FILTERS), "List programs",
          "Those that bpfkeeper loaded; with --all those of the whole machine.\n", verb_programs},
-        {"links", "", 0, 0,
-         OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_PROGRAM) | OPT_BIT(OPT_INTERFACE) | OPT_BIT(OPT_MINE),
+        {"links", "", 0, 0, OPTIONS(OPT_TYPE, OPT_PROGRAM, OPT_INTERFACE, OPT_MINE),
          "List where programs are attached", NULL, verb_links},
-        {"maps", "", 0, 0, FILTERS | OPT_BIT(OPT_PROGRAM), "List maps",
+        {"maps", "", 0, 0, OPTIONS(FILTERS, OPT_PROGRAM), "List maps",
          "Those that bpfkeeper made; with --all those of the whole machine.\n", verb_maps},
-        {"show", "[PROGRAM|map:MAP|link:LINK]…", 0, -1, OPT_BIT(OPT_PROPERTY) | OPT_BIT(OPT_VALUE),
+        {"show", "[PROGRAM|map:MAP|link:LINK]…", 0, -1, OPTIONS(OPT_PROPERTY, OPT_VALUE),
          "Show properties, of the service if nothing is named",
          "One NAME=VALUE a line, for scripts to read. --property may be given in either spelling:\n"
          "OwnerUid or owner_uid.\n",
          verb_show},
-        {"status", "[PROGRAM|map:MAP|link:LINK]…", 0, -1, 0, "Show how programs do, or the service",
-         NULL, verb_status},
-        {"map get", "MAP [KEY]", 1, 2, 0, "Show the entries of a map, or one of them", MAP_BYTES,
+        {"status", "[PROGRAM|map:MAP|link:LINK]…", 0, -1, NULL,
+         "Show how programs do, or the service", NULL, verb_status},
+        {"map get", "MAP [KEY]", 1, 2, NULL, "Show the entries of a map, or one of them", MAP_BYTES,
          verb_map_get},
-        {"map set", "MAP KEY VALUE", 3, 3, 0, "Create or replace an entry of a map",
+        {"map set", "MAP KEY VALUE", 3, 3, NULL, "Create or replace an entry of a map",
          MAP_BYTES "In a per-CPU map VALUE goes to every CPU; V0,V1,… gives each its own.\n",
          verb_map_set},
-        {"map delete", "MAP KEY", 2, 2, 0, "Delete an entry of a map", MAP_BYTES, verb_map_delete},
-        {"monitor", "", 0, 0, 0, "Follow what comes, goes and changes",
+        {"map delete", "MAP KEY", 2, 2, NULL, "Delete an entry of a map", MAP_BYTES,
+         verb_map_delete},
+        {"monitor", "", 0, 0, NULL, "Follow what comes, goes and changes",
          "With --json=short, each event is one object on a line.\n", verb_monitor},
         {"test-run", "PROGRAM", 1, 1,
-         OPT_BIT(OPT_DATA) | OPT_BIT(OPT_REPEAT) | OPT_BIT(OPT_CONTEXT) | OPT_BIT(OPT_DATA_SIZE) |
-                 OPT_BIT(OPT_OUTPUT),
+         OPTIONS(OPT_DATA, OPT_REPEAT, OPT_CONTEXT, OPT_DATA_SIZE, OPT_OUTPUT),
          "Run a program once, without attaching it",
          "Network types need a packet of at least 14 bytes, an Ethernet header.\n", verb_test_run},
-        {"log", "PROGRAM", 1, 1, 0, "Show the verifier's log of a program",
+        {"log", "PROGRAM", 1, 1, NULL, "Show the verifier's log of a program",
          "Only where it was loaded with --log-level.\n", verb_log},
         {"grant", "USER|@GROUP TYPE,…", 2, 2,
-         OPT_BIT(OPT_INTERFACE) | OPT_BIT(OPT_CGROUP) | OPT_BIT(OPT_VERB) | OPT_BIT(OPT_UNTIL),
+         OPTIONS(OPT_INTERFACE, OPT_CGROUP, OPT_VERB, OPT_UNTIL),
          "Let a user or a group load and attach programs",
          "TYPE is a program type, or all by itself. With --interface or --cgroup programs may be\n"
          "attached only there: each is a pattern as in file names, quoted from the shell, and "
@@ -83,20 +79,19 @@ const Verb verbs[] = {
          "is X and all below it. What is said is in force at once, unless a rule of polkit's says\n"
          "otherwise.\n",
          verb_grant},
-        {"grants", "", 0, 0, 0, "List grants", NULL, verb_grants},
-        {"revoke", "GRANT…", 1, -1, 0, "Take grants back",
+        {"grants", "", 0, 0, NULL, "List grants", NULL, verb_grants},
+        {"revoke", "GRANT…", 1, -1, NULL, "Take grants back",
          "GRANT is a name, as bpfctl grants shows it. What was attached by it stays attached.\n",
          verb_revoke},
-        {"can", "load|attach TYPE [WHERE]…", 2, 4,
-         OPTIONS_HOOK | OPT_BIT(OPT_APPLICATION) | OPT_BIT(OPT_USER),
+        {"can", "load|attach TYPE [WHERE]…", 2, 4, OPTIONS(OPTIONS_HOOK, OPT_APPLICATION, OPT_USER),
          "Tell what polkit would say, and why",
          "WHERE is as with attach. The status is 0 for yes, and 3 for no, or only after a "
          "password.\n"
          "With --user polkit is asked about a process of that user's, started from here.\n",
          verb_can},
-        {"types", "", 0, 0, 0, "List the program types and what this kernel can do", NULL,
+        {"types", "", 0, 0, NULL, "List the program types and what this kernel can do", NULL,
          verb_types},
-        {"help", "[VERB]", 0, 2, 0, "Show help", NULL, verb_help},
+        {"help", "[VERB]", 0, 2, NULL, "Show help", NULL, verb_help},
         {0},
 };
 
@@ -142,7 +137,7 @@ void verbs_append_help(GString *out)
                                        MAX(44 - (int)text_width(words), 1), "", verb->summary);
         }
         g_string_append(out, "\nOptions of every verb:\n");
-        options_append_help(out, OPTIONS_GLOBAL);
+        options_append_help(out, NULL);
         g_string_append(out,
                         "\nPROGRAM is a kernel id, an object path, or a name that only one program "
                         "has.\n\"bpfctl help VERB\" and bpfctl(1) say more.\n");
@@ -159,7 +154,7 @@ static void append_verb(GString *out, const Verb *verb)
                 options_append_help(out, verb->options);
         }
         g_string_append(out, "\nOptions of every verb:\n");
-        options_append_help(out, OPTIONS_GLOBAL);
+        options_append_help(out, NULL);
 }
 
 bool verbs_append_verb_help(GString *out, int argc, char **argv)

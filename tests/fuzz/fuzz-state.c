@@ -42,7 +42,10 @@ static void use_link(GKeyFile *file)
         must(link->pub.id == 7 && link->hook.type && link->attachment.n_links <= KERN_LINKS_MAX);
         copy = again(store_format_link(link));
         back = store_parse_link(copy, 7, NULL);
-        must(back && back->state == link->state && back->pub.cookie == link->pub.cookie);
+        must(back && back->state == link->state && back->hook.given == link->hook.given);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                must(kern_hook_number(&back->hook, (KernParam)i) ==
+                     kern_hook_number(&link->hook, (KernParam)i));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

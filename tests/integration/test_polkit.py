@@ -309,6 +309,9 @@ polkit.addRule(function (action, subject) {
                 details[theirs] = expect[ours]
         if "Functions" in expect:
             details["functions"] = " ".join(expect["Functions"])
+        # What a link doesn't publish
+        details.update({key: hook.options[key] for key in ("frequency", "period")
+                        if key in hook.options})
         if hook.kind == "xdp":
             details.update(priority=50, mode="auto", proceed_on="pass")
         digest = self.bus.get(program, "org.bpfkeeper1.Program", "SourceDigest")

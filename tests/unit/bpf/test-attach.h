@@ -27,7 +27,7 @@ static KernDiag diag;
 #define put(field, text) \
         assert_true((size_t)snprintf(field, sizeof(field), "%s", text) < sizeof(field))
 
-static inline KernHook hook_of(const char *type, unsigned given)
+static inline KernHook hook_of(const char *type, uint64_t given)
 {
         KernHook hook = KERN_HOOK_INIT;
 

@@ -10,10 +10,9 @@ static KernHook hook_on(const char *type, const char *functions)
         KernHook hook = hook_of(type, BIT(FUNCTIONS) | BIT(COOKIES));
 
         hook.functions = functions;
-        hook.cookies = cookies;
-        hook.n_cookies = 1;
+        hook.cookies = (KernNumbers){cookies, 1};
         for (const char *s = functions; *s; s++)
-                hook.n_cookies += *s == ',';
+                hook.cookies.n += *s == ',';
         return hook;
 }
 

@@ -21,20 +21,90 @@ static KernHook hook_of(const char *type)
 
 static void test_strings(void **state)
 {
-        KernDirection direction = KERN_DIRECTION_NONE;
-        KernXdpMode mode = KERN_XDP_MODE_AUTO;
+        const char *const *directions = kern_params[KERN_PARAM_DIRECTION].words;
 
         (void)state;
-        assert_int_equal(kern_direction_from_string("egress", &direction), 0);
-        assert_int_equal(direction, KERN_DIRECTION_EGRESS);
-        assert_string_equal(kern_direction_to_string(direction), "egress");
-        assert_int_equal(kern_direction_from_string("", &direction), -EINVAL);
-        assert_int_equal(kern_direction_from_string("Ingress", &direction), -EINVAL);
-        assert_int_equal(kern_direction_from_string(NULL, &direction), -EINVAL);
-        assert_int_equal(direction, KERN_DIRECTION_EGRESS);
-        assert_int_equal(kern_xdp_mode_from_string("skb", &mode), 0);
-        assert_string_equal(kern_xdp_mode_to_string(mode), "skb");
-        assert_int_equal(kern_xdp_mode_from_string("drv", &mode), -EINVAL);
+        assert_int_equal(kern_word_find(directions, "egress"), KERN_DIRECTION_EGRESS);
+        assert_int_equal(kern_word_find(directions, ""), -1);
+        assert_int_equal(kern_word_find(directions, "Ingress"), -1);
+        assert_string_equal(kern_word(directions, UINT32_MAX), "");
+        assert_string_equal(kern_direction_to_string(KERN_DIRECTION_EGRESS), "egress");
+        assert_string_equal(kern_direction_to_string(KERN_DIRECTION_NONE), "");
+        assert_string_equal(kern_xdp_mode_to_string(KERN_XDP_MODE_SKB), "skb");
+        assert_string_equal(kern_word(kern_xdp_actions, XDP_PASS), "pass");
+}
+
+/* What carries hooks about relies on all of this. */
+static void test_table(void **state)
+{
+        static const size_t sizes[] = {
+                [KERN_KIND_U32] = sizeof(uint32_t),
+                [KERN_KIND_U64] = sizeof(uint64_t),
+                [KERN_KIND_I32] = sizeof(int32_t),
+                [KERN_KIND_WORD] = sizeof(uint32_t),
+                [KERN_KIND_WORDS] = sizeof(uint32_t),
+                [KERN_KIND_TEXTS] = sizeof(char *),
+                [KERN_KIND_NUMBERS] = sizeof(KernNumbers),
+                [KERN_KIND_INTERFACE] = sizeof(uint32_t),
+                [KERN_KIND_FILE] = sizeof(int),
+                [KERN_KIND_PROGRAM] = sizeof(uint32_t),
+        };
+
+        (void)state;
+        assert_true(_KERN_PARAM_MAX <= 64);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++) {
+                const KernParamInfo *p = &kern_params[i];
+                bool words = p->kind == KERN_KIND_WORD || p->kind == KERN_KIND_WORDS;
+
+                if (!p->name || !p->form || !p->summary || !p->key) {
+                        fail_msg("parameter %d has not all of its names", i);
+                        return;
+                }
+                assert_true(strspn(p->name, "abcdefghijklmnopqrstuvwxyz_") == strlen(p->name));
+                assert_true(p->offset + p->size <= sizeof(KernHook));
+                if (p->kind == KERN_KIND_TEXT ? p->size < 2 : p->size != sizes[p->kind])
+                        fail_msg("%s is no member of its kind", p->name);
+                assert_true(words == (p->words != NULL));
+                for (int j = 0; j < i; j++) {
+                        assert_string_not_equal(p->name, kern_params[j].name);
+                        assert_string_not_equal(p->key, kern_params[j].key);
+                        assert_true(p->offset != kern_params[j].offset);
+                }
+        }
+}
+
+static void test_members(void **state)
+{
+        KernHook hook = hook_of("xdp");
+        char text[sizeof(hook.function) + 1];
+
+        (void)state;
+        assert_true(kern_hook_set_number(&hook, KERN_PARAM_PID, (uint64_t)-7));
+        assert_int_equal(hook.pid, -7);
+        assert_true(kern_hook_number(&hook, KERN_PARAM_PID) == (uint64_t)-7);
+        assert_false(kern_hook_set_number(&hook, KERN_PARAM_PID, INT64_C(1) << 31));
+        assert_false(kern_hook_set_number(&hook, KERN_PARAM_PRIORITY, UINT64_C(1) << 32));
+        assert_true(kern_hook_set_number(&hook, KERN_PARAM_COOKIE, UINT64_MAX));
+        assert_true(hook.cookie == UINT64_MAX);
+        assert_false(kern_hook_set_number(&hook, KERN_PARAM_FUNCTION, 1));
+        assert_int_equal(kern_hook_number(&hook, KERN_PARAM_FUNCTION), 0);
+        memset(text, 'f', sizeof(text));
+        text[sizeof(text) - 1] = '\0';
+        assert_false(kern_hook_set_text(&hook, KERN_PARAM_FUNCTION, text));
+        assert_string_equal(hook.function, "");
+        assert_true(kern_hook_set_text(&hook, KERN_PARAM_FUNCTION, text + 1));
+        assert_string_equal(hook.function, text + 1);
+        assert_false(kern_hook_set_text(&hook, KERN_PARAM_PID, "1"));
+
+        hook.target_fd = hook.cgroup_fd = hook.extension_fd = hook.target_program_fd = 3;
+        hook.functions = text;
+        hook.cookies = (KernNumbers){(const uint64_t[]){1}, 1};
+        kern_hook_drop_borrowed(&hook);
+        assert_int_equal(hook.target_fd & hook.cgroup_fd & hook.extension_fd, -1);
+        assert_int_equal(hook.target_program_fd, -1);
+        assert_null(hook.functions);
+        assert_null(hook.cookies.list);
+        assert_int_equal(hook.cookies.n, 0);
 }
 
 static void test_complete(void **state)
@@ -279,10 +349,9 @@ static void test_functions(void **state)
         must_say(&hook, KERN_ERROR_NONE, "");
 
         hook.given |= BIT(COOKIES);
-        hook.cookies = cookies;
-        hook.n_cookies = 2;
+        hook.cookies = (KernNumbers){cookies, 2};
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "2 cookies for 3 functions");
-        hook.n_cookies = 3;
+        hook.cookies.n = 3;
         must_say(&hook, KERN_ERROR_NONE, "");
         hook.given |= BIT(COOKIE);
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "contradict");
@@ -369,6 +438,7 @@ static void test_check_perf_event(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_table),        cmocka_unit_test(test_members),
                 cmocka_unit_test(test_strings),      cmocka_unit_test(test_complete),
                 cmocka_unit_test(test_given_wins),   cmocka_unit_test(test_fixed_at_load),
                 cmocka_unit_test(test_long_section), cmocka_unit_test(test_check),

@@ -80,20 +80,9 @@ static inline void fake_new(void)
                 .owner_uid = 1000,
                 .attach_time = 99,
                 .kernel_link_ids = fake_ids(77),
-                .interface = (char *)"eth0",
+                .interface = "eth0",
                 .interface_index = 2,
-                .direction = (char *)"",
-                .priority = 50,
-                .mode = (char *)"skb",
-                .tracepoint = (char *)"",
-                .function = (char *)"",
-                .target = (char *)"",
-                .cgroup = (char *)"",
-                .event = (char *)"",
-                .cpu = -1,
-                .cookie = UINT64_MAX,
-                .functions = (char *)"",
-                .cookies = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
+                .sharing = "exclusive",
         };
 }
 
@@ -104,7 +93,6 @@ static inline void fake_free(void)
         g_array_unref(fake.program.links);
         g_array_unref(fake.map.programs);
         g_array_unref(fake.link.kernel_link_ids);
-        g_array_unref(fake.link.cookies);
 }
 
 static inline void fake_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -239,52 +227,71 @@ static void fake_last_log(void *service, sd_bus_message *m)
         (void)bus_reply_fd(m, STDERR_FILENO);
 }
 
+/* Options of Attach() with every type that there is */
+static const BusHookParam fake_params[] = {
+#define TYPES(...) ((const char *const[]){__VA_ARGS__, NULL})
+        {"interface", TYPES("s", "u")}, {"direction", TYPES("s")},   {"priority", TYPES("u")},
+        {"mode", TYPES("s")},           {"tracepoint", TYPES("s")},  {"function", TYPES("s")},
+        {"offset", TYPES("t")},         {"target", TYPES("h", "s")}, {"pid", TYPES("i")},
+        {"cgroup", TYPES("h", "s")},    {"event", TYPES("s")},       {"cpu", TYPES("i")},
+        {"cookie", TYPES("t")},         {"functions", TYPES("as")},  {"cookies", TYPES("at")},
+        {"target_program", TYPES("o")}, {"proceed_on", TYPES("as")}, {NULL, NULL},
+#undef TYPES
+};
+
+static const BusHookParam *fake_hook_params(void *service)
+{
+        (void)service;
+        return fake_params;
+}
+
+static void fake_link_param(void *service, const BusLink *link, size_t param, BusValue *ret)
+{
+        const char *type = fake_params[param].types[0];
+
+        assert_ptr_equal(service, &fake);
+        assert_ptr_equal(link, &fake.link);
+        *ret = (BusValue){.type = type[0] == 'h' ? "s" : type};
+        if (g_str_equal(ret->type, "s"))
+                ret->s = g_strdup(g_str_equal(fake_params[param].name, "mode") ? "skb" : "");
+        else if (g_str_equal(ret->type, "as"))
+                ret->strings = g_strsplit("a b", " ", -1);
+        else if (g_str_equal(ret->type, "at"))
+                ret->numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        else if (g_str_equal(ret->type, "t"))
+                ret->t = UINT64_MAX;
+        else
+                ret->i = -1;
+}
+
+static void fake_note_value(const char *name, const BusValue *value)
+{
+        if (!value->type)
+                return;
+        if (g_str_equal(value->type, "s"))
+                fake_note(" %s:%s", name, value->s);
+        else if (g_str_equal(value->type, "u") || g_str_equal(value->type, "o"))
+                fake_note(" %s:%s%u", name, value->type, value->u);
+        else if (g_str_equal(value->type, "i"))
+                fake_note(" %s:%d", name, value->i);
+        else if (g_str_equal(value->type, "t"))
+                fake_note(" %s:%" PRIu64, name, value->t);
+        else if (g_str_equal(value->type, "h"))
+                fake_note(" %s:h%d", name, value->h >= 0);
+        else if (g_str_equal(value->type, "as"))
+                for (char **s = value->strings; *s; s++)
+                        fake_note(" %s:%s", name, *s);
+        else
+                for (guint i = 0; i < value->numbers->len; i++)
+                        fake_note(" %s:%" PRIu64, name, g_array_index(value->numbers, uint64_t, i));
+}
+
 static void fake_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *a)
 {
         (void)service;
         fake_note("attach %u", id);
-        if (*a->interface)
-                fake_note(" interface:%s", a->interface);
-        if (a->interface_index)
-                fake_note(" ifindex:%u", a->interface_index);
-        if (*a->direction)
-                fake_note(" direction:%s", a->direction);
-        if (a->has_priority)
-                fake_note(" priority:%u", a->priority);
-        if (*a->mode)
-                fake_note(" mode:%s", a->mode);
-        if (*a->tracepoint)
-                fake_note(" tracepoint:%s", a->tracepoint);
-        if (*a->function)
-                fake_note(" function:%s", a->function);
-        if (a->has_offset)
-                fake_note(" offset:%" PRIu64, a->offset);
-        if (a->target_fd >= 0)
-                fake_note(" target_fd");
-        if (*a->target)
-                fake_note(" target:%s", a->target);
-        if (a->has_pid)
-                fake_note(" pid:%d", a->pid);
-        if (a->cgroup_fd >= 0)
-                fake_note(" cgroup_fd");
-        if (*a->cgroup)
-                fake_note(" cgroup:%s", a->cgroup);
-        if (*a->event)
-                fake_note(" event:%s", a->event);
-        if (a->has_frequency)
-                fake_note(" frequency:%" PRIu64, a->frequency);
-        if (a->has_period)
-                fake_note(" period:%" PRIu64, a->period);
-        if (a->has_cpu)
-                fake_note(" cpu:%d", a->cpu);
-        if (a->has_cookie)
-                fake_note(" cookie:%" PRIu64, a->cookie);
-        if (a->target_program != 0)
-                fake_note(" target_program:%u", a->target_program);
-        for (char **f = a->functions; f && *f; f++)
-                fake_note(" functions:%s", *f);
-        for (guint i = 0; a->cookies && i < a->cookies->len; i++)
-                fake_note(" cookies:%" PRIu64, g_array_index(a->cookies, uint64_t, i));
+        for (size_t i = 0; i < a->n; i++)
+                fake_note_value(fake_params[i].name, &a->values[i]);
         bus_attach_args_free(a);
         (void)bus_reply_path(m, BUS_LINK, 1);
 }
@@ -445,6 +452,8 @@ G_GNUC_UNUSED static const BusOps fake_ops = {
         .list_grants = fake_list_grants,
         .remove_grant = fake_remove_grant,
         .check_authorization = fake_check_authorization,
+        .hook_params = fake_hook_params,
+        .link_param = fake_link_param,
         .attach = fake_attach,
         .unload = fake_unload,
         .program_open_fd = fake_program_open_fd,

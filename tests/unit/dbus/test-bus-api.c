@@ -170,22 +170,23 @@ static void attach_arguments(void **state)
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 5, "interface", "s", "eth0",
                                   "direction", "s", "ingress", "priority", "u", 0, "mode", "s",
                                   "skb", "cookie", "t", UINT64_MAX),
-                            "attach 42 interface:eth0 direction:ingress priority:0 mode:skb "
+                            "attach 42 interface:eth0 direction:ingress priority:u0 mode:skb "
                             "cookie:18446744073709551615");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 6, "interface", "u", 3, "tracepoint",
-                                  "s", "a:b", "function", "s", "f", "offset", "t", (uint64_t)0,
+                                  "s", "a:b", "function", "s", "", "offset", "t", (uint64_t)0,
                                   "pid", "i", -1, "cpu", "i", 0),
-                            "attach 42 ifindex:3 tracepoint:a:b function:f offset:0 pid:-1 cpu:0");
-        assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 3, "event", "s", "e", "frequency",
-                                  "t", (uint64_t)99, "period", "t", (uint64_t)100),
-                            "attach 42 event:e frequency:99 period:100");
+                            "attach 42 interface:u3 tracepoint:a:b function: offset:0 pid:-1 "
+                            "cpu:0");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 2, "functions", "as", 2, "a", "b*",
                                   "cookies", "at", 2, (uint64_t)7, UINT64_MAX),
                             "attach 42 functions:a functions:b* cookies:7 "
                             "cookies:18446744073709551615");
+        assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 3, "cookies", "at", 0, "functions",
+                                  "as", 0, "target_program", "o", "/org/bpfkeeper1/program/_17"),
+                            "attach 42 target_program:o17");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 2, "target", "h", FD, "cgroup", "h",
                                   FD),
-                            "attach 42 target_fd cgroup_fd");
+                            "attach 42 target:h1 cgroup:h1");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 2, "target", "s", "/bin/true",
                                   "cgroup", "s", "/sys/fs/cgroup"),
                             "attach 42 target:/bin/true cgroup:/sys/fs/cgroup");
@@ -201,6 +202,9 @@ static void attach_refuses(void **state)
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 1, "target", "o", "/bin"),
                             ERROR "WrongType");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 1, "pid", "u", 1), ERROR "WrongType");
+        assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 1, "target_program", "o",
+                                  "/org/bpfkeeper1/map/_17"),
+                            ERROR "NoSuchObject");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 2, "interface", "s", "a", "interface",
                                   "u", 1),
                             ERROR "InvalidArgument");

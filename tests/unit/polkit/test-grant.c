@@ -305,7 +305,7 @@ static void test_covers_all_with_limits(void **state)
 
         (void)state;
         for (const KernType *t = kern_types; t->name; t++) {
-                unsigned params = t->required | t->optional;
+                uint64_t params = t->required | t->optional;
                 bool interface = params & KERN_PARAM_BIT(KERN_PARAM_INTERFACE);
                 bool cgroup = params & KERN_PARAM_BIT(KERN_PARAM_CGROUP);
 

@@ -9,6 +9,7 @@
 #include <systemd/sd-id128.h>
 #include <unistd.h>
 
+#include "test-hooks.h"
 #include "worker-protocol.h"
 
 /* Messages are sealed and read in place: both sides of what is said, without a worker. */
@@ -77,79 +78,79 @@ static void hooks_come_back(void **state)
 {
         (void)state;
         for (const KernType *type = kern_types; type->name; type++) {
-                static const uint64_t cookies[] = {0, UINT64_MAX};
+                KernHook back, hook = {.type = type, .xdp_frags = true, .xdp_shares = true};
                 sd_bus_message *m = message_new();
-                KernHook back, hook = {
-                                       .type = type,
-                                       .given = 0xffffffff,
-                                       .ifindex = UINT32_MAX,
-                                       .direction = KERN_DIRECTION_EGRESS,
-                                       .priority = 65535,
-                                       .mode = KERN_XDP_MODE_HW,
-                                       .offset = UINT64_MAX,
-                                       .target_fd = 5,
-                                       .pid = -1,
-                                       .cgroup_fd = 6,
-                                       .frequency = UINT64_MAX - 1,
-                                       .period = UINT64_MAX - 2,
-                                       .cpu = INT32_MIN,
-                                       .cookie = UINT64_MAX - 3,
-                                       .target_program_id = UINT32_MAX - 1,
-                                       .functions = "vfs_*,a",
-                                       .cookies = cookies,
-                                       .n_cookies = 2,
-                                       .proceed_on = UINT32_MAX,
-                                       .extension_fd = 7,
-                                       .xdp_frags = true,
-                                       .xdp_shares = true,
-                               };
 
-                memset(hook.tracepoint, 't', sizeof(hook.tracepoint) - 1);
-                memset(hook.function, 'f', sizeof(hook.function) - 1);
-                memset(hook.event, 'e', sizeof(hook.event) - 1);
+                hook_fill(&hook, "vfs_*,a");
+                hook.extension_fd = hook.target_program_fd = 7;
                 assert_true(worker_hook_append(m, &hook) >= 0);
                 seal(m);
                 assert_int_equal(worker_hook_read(m, &back), 0);
                 /* Descriptors travel otherwise. */
-                assert_int_equal(back.target_fd, -1);
-                assert_int_equal(back.cgroup_fd, -1);
                 assert_int_equal(back.extension_fd, -1);
-                assert_int_equal(back.proceed_on, hook.proceed_on);
+                assert_int_equal(back.target_program_fd, -1);
                 assert_true(back.xdp_frags && back.xdp_shares);
-                hook.target_fd = hook.cgroup_fd = -1;
-                assert_ptr_equal(back.type, type);
-                assert_int_equal(back.given, hook.given);
-                assert_int_equal(back.ifindex, hook.ifindex);
-                assert_int_equal(back.direction, hook.direction);
-                assert_int_equal(back.priority, hook.priority);
-                assert_int_equal(back.mode, hook.mode);
-                assert_string_equal(back.tracepoint, hook.tracepoint);
-                assert_string_equal(back.function, hook.function);
-                assert_true(back.offset == hook.offset);
-                assert_int_equal(back.pid, hook.pid);
-                assert_string_equal(back.event, hook.event);
-                assert_true(back.frequency == hook.frequency);
-                assert_true(back.period == hook.period);
-                assert_int_equal(back.cpu, hook.cpu);
-                assert_true(back.cookie == hook.cookie);
-                assert_string_equal(back.functions, hook.functions);
-                assert_int_equal(back.target_program_id, hook.target_program_id);
-                assert_int_equal(back.n_cookies, 2);
-                assert_memory_equal(back.cookies, cookies, sizeof(cookies));
+                assert_hooks_equal(&hook, &back, false);
                 sd_bus_message_unref(m);
         }
 }
 
-static int read_hook(const char *type, const char *tracepoint, const char *function,
-                     const char *event)
+static void files_come_back(void **state)
+{
+        KernHook back, hook = KERN_HOOK_INIT;
+        sd_bus_message *m = message_new();
+        int fds[WORKER_FILES_MAX];
+        size_t n, wanted = 0;
+
+        (void)state;
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                wanted += kern_params[i].kind == KERN_KIND_FILE;
+        assert_true(wanted <= WORKER_FILES_MAX);
+
+        hook.given = KERN_PARAM_BIT(KERN_PARAM_CGROUP) | KERN_PARAM_BIT(KERN_PARAM_PID);
+        hook.cgroup_fd = STDERR_FILENO;
+        for (int i = 0; i < 3; i++)
+                assert_true(worker_hook_files_append(m, &hook) >= 0);
+        seal(m);
+        back = hook;
+        back.cgroup_fd = -1;
+        assert_int_equal(worker_hook_files_take(m, &back, fds, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(back.cgroup_fd, fds[0]);
+        assert_int_equal(back.target_fd, -1);
+        close(fds[0]);
+        /* more than were given, and fewer */
+        back.given = 0;
+        assert_int_equal(worker_hook_files_take(m, &back, fds, &n), -EINVAL);
+        assert_int_equal(n, 1);
+        close(fds[0]);
+        back.given = KERN_PARAM_BIT(KERN_PARAM_CGROUP) | KERN_PARAM_BIT(KERN_PARAM_TARGET);
+        assert_int_equal(worker_hook_files_take(m, &back, fds, &n), -EINVAL);
+        assert_int_equal(n, 1);
+        close(fds[0]);
+        sd_bus_message_unref(m);
+}
+
+static int read_hook(const char *type, unsigned param, const char *value_type, ...)
 {
         sd_bus_message *m = message_new();
         KernHook hook;
+        va_list ap;
         int r;
 
-        assert_true(sd_bus_message_append(m, WORKER_HOOK, type, 0, 0, 0, 0, 0, tracepoint, function,
-                                          (uint64_t)0, 0, event, (uint64_t)0, (uint64_t)0, 0,
-                                          (uint64_t)0, "", 0, 0, 0, 0, 0) >= 0);
+        va_start(ap, value_type);
+        assert_true(sd_bus_message_open_container(m, 'r', "sta(yv)bb") >= 0);
+        assert_true(sd_bus_message_append(m, "st", type, (uint64_t)0) >= 0);
+        assert_true(sd_bus_message_open_container(m, 'a', "(yv)") >= 0);
+        assert_true(sd_bus_message_open_container(m, 'r', "yv") >= 0);
+        assert_true(sd_bus_message_append(m, "y", param) >= 0);
+        assert_true(sd_bus_message_open_container(m, 'v', value_type) >= 0);
+        assert_true(sd_bus_message_appendv(m, value_type, ap) >= 0);
+        for (int i = 0; i < 3; i++)
+                assert_true(sd_bus_message_close_container(m) >= 0);
+        assert_true(sd_bus_message_append(m, "bb", 0, 0) >= 0);
+        assert_true(sd_bus_message_close_container(m) >= 0);
+        va_end(ap);
         seal(m);
         r = worker_hook_read(m, &hook);
         sd_bus_message_unref(m);
@@ -159,15 +160,19 @@ static int read_hook(const char *type, const char *tracepoint, const char *funct
 static void what_can_be_no_hook(void **state)
 {
         g_autofree char *n128 = g_strnfill(128, 'x'), *n127 = g_strnfill(127, 'x');
-        g_autofree char *n64 = g_strnfill(64, 'x'), *n63 = g_strnfill(63, 'x');
 
         (void)state;
-        assert_int_equal(read_hook("xdp", n127, n127, n63), 0);
-        assert_int_equal(read_hook("xdp", n128, "", ""), -EINVAL);
-        assert_int_equal(read_hook("xdp", "", n128, ""), -EINVAL);
-        assert_int_equal(read_hook("xdp", "", "", n64), -EINVAL);
-        assert_int_equal(read_hook("spaceship", "", "", ""), -EINVAL);
-        assert_int_equal(read_hook("", "", "", ""), -EINVAL);
+        assert_int_equal(read_hook("xdp", KERN_PARAM_FUNCTION, "s", n127), 0);
+        assert_int_equal(read_hook("xdp", KERN_PARAM_FUNCTION, "s", n128), -EINVAL);
+        assert_int_equal(read_hook("xdp", KERN_PARAM_PID, "t", UINT64_MAX), 0);
+        assert_int_equal(read_hook("xdp", KERN_PARAM_PID, "t", UINT64_C(1) << 31), -EINVAL);
+        assert_int_equal(read_hook("xdp", KERN_PARAM_PRIORITY, "t", UINT64_C(1) << 32), -EINVAL);
+        assert_true(read_hook("xdp", KERN_PARAM_PRIORITY, "s", "1") < 0);
+        assert_true(read_hook("xdp", KERN_PARAM_COOKIES, "t", UINT64_C(1)) < 0);
+        assert_int_equal(read_hook("xdp", KERN_PARAM_CGROUP, "t", UINT64_C(1)), -EINVAL);
+        assert_int_equal(read_hook("xdp", _KERN_PARAM_MAX, "t", UINT64_C(1)), -EINVAL);
+        assert_int_equal(read_hook("spaceship", KERN_PARAM_PID, "t", UINT64_C(1)), -EINVAL);
+        assert_int_equal(read_hook("", KERN_PARAM_PID, "t", UINT64_C(1)), -EINVAL);
 }
 
 static unsigned count_descriptors(void)
@@ -266,9 +271,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(hooks_come_back),         TEST(what_can_be_no_hook),
-                TEST(descriptors_are_taken),   TEST(more_than_expected),
-                TEST(none_and_something_else),
+                TEST(hooks_come_back),     TEST(files_come_back),
+                TEST(what_can_be_no_hook), TEST(descriptors_are_taken),
+                TEST(more_than_expected),  TEST(none_and_something_else),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = worker_hook_append(m, &c->hook);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ahahahuah", 0, 0, 0, 0, 0);
+                r = sd_bus_message_append(m, "ahahuah", 0, 0, 0, 0);
         return r;
 }
 

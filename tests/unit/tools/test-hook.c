@@ -195,7 +195,7 @@ static void test_open(void **state)
         hook_init(&hook);
         assert_true(hook_take_arguments(&hook, "uprobe", row, 1, &good, &reason));
         assert_true(hook_open(&hook, &reason));
-        assert_true(fcntl(hook.target_fd, F_GETFD) & FD_CLOEXEC);
+        assert_true(fcntl(hook.fds[HOOK_INDEX(OPT_TARGET)], F_GETFD) & FD_CLOEXEC);
         hook_clear(&hook);
         assert_true(hook_take_arguments(&hook, "uprobe", row, 1, &bad, &reason));
         assert_false(hook_open(&hook, &reason));
