@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "bus-error.h"
+
 #define DETACH_TIMEOUT_SEC 20
+/* So many workers may die of something else before it is given up. */
+#define ATTEMPTS_MAX 3
 
 typedef struct Waiting {
         DetachDone done;
@@ -20,7 +24,9 @@ typedef struct Detaching {
         Link *link; /* owned unless registered; then it is looked up again by its id */
         uint32_t id, program_id;
         KernHook hook;
+        uid_t uid;
         bool registered;
+        unsigned attempts;
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
         void *userdata;
@@ -67,6 +73,7 @@ static int fill_detach(sd_bus_message *m, void *userdata)
 {
         Detaching *d = userdata;
         const KernAttachment *a = &d->attachment;
+        KernAttachment rest = *a;
         int r;
 
         r = sd_bus_message_append(m, "u", d->program_id);
@@ -82,6 +89,9 @@ static int fill_detach(sd_bus_message *m, void *userdata)
                                   a->xdp_member);
         /* The message has its own; ours must not be the last, since closing waits for the kernel. */
         kern_attachment_done(&d->attachment);
+        rest.link_fds = NULL;
+        rest.n_links = 0;
+        d->attachment = rest;
         return r;
 }
 
@@ -99,6 +109,8 @@ static bool may_be_attached(const Daemon *daemon, const Link *link)
                kern_is_attached(link->pub.program_id, &link->hook, &link->attachment) != 0;
 }
 
+static void ask_worker(Detaching *d);
+
 static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
 {
         Detaching *d = userdata;
@@ -113,6 +125,13 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                 return;
         }
         if (error && may_be_attached(daemon, link)) {
+                /* It was killed, and with it maybe the one that was asked before. */
+                if (g_error_matches(error, BPFKEEPER_ERROR, BPFKEEPER_ERROR_WORKER_FAILED) &&
+                    !daemon->stopping && d->attempts < ATTEMPTS_MAX) {
+                        g_error_free(error);
+                        ask_worker(d);
+                        return;
+                }
                 /* Of one that nobody knows of the file says that it is to be detached: it stays, and
                  * the next one that starts tries again. */
                 if (d->registered) {
@@ -129,6 +148,16 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
         detaching_end(d, NULL);
 }
 
+static void ask_worker(Detaching *d)
+{
+        const bool member = d->attachment.xdp_member != 0;
+
+        d->attempts++;
+        worker_pool_call(d->daemon->workers, member ? WORKER_ROLE_XDP : WORKER_ROLE_ATTACH, d->uid,
+                         member ? "Leave" : "Detach", DETACH_TIMEOUT_SEC, fill_detach, on_detached,
+                         d, NULL);
+}
+
 void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachDone done,
                  void *userdata)
 {
@@ -143,6 +172,7 @@ void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachD
         d->hook = link->hook;
         /* These are the link's, which may go before a worker is free, and detaching asks for none. */
         kern_hook_drop_borrowed(&d->hook);
+        d->uid = uid;
         d->registered = registered;
         d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
         d->attachment = link->attachment;
@@ -162,12 +192,7 @@ void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachD
                         d->attachment.link_fds[d->attachment.n_links++] = fd;
         }
         unpin(daemon, link);
-        if (link->attachment.xdp_member != 0)
-                worker_pool_call(daemon->workers, WORKER_ROLE_XDP, uid, "Leave", DETACH_TIMEOUT_SEC,
-                                 fill_detach, on_detached, d, NULL);
-        else
-                worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, uid, "Detach",
-                                 DETACH_TIMEOUT_SEC, fill_detach, on_detached, d, NULL);
+        ask_worker(d);
 }
 
 static void on_left(GError *error, void *userdata)
