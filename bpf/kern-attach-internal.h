@@ -33,6 +33,8 @@ int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
 int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
 
+/* Whether there is such a filter: 1, 0 or a negative errno; @ret_prog_id is its program's id. */
+int kern_tc_filter(const KernHook *hook, uint32_t handle, uint32_t priority, uint32_t *ret_prog_id);
 int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment,
                    KernDiag *diag);
 int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment);

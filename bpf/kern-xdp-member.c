@@ -11,24 +11,13 @@
 #include <bpf/libbpf.h>
 #include <xdp/libxdp.h>
 
+#include "kern-embed.h"
 #include "kern-info.h"
 #include "kern-libbpf.h"
 #include "kern-util.h"
 #include "kern-xdp-internal.h"
 
-/* What bpf/meson.build compiled from member.bpf.c, as it is. */
-__asm__(".section .rodata\n"
-        ".balign 8\n"
-        "kern_member_object:\n"
-        ".incbin \"" KERN_MEMBER_OBJECT "\"\n"
-        "1:\n"
-        ".balign 8\n"
-        "kern_member_size:\n"
-        ".8byte 1b - kern_member_object\n"
-        ".previous\n");
-
-extern const char kern_member_object[];
-extern const uint64_t kern_member_size;
+KERN_EMBED(kern_member, KERN_MEMBER_OBJECT);
 
 #define TO_STRING(x) #x
 #define NAME_OF(x) TO_STRING(x)
