@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 
 #include "kern-attach-internal.h"
+#include "kern-tc.h"
 #include "kern-xdp-internal.h"
 
 static const struct {
@@ -73,6 +74,8 @@ int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachm
 
         if (attachment->xdp_member != 0)
                 return kern_xdp_leave(hook->ifindex, attachment->xdp_member, reterr_diag);
+        if (attachment->tc_slot != 0)
+                return kern_tc_chain_end(hook, attachment->tc_handle, reterr_diag);
         if (is_tc(hook->type))
                 return kern_detach_tc(prog_id, hook, attachment, reterr_diag);
 

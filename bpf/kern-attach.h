@@ -157,8 +157,11 @@ typedef struct KernAttachment {
         size_t n_links;
         uint32_t tc_handle; /* tc (clsact): the filter's handle and priority */
         uint32_t tc_priority;
-        KernXdpMode xdp_mode; /* xdp: the mode it ended up with */
-        uint32_t xdp_member;  /* xdp: the id of the extension in libxdp's dispatcher; 0: in none */
+        uint32_t
+                tc_slot; /* tc: the place in a chain (kern-tc.h), whose filter that is; 0: in none */
+        uint32_t tc_dispatcher; /* and the id of the program that is the filter's */
+        KernXdpMode xdp_mode;   /* xdp: the mode it ended up with */
+        uint32_t xdp_member; /* xdp: the id of the extension in libxdp's dispatcher; 0: in none */
 } KernAttachment;
 
 #define KERN_ATTACHMENT_INIT ((KernAttachment){0})

@@ -7,6 +7,7 @@
 
 #include "kern-attach-internal.h"
 #include "kern-info.h"
+#include "kern-tc.h"
 #include "kern-xdp.h"
 
 int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag)
@@ -41,6 +42,9 @@ int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachmen
 
         if (attachment->xdp_member != 0)
                 return kern_xdp_is_member(hook->ifindex, attachment->xdp_member);
+        if (attachment->tc_slot != 0)
+                return kern_tc_chain_is_there(hook, attachment->tc_handle,
+                                              attachment->tc_dispatcher);
         if (strcmp(hook->type->name, "tc") == 0)
                 return kern_is_attached_tc(prog_id, hook, attachment);
         if (attachment->n_links == 0 || kern_link_info(attachment->link_fds[0], &info) < 0)

@@ -11,6 +11,7 @@
 #include "kern-attach-internal.h"
 #include "kern-compat.h"
 #include "kern-features.h"
+#include "kern-tc.h"
 
 /* r0 = 0; exit */
 static const struct bpf_insn nothing[] = {
@@ -273,6 +274,7 @@ int kern_features_probe(int (*found)(const KernFeature *feature, void *userdata)
         report(&probe, "load.", "freplace", loads);
         report(&probe, "attach.", "freplace", attaches);
         report(&probe, "", "freplace", attaches);
+        report(&probe, "", "tc_dispatcher", kern_tc_can_dispatch());
         report(&probe, "link.", "tcx", probe_tcx_link());
         report(&probe, "link.", "perf_event", probe_perf_link());
         report(&probe, "map.", "ringbuf", probe_map(BPF_MAP_TYPE_RINGBUF, 0, 0, page));

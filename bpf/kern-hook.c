@@ -448,14 +448,16 @@ static int check_words(const KernHook *hook, KernParam param, KernDiag *diag)
         const KernParamInfo *p = &kern_params[param];
         uint64_t n = kern_hook_number(hook, param), all = 0;
         char words[256];
+        const char *const *words_of = kern_type_words(hook->type, param);
         bool good;
 
-        for (unsigned i = 0; p->words[i]; i++)
-                all |= UINT64_C(1) << i;
-        good = p->kind == KERN_KIND_WORDS ? !(n & ~all) : *kern_word(p->words, (unsigned)n);
+        for (unsigned i = 0; words_of[i]; i++)
+                if (*words_of[i])
+                        all |= UINT64_C(1) << i;
+        good = p->kind == KERN_KIND_WORDS ? !(n & ~all) : *kern_word(words_of, (unsigned)n);
         if (good)
                 return 0;
-        list_words(p->words, words, sizeof(words));
+        list_words(words_of, words, sizeof(words));
         return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT, "%s must be %s", p->name,
                          words);
 }

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
 #include "kern-attach.h"
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -12,6 +15,15 @@
 const char *const kern_xdp_actions[] = {
         [XDP_ABORTED] = "aborted", [XDP_DROP] = "drop",         [XDP_PASS] = "pass",
         [XDP_TX] = "tx",           [XDP_REDIRECT] = "redirect", NULL,
+};
+
+/* The others end nothing: tc goes on after them by itself. */
+const char *const kern_tc_actions[] = {
+        [TC_ACT_OK] = "ok",         [TC_ACT_RECLASSIFY] = "",
+        [TC_ACT_SHOT] = "shot",     [TC_ACT_PIPE] = "",
+        [TC_ACT_STOLEN] = "stolen", [TC_ACT_QUEUED] = "",
+        [TC_ACT_REPEAT] = "",       [TC_ACT_REDIRECT] = "redirect",
+        [TC_ACT_TRAP] = "trap",     NULL,
 };
 
 const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
@@ -204,8 +216,8 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         .name = "proceed_on",
                         .form = "RESULT,…",
                         .summary =
-                                "XDP: results after which the next program runs: aborted, drop,\n"
-                                "pass, tx, redirect, or none",
+                                "Results after which the next program runs. XDP: aborted, drop,\n"
+                                "pass, tx, redirect; tc: ok, shot, stolen, redirect, trap; or none",
                         .kind = KERN_KIND_WORDS,
                         IN_HOOK(proceed_on),
                         .words = kern_xdp_actions,

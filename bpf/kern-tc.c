@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include <linux/pkt_cls.h>
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -18,27 +16,6 @@
 KERN_EMBED(kern_tc_dispatcher, KERN_TC_DISPATCHER_OBJECT);
 
 #define DISPATCHER_NAME "bpfkeeper_tc"
-
-static const char *const actions[KERN_TC_ACTIONS] = {
-        [TC_ACT_OK] = "ok",         [TC_ACT_SHOT] = "shot",
-        [TC_ACT_STOLEN] = "stolen", [TC_ACT_REDIRECT] = "redirect",
-        [TC_ACT_TRAP] = "trap",
-};
-
-const char *kern_tc_action_to_string(unsigned action)
-{
-        return action < KERN_TC_ACTIONS ? actions[action] : NULL;
-}
-
-int kern_tc_action_from_string(const char *s, unsigned *ret)
-{
-        for (unsigned i = 0; i < KERN_TC_ACTIONS; i++)
-                if (actions[i] && strcmp(s, actions[i]) == 0) {
-                        *ret = i;
-                        return 0;
-                }
-        return -EINVAL;
-}
 
 void kern_tc_chain_done(KernTcChain *chain)
 {
@@ -93,6 +70,16 @@ static int load_dispatcher(KernTcChain *chain, int *ret_fd)
         return r;
 }
 
+bool kern_tc_can_dispatch(void)
+{
+        KERN_CLEANUP(kern_tc_chain_done) KernTcChain chain = KERN_TC_CHAIN_INIT;
+        KERN_AUTO_CAPTURE KernCapture capture;
+        KERN_AUTO_CLOSE int fd = -1;
+
+        kern_capture_begin(&capture);
+        return load_dispatcher(&chain, &fd) >= 0;
+}
+
 /* The hook as that of the dispatcher's filter. */
 static KernHook filter_of(const KernHook *hook, uint32_t handle)
 {
@@ -127,21 +114,17 @@ int kern_tc_chain_begin(const KernHook *hook, uint32_t handle, KernTcChain *ret,
         return 0;
 }
 
-static KernAttachment attachment_of(uint32_t handle)
-{
-        return (KernAttachment){.tc_handle = handle, .tc_priority = KERN_TC_PRIORITY};
-}
-
 int kern_tc_chain_is_there(const KernHook *hook, uint32_t handle, uint32_t program_id)
 {
-        const KernAttachment attachment = attachment_of(handle);
+        uint32_t id = 0;
+        int r = kern_tc_filter(hook, handle, KERN_TC_PRIORITY, &id);
 
-        return kern_is_attached_tc(program_id, hook, &attachment);
+        return r > 0 ? program_id == 0 || id == program_id : r;
 }
 
 int kern_tc_chain_end(const KernHook *hook, uint32_t handle, KernDiag *reterr_diag)
 {
-        const KernAttachment attachment = attachment_of(handle);
+        const KernAttachment attachment = {.tc_handle = handle, .tc_priority = KERN_TC_PRIORITY};
         KERN_AUTO_CLOSE int fd = -1;
         KernProgramInfo info;
         uint32_t id = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,10 +26,6 @@
 /* tc's priority ("pref") of all dispatchers */
 #define KERN_TC_PRIORITY 50
 
-/* "ok", "shot", "stolen", "redirect", "trap": what KERN_TC_VERDICTS has. Otherwise NULL. */
-const char *kern_tc_action_to_string(unsigned action);
-int kern_tc_action_from_string(const char *s, unsigned *ret); /* -EINVAL */
-
 /*
  * What a dispatcher is told by. The programs go when nobody has @programs_fd or a pin of it any more,
  * whatever else holds the map: then the dispatcher runs nothing.
@@ -43,6 +40,9 @@ typedef struct KernTcChain {
 
 void kern_tc_chain_done(KernTcChain *chain);
 
+/* Whether the kernel takes the dispatcher. Loads it. */
+bool kern_tc_can_dispatch(void);
+
 /* Puts a dispatcher without members on hook->ifindex and hook->direction, as filter @handle. */
 int kern_tc_chain_begin(const KernHook *hook, uint32_t handle, KernTcChain *ret,
                         KernDiag *reterr_diag);
@@ -50,7 +50,7 @@ int kern_tc_chain_begin(const KernHook *hook, uint32_t handle, KernTcChain *ret,
 /* Removes the filter @handle, if it runs a dispatcher. It is no failure where there is none. */
 int kern_tc_chain_end(const KernHook *hook, uint32_t handle, KernDiag *reterr_diag);
 
-/* Whether the program @program_id is there as filter @handle: 1, 0 or a negative errno. */
+/* Whether the program @program_id (0: any) is there as filter @handle: 1, 0 or a negative errno. */
 int kern_tc_chain_is_there(const KernHook *hook, uint32_t handle, uint32_t program_id);
 
 /*

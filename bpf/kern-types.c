@@ -33,8 +33,8 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_SCHED_CLS,
                 .attach_type = -1,
                 .required = BIT(INTERFACE) | BIT(DIRECTION),
-                .optional = BIT(PRIORITY),
-                .sharing = KERN_SHARING_KERNEL,
+                .optional = BIT(PRIORITY) | BIT(PROCEED_ON),
+                .sharing = KERN_SHARING_DISPATCHER,
                 .needs = "CONFIG_NET_CLS_BPF, CONFIG_NET_SCH_INGRESS",
         },
         {
@@ -241,6 +241,7 @@ const char *kern_sharing_to_string(KernSharing sharing)
                 [KERN_SHARING_KERNEL] = "kernel",
                 [KERN_SHARING_LIBXDP] = "libxdp",
                 [KERN_SHARING_EXCLUSIVE] = "exclusive",
+                [KERN_SHARING_DISPATCHER] = "dispatcher",
         };
 
         return names[sharing];
@@ -312,6 +313,13 @@ const char *kern_type_section_rest(const KernType *type, const char *section)
         section = skip_optional_mark(section);
         n = match_section(type, section);
         return n > 0 && section[n] == '/' ? section + n + 1 : "";
+}
+
+const char *const *kern_type_words(const KernType *type, KernParam param)
+{
+        if (param == KERN_PARAM_PROCEED_ON && type->prog_type == BPF_PROG_TYPE_SCHED_CLS)
+                return kern_tc_actions;
+        return kern_params[param].words;
 }
 
 void kern_type_action_suffix(const KernType *type, char *ret, size_t size)

@@ -18,10 +18,11 @@
 typedef enum KernSharing {
         KERN_SHARING_KERNEL, /* the kernel runs all of them, in order of attachment or priority */
         KERN_SHARING_LIBXDP, /* libxdp's dispatcher, where the kernel can do freplace; else alone */
-        KERN_SHARING_EXCLUSIVE, /* one at a time */
+        KERN_SHARING_EXCLUSIVE,  /* one at a time */
+        KERN_SHARING_DISPATCHER, /* ours (kern-tc.h), where the kernel takes it; else the kernel */
 } KernSharing;
 
-/* "kernel", "libxdp" or "exclusive" */
+/* "kernel", "libxdp", "exclusive" or "dispatcher" */
 const char *kern_sharing_to_string(KernSharing sharing);
 
 typedef struct KernType {
@@ -71,6 +72,9 @@ const char *kern_type_section_rest(const KernType *type, const char *section);
 const char *kern_prog_type_name(enum bpf_prog_type type);
 const char *kern_map_type_name(enum bpf_map_type type);
 const char *kern_link_type_name(enum bpf_link_type type);
+
+/* The words of a parameter that has any, as programs of the type take them. */
+const char *const *kern_type_words(const KernType *type, KernParam param);
 
 /* "raw_tracepoint" → "raw-tracepoint" in ret (size at least 32): polkit ids have no underscore. */
 void kern_type_action_suffix(const KernType *type, char *ret, size_t size);

@@ -152,15 +152,16 @@ static char *list_words(const char *const *words)
 
 static GError *set_words(AttachOp *op, KernParam param, const char *const *given)
 {
+        const char *const *all = kern_type_words(op->hook.type, param);
         const KernParamInfo *p = &kern_params[param];
         uint64_t bits = 0;
 
         for (; *given; given++) {
-                int place = kern_word_find(p->words, *given);
+                int place = kern_word_find(all, *given);
                 g_autofree char *words = NULL;
 
                 if (place < 0) {
-                        words = list_words(p->words);
+                        words = list_words(all);
                         return error_new(INVALID_ARGUMENT, "Option '%s' has '%s'; it can have %s.",
                                          p->name, *given, words);
                 }

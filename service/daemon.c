@@ -18,6 +18,7 @@
 #include "probe.h"
 #include "recover.h"
 #include "system-bus.h"
+#include "tc-chain.h"
 
 #define RUN_DIR "/run/bpfkeeper"
 #define PIN_DIR "/sys/fs/bpf/bpfkeeper"
@@ -411,6 +412,7 @@ static bool start(Daemon *daemon, GError **reterr)
                 return false;
         daemon->quota = quota_new();
         daemon->registry = registry_new(daemon->quota);
+        daemon->tc_chains = tc_chains_new();
         daemon->authz = authz_new();
         daemon->workers = worker_pool_new(LIBEXECDIR "/bpfkeeper-worker",
                                           store_workers_lock_fd(daemon->store));
@@ -441,6 +443,7 @@ static void stop(Daemon *daemon)
         g_clear_pointer(&daemon->peers, g_hash_table_unref);
         authz_free(daemon->authz);
         registry_free(daemon->registry);
+        tc_chains_free(daemon->tc_chains);
         quota_free(daemon->quota);
         probe_stop(daemon);
         g_clear_pointer(&daemon->program_types, g_array_unref);

@@ -22,6 +22,7 @@ typedef struct Daemon {
         Authz *authz;
         struct Netwatch *netwatch;
         struct GrantsWatch *grants;
+        struct TcChains *tc_chains;
         guint look_idle;       /* link-watch.c's */
         GArray *program_types; /* BusProgramType; the last has a NULL name */
         GArray *features;      /* BusFeature; the last has a NULL name */

@@ -40,6 +40,7 @@ static char **words_of(const char *const *words, uint64_t bits)
 void hook_param_value(const KernHook *hook, char *const *texts, KernParam param, BusValue *ret)
 {
         const KernParamInfo *p = &kern_params[param];
+        const char *const *words = hook->type ? kern_type_words(hook->type, param) : p->words;
         const void *member = (const char *)hook + p->offset;
         uint64_t number = kern_hook_number(hook, param);
         const KernNumbers *numbers = member;
@@ -59,10 +60,10 @@ void hook_param_value(const KernHook *hook, char *const *texts, KernParam param,
                 ret->s = g_strdup(member);
                 break;
         case KERN_KIND_WORD:
-                ret->s = g_strdup(kern_word(p->words, (unsigned)number));
+                ret->s = g_strdup(kern_word(words, (unsigned)number));
                 break;
         case KERN_KIND_WORDS:
-                ret->strings = words_of(p->words, number);
+                ret->strings = words_of(words, number);
                 break;
         case KERN_KIND_TEXTS:
                 ret->strings = g_strsplit(*(const char *const *)member ?: "", ",", -1);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bus-error.h"
+#include "tc-chain.h"
 
 #define DETACH_TIMEOUT_SEC 20
 /* So many workers may die of something else before it is given up. */
@@ -27,6 +28,7 @@ typedef struct Detaching {
         uid_t uid;
         bool registered;
         unsigned attempts;
+        uint32_t tc_handle;        /* of the chain that ends with it, or 0 */
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
         void *userdata;
@@ -46,6 +48,8 @@ static void detaching_end(Detaching *d, GError *error)
         kern_attachment_done(&d->attachment);
         if (!d->registered)
                 link_free(d->link);
+        if (d->tc_handle != 0)
+                tc_chain_ended(daemon, &d->hook, d->tc_handle);
         g_free(d);
         done(error, userdata);
         for (guint i = 0; i < waiting->len; i++) {
@@ -65,6 +69,7 @@ void link_wait_detached(Link *link, DetachDone done, void *userdata)
 
 static void unpin(Daemon *daemon, const Link *link)
 {
+        /* A member of a chain took its pins away when it left. */
         for (unsigned i = 0; i < link->attachment.n_links; i++)
                 store_unpin(daemon->store, BUS_LINK, link->pub.id, i);
 }
@@ -85,8 +90,8 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, a->link_fds, a->n_links);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "uuuu", a->tc_handle, a->tc_priority, (uint32_t)a->xdp_mode,
-                                  a->xdp_member);
+        r = sd_bus_message_append(m, "uuuuu", a->tc_handle, a->tc_priority, a->tc_slot,
+                                  (uint32_t)a->xdp_mode, a->xdp_member);
         /* The message has its own; ours must not be the last, since closing waits for the kernel. */
         kern_attachment_done(&d->attachment);
         rest.link_fds = NULL;
@@ -116,6 +121,7 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
         Detaching *d = userdata;
         Daemon *daemon = d->daemon;
         Link *link = d->registered ? registry_link(daemon->registry, d->id) : d->link;
+        bool stays;
 
         (void)reply;
         /* The interface went meanwhile, and the link with it. */
@@ -124,14 +130,15 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                 detaching_end(d, NULL);
                 return;
         }
-        if (error && may_be_attached(daemon, link)) {
-                /* It was killed, and with it maybe the one that was asked before. */
-                if (g_error_matches(error, BPFKEEPER_ERROR, BPFKEEPER_ERROR_WORKER_FAILED) &&
-                    !daemon->stopping && d->attempts < ATTEMPTS_MAX) {
-                        g_error_free(error);
-                        ask_worker(d);
-                        return;
-                }
+        stays = error && may_be_attached(daemon, link);
+        /* It was killed, and with it maybe the one that was asked before. */
+        if (stays && g_error_matches(error, BPFKEEPER_ERROR, BPFKEEPER_ERROR_WORKER_FAILED) &&
+            !daemon->stopping && d->attempts < ATTEMPTS_MAX) {
+                g_error_free(error);
+                ask_worker(d);
+                return;
+        }
+        if (stays && d->tc_handle == 0) {
                 /* Of one that nobody knows of the file says that it is to be detached: it stays, and
                  * the next one that starts tries again. */
                 if (d->registered) {
@@ -141,8 +148,13 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                 detaching_end(d, error);
                 return;
         }
+        /* A dispatcher without members runs nothing; the next one that starts tries to remove it. */
+        if (stays)
+                g_warning("The dispatcher of link %u stays on its interface: %s", d->id,
+                          error->message);
+        else
+                store_remove_link(daemon->store, d->id);
         g_clear_error(&error);
-        store_remove_link(daemon->store, d->id);
         if (d->registered)
                 registry_remove_link(daemon->registry, link);
         detaching_end(d, NULL);
@@ -153,9 +165,15 @@ static void ask_worker(Detaching *d)
         const bool member = d->attachment.xdp_member != 0;
 
         d->attempts++;
-        worker_pool_call(d->daemon->workers, member ? WORKER_ROLE_XDP : WORKER_ROLE_ATTACH, d->uid,
-                         member ? "Leave" : "Detach", DETACH_TIMEOUT_SEC, fill_detach, on_detached,
-                         d, NULL);
+        worker_pool_call(d->daemon->workers, member ? WORKER_ROLE_DISPATCH : WORKER_ROLE_ATTACH,
+                         d->uid, member ? "Leave" : "Detach", DETACH_TIMEOUT_SEC, fill_detach,
+                         on_detached, d, NULL);
+}
+
+static gboolean on_left_others(void *userdata)
+{
+        on_detached(NULL, NULL, userdata);
+        return G_SOURCE_REMOVE;
 }
 
 void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachDone done,
@@ -192,6 +210,14 @@ void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachD
                         d->attachment.link_fds[d->attachment.n_links++] = fd;
         }
         unpin(daemon, link);
+        if (link->attachment.tc_slot != 0) {
+                if (!tc_chain_leave(daemon, link)) {
+                        /* Never from within this call, as where a worker does it. */
+                        g_idle_add_full(G_PRIORITY_DEFAULT, on_left_others, d, NULL);
+                        return;
+                }
+                d->tc_handle = link->attachment.tc_handle;
+        }
         ask_worker(d);
 }
 
@@ -212,6 +238,8 @@ void link_forget(Daemon *daemon, Link *link)
                         link_detach(daemon, link, true, 0, on_left, NULL);
                 return;
         }
+        if (link->attachment.tc_slot != 0 && tc_chain_leave(daemon, link))
+                tc_chain_ended(daemon, &link->hook, link->attachment.tc_handle);
         unpin(daemon, link);
         store_remove_link(daemon->store, link->pub.id);
         registry_remove_link(daemon->registry, link);

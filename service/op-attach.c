@@ -13,6 +13,7 @@
 #include "errors.h"
 #include "hook-param.h"
 #include "link-detach.h"
+#include "tc-chain.h"
 
 #define ATTACH_TIMEOUT_SEC 20
 /* Above all handles that the kernel chooses for filters of others at the same priority. */
@@ -221,6 +222,7 @@ static int fill_attach(sd_bus_message *m, void *userdata)
 }
 
 static void on_attached(sd_bus_message *reply, GError *error, void *userdata);
+static void on_joined(GError *error, void *userdata);
 
 static bool open_target_program(Request *request)
 {
@@ -245,15 +247,29 @@ static GError *check_target_runs(Registry *registry, uint32_t id)
                 uint32_t n = g_array_index(target->pub.links, uint32_t, i);
                 const Link *link = registry_link(registry, n);
 
-                if (link && link->attachment.xdp_member != 0)
-                        return error_new(HOOK_BUSY,
-                                         "Program %u is on interface %s together with others (link "
-                                         "%u), and none of its functions can be replaced there. "
-                                         "Detach it and attach it again: it gets the interface "
-                                         "alone now that there is a program to go into it.",
-                                         id, link->pub.interface, n);
+                if (link && (link->attachment.xdp_member != 0 || link->attachment.tc_slot != 0))
+                        return error_new(
+                                HOOK_BUSY,
+                                "Program %u is on interface %s together with others (link "
+                                "%u), and none of its functions can be replaced there. "
+                                "Detach it and attach it again: it gets a place of its own "
+                                "now that there is a program to go into it.",
+                                id, link->pub.interface, n);
         }
         return NULL;
+}
+
+/* tc itself goes on after what is no verdict, and after nothing else. */
+static GError *cant_proceed(const Daemon *daemon, uint32_t id)
+{
+        if (registry_is_target(daemon->registry, id))
+                return error_new(NOT_SUPPORTED,
+                                 "Program %u has a filter of its own, since there is a program to "
+                                 "replace one of its functions, and takes no proceed_on.",
+                                 id);
+        return error_new(NOT_SUPPORTED,
+                         "tc programs take proceed_on where the kernel makes tail calls from "
+                         "functions of a program (feature tc_dispatcher), which this one doesn't.");
 }
 
 static void attach(Request *request)
@@ -289,6 +305,14 @@ static void attach(Request *request)
                 if (op->texts[i])
                         link_set_text(op->link, (KernParam)i, op->texts[i]);
         op->link->pub.cgroup_id = op->cgroup_id;
+        if (tc_chain_takes(daemon, program)) {
+                tc_chain_join(daemon, op->link, on_joined, request);
+                return;
+        }
+        if (program->type->sharing == KERN_SHARING_DISPATCHER && op->hook.proceed_on != 0) {
+                request_fail(request, cant_proceed(daemon, op->program_id));
+                return;
+        }
         /* Ours are never used twice, so a filter with that handle is this link's and no other's. */
         op->link->attachment.tc_handle = TC_HANDLE_OURS | id;
         op->link->attachment.tc_priority = op->hook.priority;
@@ -309,7 +333,7 @@ static void attach(Request *request)
         }
         /* Not cancelled in the middle: a caller that leaves has its link undone afterwards. */
         if (op->link->attachment.xdp_member != 0)
-                worker_pool_call(daemon->workers, WORKER_ROLE_XDP, request->uid, "Join",
+                worker_pool_call(daemon->workers, WORKER_ROLE_DISPATCH, request->uid, "Join",
                                  ATTACH_TIMEOUT_SEC, fill_attach, on_attached, request, NULL);
         else
                 worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, request->uid, "Attach",
@@ -403,38 +427,34 @@ static void undo(Request *request, GError *error)
         link_detach(request->daemon, g_steal_pointer(&op->link), false, request->uid, on_undone, u);
 }
 
-static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
+/* What was wrong with it all along, or came to be while it was attached. */
+static GError *check_attached(Request *request)
 {
-        Request *request = userdata;
+        const AttachOp *op = request->op;
+        const Program *program = registry_program(request->daemon->registry, op->program_id);
+        char name[IF_NAMESIZE];
+
+        if (!program || program->unloading)
+                return no_such_object(BUS_PROGRAM, op->program_id);
+        if (request_is_cancelled(request))
+                return error_new(CANCELLED, "The caller left the bus.");
+        /* That may have been told while this wasn't known as a link. */
+        if (op->link->hook.ifindex != 0 && !if_indextoname(op->link->hook.ifindex, name))
+                return error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
+                                 op->texts[KERN_PARAM_INTERFACE]);
+        return NULL;
+}
+
+/* It is attached, or @error says what happened then. */
+static void finish(Request *request, GError *error)
+{
         Daemon *daemon = request->daemon;
         AttachOp *op = request->op;
-        const Program *program = registry_program(daemon->registry, op->program_id);
         Link *link = op->link;
-        char name[IF_NAMESIZE];
-        int r;
 
-        if (error && reply) {
-                /* The worker says that nothing is attached. */
-                store_remove_link(daemon->store, link->pub.id);
-                request_fail(request, error);
-                return;
-        }
-        if (error) {
-                undo(request, error);
-                return;
-        }
-        r = take_attachment(daemon, reply, link);
-        if (r < 0)
-                error = error_from_errno(r, "keep the attachment");
-        else if (!program || program->unloading)
-                error = no_such_object(BUS_PROGRAM, op->program_id);
-        else if (request_is_cancelled(request))
-                error = error_new(CANCELLED, "The caller left the bus.");
-        /* That may have been told while this wasn't known as a link. */
-        else if (link->hook.ifindex != 0 && !if_indextoname(link->hook.ifindex, name))
-                error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
-                                  op->texts[KERN_PARAM_INTERFACE]);
-        else {
+        if (!error)
+                error = check_attached(request);
+        if (!error) {
                 link->state = LINK_ATTACHED;
                 (void)store_write_link(daemon->store, link, &error);
         }
@@ -446,4 +466,41 @@ static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
         audit_done(request, BUS_LINK, link->pub.id, "attached %s (%s), program %u, as link %u",
                    link->pub.program_name, link->pub.type, link->pub.program_id, link->pub.id);
         request_finish(request, bus_reply_path(request->m, BUS_LINK, link->pub.id));
+}
+
+static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Request *request = userdata;
+        AttachOp *op = request->op;
+        int r;
+
+        if (error && reply) {
+                /* The worker says that nothing is attached. */
+                store_remove_link(request->daemon->store, op->link->pub.id);
+                request_fail(request, error);
+                return;
+        }
+        if (!error) {
+                r = take_attachment(request->daemon, reply, op->link);
+                if (r < 0)
+                        error = error_from_errno(r, "keep the attachment");
+        }
+        if (error)
+                undo(request, error);
+        else
+                finish(request, NULL);
+}
+
+static void on_joined(GError *error, void *userdata)
+{
+        Request *request = userdata;
+        const AttachOp *op = request->op;
+
+        /* It got no place, and so none has to be taken away. */
+        if (error && op->link->attachment.tc_slot == 0) {
+                request_fail(request, error);
+                return;
+        }
+        link_publish_attachment(op->link);
+        finish(request, error);
 }

@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "link-detach.h"
 #include "ops.h"
+#include "tc-chain.h"
 
 /*
  * What was found. Nothing is given up before all was looked at: only what the kernel says isn't there
@@ -193,6 +194,16 @@ static Found find_attachment(Daemon *daemon, Link *link, GArray *ids, GError **r
         }
         if (link->attachment.n_links > 0)
                 return found;
+        if (link->attachment.tc_slot != 0) {
+                g_autoptr(GError) error = NULL;
+
+                if (tc_chain_has(daemon, link, &error))
+                        return FOUND_THERE;
+                if (!error)
+                        return FOUND_GONE;
+                g_propagate_error(reterr, g_steal_pointer(&error));
+                return FOUND_ERROR;
+        }
         r = kern_is_attached(link->pub.program_id, &link->hook, &link->attachment);
         if (r < 0)
                 return unclear(r, "link", link->pub.id, reterr);
@@ -232,6 +243,8 @@ static bool recover_link(Recovery *recovery, uint32_t id, GError **reterr)
                         return true;
                 }
         }
+        if (found == FOUND_THERE && link->attachment.tc_slot != 0 && !tc_chain_adopt(daemon, link))
+                found = FOUND_GONE;
         if (found == FOUND_THERE && claim(daemon, link))
                 registry_add_link(daemon->registry, g_steal_pointer(&link));
         else if (found == FOUND_GONE)
@@ -293,7 +306,7 @@ static bool keep_pin(BusKind kind, uint32_t id, unsigned part, void *userdata)
                 if (g_hash_table_contains(recovery->left_links, GUINT_TO_POINTER(id)))
                         return true;
                 link = registry_link(daemon->registry, id);
-                return link && part < link->attachment.n_links;
+                return link && part < link_n_pins(link);
         }
 }
 
@@ -325,6 +338,7 @@ bool recover(Daemon *daemon, GError **reterr)
 
         if (!recover_all(&recovery, reterr))
                 return false;
+        tc_chain_settle(daemon);
         undo_all(daemon, undone);
         /* Their maps may be used by programs that are left alone. */
         if (!recovery.left_load)

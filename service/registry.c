@@ -198,6 +198,8 @@ void link_param(const Link *link, KernParam param, BusValue *ret)
                 if (link->attachment.xdp_member == 0)
                         hook.proceed_on = 0;
         }
+        if (type->sharing == KERN_SHARING_DISPATCHER && link->attachment.tc_slot == 0)
+                hook.proceed_on = 0;
         hook_param_value(&hook, link->texts, param, ret);
         /* The first of the words, too, is one that was meant only where the type takes any. */
         if (kern_params[param].kind == KERN_KIND_WORD &&
@@ -209,6 +211,8 @@ void link_publish_attachment(Link *link)
 {
         if (link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
                 link->pub.sharing = link->attachment.xdp_member != 0 ? "libxdp" : "exclusive";
+        if (link->hook.type->sharing == KERN_SHARING_DISPATCHER)
+                link->pub.sharing = link->attachment.tc_slot != 0 ? "dispatcher" : "kernel";
 }
 
 static gint64 claim_key(const Link *link)

@@ -58,6 +58,12 @@ typedef struct Link {
         gint64 claim;
 } Link;
 
+/* Those of a member of a chain of tc programs are of the chain's maps, see tc-chain.h. */
+static inline size_t link_n_pins(const Link *link)
+{
+        return link->attachment.tc_slot != 0 ? 2 : link->attachment.n_links;
+}
+
 struct Load {
         uint32_t id;
         uid_t owner;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store-format.h"
 
+#include "kern-tc.h"
+
 #include "errors.h"
 
 static bool check_version(GKeyFile *file, const char *group, GError **reterr)
@@ -267,6 +269,8 @@ GKeyFile *store_format_link(const Link *link)
         set_u32(file, LINK, "KernelLinks", (uint32_t)a->n_links);
         set_u32(file, LINK, "TcHandle", a->tc_handle);
         set_u32(file, LINK, "TcPriority", a->tc_priority);
+        set_u32(file, LINK, "TcSlot", a->tc_slot);
+        set_u32(file, LINK, "TcDispatcher", a->tc_dispatcher);
         set_u32(file, LINK, "XdpMode", (uint32_t)a->xdp_mode);
         set_u32(file, LINK, "XdpMember", a->xdp_member);
 
@@ -371,6 +375,8 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         link->attachment.n_links = MIN(get_u32(file, LINK, "KernelLinks"), KERN_LINKS_MAX);
         link->attachment.tc_handle = get_u32(file, LINK, "TcHandle");
         link->attachment.tc_priority = get_u32(file, LINK, "TcPriority");
+        link->attachment.tc_slot = MIN(get_u32(file, LINK, "TcSlot"), KERN_TC_MEMBERS_MAX);
+        link->attachment.tc_dispatcher = get_u32(file, LINK, "TcDispatcher");
         link->attachment.xdp_mode = (KernXdpMode)get_u32(file, LINK, "XdpMode");
         link->attachment.xdp_member = get_u32(file, LINK, "XdpMember");
         link_publish_attachment(link);

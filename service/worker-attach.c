@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "kern-features.h"
+#include "kern-tc.h"
 #include "worker-confine.h"
 #include "worker-methods.h"
 
@@ -96,8 +97,8 @@ static int detach(sd_bus_message *m, WorkerRole role)
         r = worker_fds_take(m, attachment.link_fds, KERN_LINKS_MAX, &attachment.n_links);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(m, "uuuu", &attachment.tc_handle, &attachment.tc_priority, &mode,
-                                &attachment.xdp_member);
+        r = sd_bus_message_read(m, "uuuuu", &attachment.tc_handle, &attachment.tc_priority,
+                                &attachment.tc_slot, &mode, &attachment.xdp_member);
         if (r < 0)
                 return r;
         attachment.xdp_mode = (KernXdpMode)mode;
@@ -126,13 +127,49 @@ int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
 int worker_method_join(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         (void)userdata, (void)reterr;
-        return attach(m, WORKER_ROLE_XDP);
+        return attach(m, WORKER_ROLE_DISPATCH);
 }
 
 int worker_method_leave(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         (void)userdata, (void)reterr;
-        return detach(m, WORKER_ROLE_XDP);
+        return detach(m, WORKER_ROLE_DISPATCH);
+}
+
+int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        KernTcChain chain cleanup(kern_tc_chain_done) = KERN_TC_CHAIN_INIT;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        KernHook hook;
+        uint32_t handle;
+        int r;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        if (r < 0)
+                return r;
+        r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'u', &handle);
+        if (r < 0)
+                return r;
+
+        r = kern_tc_chain_begin(&hook, handle, &chain, &diag);
+        if (r < 0)
+                worker_diag_ensure(&diag, r);
+        r = worker_reply_new(m, &diag, &reply);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(reply, (const int[]){chain.programs_fd, chain.order_fd},
+                              chain.order_fd >= 0 ? 2 : 0);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(reply, 'u', &chain.program_id);
+        if (r < 0)
+                return r;
+        return worker_reply_send(reply);
 }
 
 static int append_feature(const KernFeature *feature, void *userdata)

@@ -55,7 +55,7 @@ static const int capabilities[_WORKER_ROLE_MAX][7] = {
         [WORKER_ROLE_INSPECT] = {-1},
         [WORKER_ROLE_LOAD] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
         [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
-        [WORKER_ROLE_XDP] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
+        [WORKER_ROLE_DISPATCH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
         [WORKER_ROLE_PROBE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
 };
 
@@ -186,7 +186,7 @@ static int allow_all(int ruleset, WorkerRole role)
         /* Parses what it was handed, and that is all. */
         if (role == WORKER_ROLE_INSPECT)
                 return 0;
-        if (role == WORKER_ROLE_XDP)
+        if (role == WORKER_ROLE_DISPATCH)
                 return allow_libxdp(ruleset);
         for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
                 r = allow(ruleset, paths[i].path, paths[i].is_dir);
@@ -436,7 +436,7 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
         r = allow_attaching(filter);
         if (r < 0 || role == WORKER_ROLE_ATTACH)
                 return r;
-        return role == WORKER_ROLE_XDP ? allow_pinning(filter) : allow_threads(filter);
+        return role == WORKER_ROLE_DISPATCH ? allow_pinning(filter) : allow_threads(filter);
 }
 
 static int restrict_calls(WorkerRole role)
@@ -463,7 +463,7 @@ int worker_confine_enter(WorkerRole role)
         if (current != WORKER_ROLE_NONE)
                 return -EPERM;
         /* As libxdp would: there can be a rule only for what is there. */
-        if (role == WORKER_ROLE_XDP && mkdir(LIBXDP_PINS, 0700) < 0 && errno != EEXIST)
+        if (role == WORKER_ROLE_DISPATCH && mkdir(LIBXDP_PINS, 0700) < 0 && errno != EEXIST)
                 return -errno;
         r = restrict_files(role);
         if (r < 0)

@@ -28,11 +28,11 @@
  */
 typedef enum WorkerRole {
         WORKER_ROLE_NONE,
-        WORKER_ROLE_INSPECT, /* parses bytes for anybody: as nobody, no file, no bpf(2) */
-        WORKER_ROLE_LOAD,    /* parses the bytes of one uid and loads them */
-        WORKER_ROLE_ATTACH,  /* attaches for one uid; parses nothing */
-        WORKER_ROLE_XDP,     /* the same by libxdp, which loads dispatchers and keeps pins */
-        WORKER_ROLE_PROBE,   /* loads and attaches what it has made itself; is told nothing */
+        WORKER_ROLE_INSPECT,  /* parses bytes for anybody: as nobody, no file, no bpf(2) */
+        WORKER_ROLE_LOAD,     /* parses the bytes of one uid and loads them */
+        WORKER_ROLE_ATTACH,   /* attaches for one uid; parses nothing */
+        WORKER_ROLE_DISPATCH, /* the same by dispatchers, which it loads; for libxdp it keeps pins */
+        WORKER_ROLE_PROBE,    /* loads and attaches what it has made itself; is told nothing */
         _WORKER_ROLE_MAX,
 } WorkerRole;
 
@@ -71,17 +71,24 @@ typedef enum WorkerRole {
 
 /*
  * Attach(program, hook, the hook's files, extension, tc handle, target program) → links, tc handle and
- * priority, xdp mode and member. Role attach. Join is the same with an extension, role xdp.
+ * priority, xdp mode and member. Role attach. Join is the same with an extension, role dispatch.
  */
 #define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahuah"
 #define WORKER_ATTACH_OUT "usahuuuu"
 
 /*
- * Detach(program id, hook, links, tc handle and priority, xdp mode and member) → nothing more. Role
- * attach. Leave is the same for a member, role xdp.
+ * Detach(program id, hook, links, tc handle, priority and slot, xdp mode and member) → nothing more. Role
+ * attach. Leave is the same for a member of libxdp's dispatcher, role dispatch.
  */
-#define WORKER_DETACH_IN "u" WORKER_HOOK "ahuuuu"
+#define WORKER_DETACH_IN "u" WORKER_HOOK "ahuuuuu"
 #define WORKER_DETACH_OUT "us"
+
+/*
+ * BeginTc(hook, handle) → the maps of a dispatcher for tc programs that is on the hook from now on, the
+ * one with the programs first, and the dispatcher's id. Role dispatch. Detach of its last member ends it.
+ */
+#define WORKER_BEGIN_TC_IN WORKER_HOOK "u"
+#define WORKER_BEGIN_TC_OUT "usahu"
 
 /* Probe() → a(sb). Role probe. */
 #define WORKER_PROBE_OUT "usa(sb)"

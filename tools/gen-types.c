@@ -58,6 +58,7 @@ static void print_man(void)
                 [KERN_SHARING_LIBXDP] = "up to ten, by libxdp's dispatcher, where the kernel has "
                                         "freplace; else one",
                 [KERN_SHARING_EXCLUSIVE] = "one at a time",
+                [KERN_SHARING_DISPATCHER] = "up to fifteen, by the service's own dispatcher",
         };
 
         for (const KernType *type = kern_types; type->name; type++) {

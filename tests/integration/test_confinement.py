@@ -80,8 +80,7 @@ class Confinement(Case):
 
     def attaching(self):
         before = {self.loading()}
-        self.bus.attach(next(iter(self.bus.managed("Programs"))), interface=self.veth().name,
-                        direction="ingress")
+        self.bus.attach(self.load("tracepoint", "tracepoint_fork"))
         pid, = set(self.daemon.busy_workers()) - before
         return pid
 
@@ -145,7 +144,7 @@ class Confinement(Case):
             for path, _ in KERNEL_FILES:
                 self.assertIn(inside.error("openat", AT_FDCWD, path.encode(), WRITE), REFUSED, path)
 
-    @needs_attach("tc")
+    @needs_attach("tracepoint")
     def test_attaching_worker(self):
         pid = self.attaching()
         self.assert_state(pid, self.BPF | self.PERFMON | self.NET_ADMIN | self.SYS_ADMIN)

@@ -72,7 +72,7 @@ class Between(Case):
 
     def test_many(self):
         veth = self.veth()
-        for i in range(20):
+        for i in range(15):
             program = self.load("shared_map", "shared_tc", name=f"application {i}")
             for direction in ("ingress", "egress"):
                 self.bus.attach(program, interface=veth.name, direction=direction)

@@ -106,7 +106,7 @@ class Kernel(Case):
             self.assertEqual(set(row), {"Description", "Sections", "Required", "Optional",
                                         "Sharing", "Needs"})
             self.assertTrue(row["Description"] and row["Sections"])
-            self.assertIn(row["Sharing"], ("kernel", "libxdp", "exclusive"))
+            self.assertIn(row["Sharing"], ("kernel", "libxdp", "exclusive", "dispatcher"))
             self.assertIn("load." + name, properties["Features"])
             self.assertFalse(set(row["Required"]) & set(row["Optional"]))
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import unittest
 
-from support import bpf, daemon
+from support import bpf, daemon, objects
 from support.case import Case, can_attach, number, until
 from support.consistency import rewrite, tc_filters
 from support.hooks import hooks
@@ -62,10 +62,12 @@ class UnloadAll(Case):
         taken, ours = (self.bus.attach(program, interface=veth.name, direction=direction)
                        for direction in ("ingress", "egress"))
         # The place of one of ours is somebody else's by now
-        rewrite(f"{daemon.RUN}/links/{number(taken)}", Program=4000000000)
-        self.assertEqual(tc_filters(veth.name), 2)
+        subprocess.run(["tc", "filter", "add", "dev", veth.name, "ingress", "pref", "50", "handle",
+                        "7", "bpf", "da", "obj", objects.path("tc"), "sec", "tc"], check=True)
+        rewrite(f"{daemon.RUN}/links/{number(taken)}", Program=4000000000, TcHandle=7)
+        before = tc_filters(veth.name)
         self.unload()
-        self.assertEqual(tc_filters(veth.name), 1)
+        self.assertEqual(tc_filters(veth.name), before - 1)
         shown = subprocess.run(["tc", "filter", "show", "dev", veth.name, "ingress"], check=True,
                                text=True, stdout=subprocess.PIPE).stdout
         self.assertIn("tc_count", shown)

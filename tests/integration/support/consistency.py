@@ -2,6 +2,7 @@
 """Whether what is on the bus, on disk, under pins and in the kernel is the same."""
 
 import configparser
+import json
 import os
 import subprocess
 
@@ -77,6 +78,40 @@ def check_members(case, links):
         case.assertEqual(sorted(found), sorted(ours.items()))
 
 
+def dump(pin):
+    """What a pinned map has, as its values by their keys; programs by their ids."""
+    shown = subprocess.run(["bpftool", "--json", "map", "dump", "pinned", pin], check=True,
+                           stdout=subprocess.PIPE).stdout
+    return {as_number(e["key"]): as_number(e["value"]) for e in json.loads(shown)
+            if "value" in e and isinstance(e["value"], list)}
+
+
+def as_number(data):
+    return int.from_bytes(bytes(int(b, 16) for b in data), "little")
+
+
+def check_chains(case, links):
+    """tc programs that share a direction of an interface run by priority, each in its slot."""
+    chains = {}
+    for i, link in links.items():
+        if link["Sharing"] == "dispatcher":
+            chains.setdefault((link["InterfaceIndex"], link["Direction"]), []).append(i)
+    for members_ in chains.values():
+        members_.sort(key=lambda i: (links[i]["Priority"], i))
+        slots = [int(parse(f"{daemon.RUN}/links/{i}")["Link"]["TcSlot"]) for i in members_]
+        for i in members_:
+            word = dump(f"{daemon.PINS}/link/{i}_1")[0] & (1 << 64) - 1
+            case.assertEqual(word, sum(slot << 4 * n for n, slot in enumerate(slots)))
+            programs = dump(f"{daemon.PINS}/link/{i}_0")
+            case.assertEqual({s: p for s, p in programs.items() if p},
+                             {s: links[m]["ProgramId"] for s, m in zip(slots, members_)})
+
+
+def pins_of(link):
+    """How many of the kernel's objects are pinned for it."""
+    return 2 if link["Sharing"] == "dispatcher" else len(link["KernelLinkIds"])
+
+
 def check(case, interfaces=()):
     """Asserts it. What the service does by itself after it has started may still go on."""
     bus = case.bus
@@ -114,8 +149,7 @@ def check(case, interfaces=()):
     extensions.discard(0)
     case.assertEqual(found["pins"], {f"program/{i}" for i in set(programs) | extensions} |
                      {f"map/{i}" for i in maps} |
-                     {f"link/{i}_{n}" for i, v in links.items()
-                      for n in range(len(v["KernelLinkIds"]))})
+                     {f"link/{i}_{n}" for i, v in links.items() for n in range(pins_of(v))})
     for i in programs:
         case.assertTrue(bpf.exists("program", i))
     for link in links.values():
@@ -127,7 +161,9 @@ def check(case, interfaces=()):
                          {n for n, v in links.items() if v["ProgramId"] == i})
         case.assertLessEqual({number(p) for p in program["Maps"]}, set(maps))
     check_members(case, links)
+    check_chains(case, links)
     for interface in interfaces:
-        case.assertEqual(tc_filters(interface),
-                         len([v for v in links.values()
-                              if v["Type"] == "tc" and v["Interface"] == interface]))
+        tc = [(i, v) for i, v in links.items() if v["Type"] == "tc" and v["Interface"] == interface]
+        # One for all in a direction, or each its own
+        filters = {v["Direction"] if v["Sharing"] == "dispatcher" else i for i, v in tc}
+        case.assertEqual(tc_filters(interface), len(filters))

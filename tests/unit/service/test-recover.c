@@ -12,6 +12,7 @@
 
 #include "errors.h"
 #include "recover.h"
+#include "tc-chain.h"
 
 /* What recovery makes of a kernel that doesn't answer. Pins are empty files that can't be opened. */
 
@@ -77,6 +78,7 @@ static int set_up(void **state)
         assert_non_null(d.store);
         d.quota = quota_new();
         d.registry = registry_new(d.quota);
+        d.tc_chains = tc_chains_new();
         sample_add_program(load, 42, 0, NULL);
         assert_true(store_write_load(d.store, load, NULL));
         link->state = LINK_ATTACHED;
@@ -91,6 +93,7 @@ static int tear_down(void **state)
 {
         (void)state;
         registry_free(d.registry);
+        tc_chains_free(d.tc_chains);
         quota_free(d.quota);
         store_free(d.store);
         remove_tree(directory);

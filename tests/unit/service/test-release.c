@@ -10,6 +10,7 @@
 
 #include "errors.h"
 #include "link-detach.h"
+#include "tc-chain.h"
 
 /* Detaching with a worker that does what a test wants, and a kernel that says what it wants. */
 
@@ -84,6 +85,7 @@ static int set_up(void **state)
         assert_non_null(d.store);
         d.quota = quota_new();
         d.registry = registry_new(d.quota);
+        d.tc_chains = tc_chains_new();
         return 0;
 }
 
@@ -92,6 +94,7 @@ static int tear_down(void **state)
         (void)state;
         assert_int_equal(d.n_busy, 0);
         registry_free(d.registry);
+        tc_chains_free(d.tc_chains);
         quota_free(d.quota);
         store_free(d.store);
         remove_tree(directory);

@@ -558,7 +558,7 @@ static void sharing(void **state)
         (void)state;
         if (mkdir("/sys/fs/bpf/xdp", 0700) < 0 && errno != EEXIST)
                 skip(); /* nowhere to have pins */
-        run(WORKER_ROLE_XDP, XDP);
+        run(WORKER_ROLE_DISPATCH, XDP);
 }
 
 static void attaching(void **state)
