@@ -40,16 +40,39 @@ static char *call_for_path(sd_bus *bus, sd_bus_message *m, const char *signature
         return copy;
 }
 
-char *service_load(sd_bus *bus, const Object *object)
+static char *load_named(sd_bus *bus, const Object *object, const char *name, const char *type)
 {
         sd_bus_message *m = NULL;
 
         check(sd_bus_message_new_method_call(bus, &m, BUS_NAME, BUS_ROOT, BUS_NAME ".Manager",
                                              "Load"),
               "can't make a message", NULL);
-        check(sd_bus_message_append(m, "ha(ss)a{sv}", object->fd, 1, PROGRAM_NAME, PROGRAM_TYPE, 0),
+        check(sd_bus_message_append(m, "ha(ss)a{sv}", object->fd, 1, name, type, 0),
               "can't make a message", NULL);
         return call_for_path(bus, m, "ao", "Load");
+}
+
+char *service_load(sd_bus *bus, const Object *object)
+{
+        return load_named(bus, object, PROGRAM_NAME, PROGRAM_TYPE);
+}
+
+char *service_load_tc(sd_bus *bus, const Object *object)
+{
+        return load_named(bus, object, TC_PROGRAM_NAME, "tc");
+}
+
+char *service_attach_tc(sd_bus *bus, const char *program, const char *interface)
+{
+        sd_bus_message *m = NULL;
+
+        check(sd_bus_message_new_method_call(bus, &m, BUS_NAME, program, BUS_NAME ".Program",
+                                             "Attach"),
+              "can't make a message", NULL);
+        check(sd_bus_message_append(m, "a{sv}", 2, "interface", "s", interface, "direction", "s",
+                                    "egress"),
+              "can't make a message", NULL);
+        return call_for_path(bus, m, "o", "Attach");
 }
 
 char *service_attach(sd_bus *bus, const char *program, const char *tracepoint)

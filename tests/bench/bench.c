@@ -128,7 +128,9 @@ int main(int argc, char **argv)
         setvbuf(stdout, NULL, _IOLBF, 0);
         if (argc < 2)
                 die("usage: bench cycle OBJECT ROUNDS UID | property OBJECT ROUNDS | "
-                    "scale OBJECT PROGRAMS LINKS");
+                    "scale OBJECT PROGRAMS LINKS | hooks OBJECT HOOKS | packets INTERFACE…");
+        if (strcmp(argv[1], "packets") == 0 && argc > 2)
+                return bench_packets(argv + 2, (unsigned)argc - 2);
         if (argc < 4)
                 die("too few arguments");
         object_read(argv[2], &object);
@@ -138,5 +140,7 @@ int main(int argc, char **argv)
                 return bench_property(&object, number(argv[3]));
         if (strcmp(argv[1], "scale") == 0 && argc == 5)
                 return bench_scale(&object, number(argv[3]), number(argv[4]));
+        if (strcmp(argv[1], "hooks") == 0 && argc == 4)
+                return bench_hooks(&object, number(argv[3]));
         die("no measurement %s with so many arguments", argv[1]);
 }

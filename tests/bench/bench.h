@@ -14,6 +14,7 @@
 #define BUS_ROOT "/org/bpfkeeper1"
 #define PROGRAM_NAME "tracepoint_fork"
 #define PROGRAM_TYPE "tracepoint"
+#define TC_PROGRAM_NAME "tc_count"
 
 /* bench.c */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -59,8 +60,12 @@ void raw_unload(Raw *raw);
 /* bench-service.c: by the bus. Paths are the caller's to free. */
 sd_bus *service_open(uint32_t uid);
 char *service_load(sd_bus *bus, const Object *object);
+/* The program TC_PROGRAM_NAME of another object. */
+char *service_load_tc(sd_bus *bus, const Object *object);
 /* @tracepoint: or NULL, as the section says */
 char *service_attach(sd_bus *bus, const char *program, const char *tracepoint);
+/* On the packets that leave by the interface. */
+char *service_attach_tc(sd_bus *bus, const char *program, const char *interface);
 void service_call(sd_bus *bus, const char *path, const char *interface, const char *method);
 void service_detach(sd_bus *bus, const char *link);
 void service_unload(sd_bus *bus, const char *program);
@@ -70,4 +75,7 @@ uint32_t service_pid(sd_bus *bus);
 /* The measurements; each prints one JSON object. */
 int bench_cycle(const Object *object, unsigned rounds, uint32_t uid);
 int bench_property(const Object *object, unsigned rounds);
+/* On interfaces hook0 to hookN. */
+int bench_hooks(const Object *object, unsigned n);
+int bench_packets(char *const *interfaces, unsigned n);
 int bench_scale(const Object *object, unsigned n_programs, unsigned n_links);

@@ -10,7 +10,7 @@ from support.wait import SCALE, rounds
 
 # A call that needs no worker and no polkit takes less than this, whatever else goes on. On a
 # machine with two busy cores the scheduler alone takes some of it.
-PROMPT = 1.0 * SCALE
+PROMPT = 3.0 * SCALE
 
 
 class Limits(Case):
