@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kern-elf.h"
@@ -266,4 +267,23 @@ int kern_elf_check(const void *data, size_t size, KernDiag *reterr_diag)
         if (r >= 0 && !symbols)
                 return not_elf(reterr_diag, "it has no symbols; was it stripped?");
         return r < 0 ? r : 0;
+}
+
+void kern_elf_license(const void *data, size_t size, char *ret, size_t ret_size)
+{
+        Elf elf = {.data = data, .size = size};
+        Elf64_Shdr names;
+
+        ret[0] = '\0';
+        memcpy(&elf.header, data, sizeof(elf.header));
+        names = section_at(&elf, elf.header.e_shstrndx);
+        for (size_t i = 1; i < elf.header.e_shnum; i++) {
+                Elf64_Shdr s = section_at(&elf, i);
+                const char *name = (const char *)elf.data + names.sh_offset + s.sh_name;
+
+                if (s.sh_type != SHT_PROGBITS || strcmp(name, "license") != 0)
+                        continue;
+                snprintf(ret, ret_size, "%.*s", (int)(s.sh_size < ret_size ? s.sh_size : ret_size),
+                         (const char *)elf.data + s.sh_offset);
+        }
 }

@@ -13,3 +13,9 @@
  * strings ended, no more programs than KERN_PROGRAMS_MAX. libelf and libbpf trust much of that.
  */
 int kern_elf_check(const void *data, size_t size, KernDiag *reterr_diag);
+
+/*
+ * What the section "license" of a checked file says, "" where there is none, cut off where @ret_size
+ * bytes are too few.
+ */
+void kern_elf_license(const void *data, size_t size, char *ret, size_t ret_size);

@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 
+#include "kern-elf.h"
 #include "kern-object-internal.h"
 
 /*
@@ -106,8 +107,25 @@ static const KernType *find_refused(const KernLoad *load, const char *name, cons
         return NULL;
 }
 
-static int explain_program(const char *name, const KernType *type, const char *log, int r,
+/* Some helpers, and some types of programs, are for programs under the GPL alone. */
+static int explain_license(const KernLoad *load, const char *name, const char *tail, int r,
                            KernDiag *diag)
+{
+        char license[64];
+
+        kern_elf_license(load->file.data, load->file.size, license, sizeof(license));
+        return kern_fail(
+                diag, r, KERN_ERROR_VERIFIER,
+                "The verifier refused program %.127s, since the object's licence is %s%s%s; "
+                "what it takes is one of \"GPL\", \"GPL v2\", \"GPL and additional "
+                "rights\", \"Dual BSD/GPL\", \"Dual MIT/GPL\" and \"Dual MPL/GPL\", in "
+                "its section \"license\":\n%s",
+                name, license[0] ? "\"" : "", license[0] ? license : "none", license[0] ? "\"" : "",
+                tail);
+}
+
+static int explain_program(const KernLoad *load, const char *name, const KernType *type,
+                           const char *log, int r, KernDiag *diag)
 {
         char tail[LOG_TAIL_MAX + 64];
         size_t lines = log_tail(log, tail, sizeof(tail));
@@ -121,6 +139,16 @@ static int explain_program(const char *name, const KernType *type, const char *l
                         "(/sys/kernel/debug/error_injection/list) and for those whose names "
                         "begin with security_:\n%s",
                         name, tail);
+        if (lines > 0 && (strstr(tail, "GPL-restricted function") || strstr(tail, "GPL only") ||
+                          strstr(tail, "GPL compatible license")))
+                return explain_license(load, name, tail, r, diag);
+        if (lines > 0 && strstr(tail, "<invalid CO-RE relocation>"))
+                return kern_fail(diag, r, KERN_ERROR_VERIFIER,
+                                 "The verifier refused program %.127s, which needs what %s doesn't "
+                                 "have:\n%s",
+                                 name,
+                                 load->btf_fd >= 0 ? "the BTF that was given" : "this kernel's BTF",
+                                 tail);
         if (lines > 0)
                 /* ENOSPC is what it says instead where the log is larger than its buffer. */
                 return kern_fail(diag, r, KERN_ERROR_VERIFIER,
@@ -251,7 +279,7 @@ int kern_object_explain_load(const KernLoad *load, int r, KernDiag *reterr_diag)
         if (kern_capture_find(capture, "prog ", "BPF program load failed", name, sizeof(name))) {
                 type = find_refused(load, name, &log);
                 if (type)
-                        return explain_program(name, type, log, r, reterr_diag);
+                        return explain_program(load, name, type, log, r, reterr_diag);
         }
         if (kern_capture_find(capture, "map ", "failed to create", name, sizeof(name)))
                 return explain_map(load, name, r, reterr_diag);

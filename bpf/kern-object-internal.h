@@ -7,6 +7,9 @@
 #include "kern-object.h"
 #include "kern-util.h"
 
+/* Names end up in messages, on the bus and in file names: none that is longer is taken. */
+#define KERN_SYMBOL_MAX 127
+
 /* What the files kern-object*.c share about an object that is being loaded. */
 typedef struct KernLoad {
         KernMapping file;
@@ -24,6 +27,10 @@ typedef struct KernLoad {
         KernCapture capture;
 } KernLoad;
 
+/* Opens the object in a file, as far as libbpf does before anything is loaded, and checks its names. */
+int kern_object_open(int fd, const char *name, KernLoad *load, KernDiag *reterr_diag);
+void kern_object_load_done(KernLoad *load);
+
 /* A map's name as in the object: libbpf puts part of the object's name before ".rodata". */
 const char *kern_object_map_name(const struct bpf_map *map);
 
@@ -31,9 +38,41 @@ const char *kern_object_map_name(const struct bpf_map *map);
 int kern_object_explain_open(const KernLoad *load, int r, KernDiag *reterr_diag);
 int kern_object_explain_load(const KernLoad *load, int r, KernDiag *reterr_diag);
 
+/* A global variable of an object, as long as that is open. */
+typedef struct KernGlobal {
+        const char *name;
+        const char *map; /* ".data" and the like */
+        uint32_t type;   /* in the object's BTF */
+        void *value;     /* the initial one */
+        size_t size;
+} KernGlobal;
+
+/* Calls @look with each of them; what it gets is good as long as it is in there. */
+typedef void (*KernLookAtGlobal)(const struct btf *btf, const KernGlobal *global, void *userdata);
+void kern_object_walk_globals(struct bpf_object *object, KernLookAtGlobal look, void *userdata);
+
 /* Initial values of global variables. */
 int kern_object_set_globals(struct bpf_object *object, const KernGlobalWish *globals, size_t n,
                             KernDiag *reterr_diag);
+
+/* kern-object-maps.c */
+
+/* Whether it is in options.maps. */
+bool kern_object_map_was_given(const struct bpf_map *map, const KernLoadOptions *options);
+
+/* What options.shared says of a map of that name, or NULL. */
+const KernMapWish *kern_object_find_shared(const KernLoadOptions *options, const char *name);
+
+/* Maps of other sizes than the object says. */
+int kern_object_size_maps(struct bpf_object *object, const KernLoadOptions *options,
+                          KernDiag *reterr_diag);
+
+/*
+ * Shared maps that there are, in place of new ones; no map is pinned by libbpf any more. 1: there are
+ * some that options.shared doesn't have, which @object gets the names of.
+ */
+int kern_object_share_maps(struct bpf_object *bpf_object, const KernLoadOptions *options,
+                           KernObject *object, KernDiag *reterr_diag);
 
 /* Maps that exist already, in place of those that the object defines. */
 int kern_object_reuse_maps(struct bpf_object *object, const KernMapWish *maps, size_t n,

@@ -12,8 +12,6 @@
 #include "kern-info.h"
 #include "kern-object-internal.h"
 
-/* Names end up in messages, on the bus and in file names. */
-#define NAME_MAX_LENGTH 127
 #define SECTION_MAX_LENGTH 255
 
 #ifndef F_GET_SEALS
@@ -22,7 +20,7 @@
 #define F_SEAL_WRITE 0x0008
 #endif
 
-static void load_done(KernLoad *load)
+void kern_object_load_done(KernLoad *load)
 {
         if (load->object)
                 bpf_object__close(load->object);
@@ -138,12 +136,12 @@ static int check_names(struct bpf_object *object, KernDiag *diag)
                 if (++programs > KERN_PROGRAMS_MAX)
                         return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
                                          "The object has more than %u programs", KERN_PROGRAMS_MAX);
-                if (!good_name(bpf_program__name(program), NAME_MAX_LENGTH))
+                if (!good_name(bpf_program__name(program), KERN_SYMBOL_MAX))
                         return kern_fail(
                                 diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                 "A program is called \"%.200s\": names have 1 to %d letters, "
                                 "digits, underscores and dots",
-                                bpf_program__name(program), NAME_MAX_LENGTH);
+                                bpf_program__name(program), KERN_SYMBOL_MAX);
                 if (!good_section(bpf_program__section_name(program)))
                         return kern_fail(
                                 diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
@@ -157,16 +155,16 @@ static int check_names(struct bpf_object *object, KernDiag *diag)
                 if (++maps > KERN_MAPS_MAX)
                         return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
                                          "The object has more than %u maps", KERN_MAPS_MAX);
-                if (!good_name(bpf_map__name(map), NAME_MAX_LENGTH))
+                if (!good_name(bpf_map__name(map), KERN_SYMBOL_MAX))
                         return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                          "A map is called \"%.200s\": names have 1 to %d letters, "
                                          "digits, underscores and dots",
-                                         bpf_map__name(map), NAME_MAX_LENGTH);
+                                         bpf_map__name(map), KERN_SYMBOL_MAX);
         }
         return 0;
 }
 
-static int open_object(int fd, const char *name, KernLoad *load, KernDiag *diag)
+int kern_object_open(int fd, const char *name, KernLoad *load, KernDiag *diag)
 {
         char btf_path[64];
         LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name ? name : "object");
@@ -376,17 +374,6 @@ static int check_number(const KernLoad *load, KernDiag *diag)
                          load->n_programs, maps, KERN_LOADED_MAX);
 }
 
-/* What is loaded may outlive its caller's wishes: nothing gets a pin that only an ELF asked for. */
-static int drop_pins(struct bpf_object *object)
-{
-        struct bpf_map *map;
-
-        bpf_object__for_each_map(map,
-                                 object) if (bpf_map__pin_path(map) &&
-                                             bpf_map__set_pin_path(map, NULL) < 0) return -ENOMEM;
-        return 0;
-}
-
 static int copy_fd(int fd)
 {
         int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -416,14 +403,6 @@ static int collect_programs(const KernLoad *load, KernObject *object)
         return 0;
 }
 
-static bool map_was_given(const struct bpf_map *map, const KernLoadOptions *options)
-{
-        for (size_t i = 0; i < options->n_maps; i++)
-                if (strcmp(options->maps[i].name, kern_object_map_name(map)) == 0)
-                        return true;
-        return false;
-}
-
 static int collect_maps(const KernLoad *load, const KernLoadOptions *options, KernObject *object)
 {
         struct bpf_map *map;
@@ -433,16 +412,19 @@ static int collect_maps(const KernLoad *load, const KernLoadOptions *options, Ke
                 return -ENOMEM;
         bpf_object__for_each_map(map, load->object)
         {
+                const KernMapWish *shared;
                 KernLoadedMap *m;
 
                 if (bpf_map__fd(map) < 0 || !bpf_map__autocreate(map))
                         continue;
                 m = &object->maps[object->n_maps++];
                 m->fd = -1;
-                m->reused = map_was_given(map, options);
                 m->name = strdup(kern_object_map_name(map));
                 if (!m->name)
                         return -ENOMEM;
+                shared = kern_object_find_shared(options, m->name);
+                m->reused = kern_object_map_was_given(map, options) || (shared && shared->fd >= 0);
+                m->shared = shared && shared->fd < 0;
                 m->fd = copy_fd(bpf_map__fd(map));
                 if (m->fd < 0)
                         return m->fd;
@@ -450,14 +432,15 @@ static int collect_maps(const KernLoad *load, const KernLoadOptions *options, Ke
         return 0;
 }
 
+/* 1: shared maps are to be looked for first, see kern_object_share_maps(). */
 static int prepare(int fd, const KernLoadOptions *options, uint32_t log_level, KernLoad *load,
-                   KernDiag *diag)
+                   KernObject *object, KernDiag *diag)
 {
         int r;
 
         r = kern_object_make_log(load, diag);
         if (r >= 0)
-                r = open_object(fd, options->name, load, diag);
+                r = kern_object_open(fd, options->name, load, diag);
         if (r >= 0)
                 r = choose_programs(load, options, diag);
         if (r >= 0)
@@ -470,7 +453,9 @@ static int prepare(int fd, const KernLoadOptions *options, uint32_t log_level, K
         if (r >= 0)
                 r = kern_object_reuse_maps(load->object, options->maps, options->n_maps, diag);
         if (r >= 0)
-                r = drop_pins(load->object);
+                r = kern_object_size_maps(load->object, options, diag);
+        if (r >= 0)
+                r = kern_object_share_maps(load->object, options, object, diag);
         return r;
 }
 
@@ -478,14 +463,14 @@ static int prepare(int fd, const KernLoadOptions *options, uint32_t log_level, K
 static int load_once(int fd, const KernLoadOptions *options, uint32_t log_level, KernObject *object,
                      KernDiag *diag)
 {
-        __attribute__((cleanup(load_done)))
+        __attribute__((cleanup(kern_object_load_done)))
         KernLoad load = {.options = options, .btf_fd = options->btf_fd};
-        char overflown[NAME_MAX_LENGTH + 1];
+        char overflown[KERN_SYMBOL_MAX + 1];
         int r, loaded;
 
-        r = prepare(fd, options, log_level, &load, diag);
-        if (r < 0)
-                return r;
+        r = prepare(fd, options, log_level, &load, object, diag);
+        if (r != 0)
+                return r < 0 ? r : 0;
         kern_freplace_begin(&load);
         loaded = bpf_object__load(load.object);
         kern_freplace_begin(NULL);
@@ -535,38 +520,6 @@ int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret,
         return 0;
 }
 
-int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag)
-{
-        __attribute__((cleanup(load_done))) KernLoad load = {.btf_fd = -1};
-        __attribute__((cleanup(object_freep))) KernObject *object = NULL;
-        struct bpf_program *program;
-        int r;
-
-        r = open_object(fd, NULL, &load, reterr_diag);
-        if (r < 0)
-                return r;
-
-        object = calloc(1, sizeof(*object));
-        if (object)
-                object->programs = calloc(KERN_PROGRAMS_MAX, sizeof(*object->programs));
-        if (!object || !object->programs)
-                return kern_fail(reterr_diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
-        bpf_object__for_each_program(program, load.object)
-        {
-                KernLoadedProgram *p = &object->programs[object->n_programs++];
-
-                p->fd = p->extension_fd = -1;
-                p->type = kern_type_from_section(bpf_program__section_name(program));
-                p->name = strdup(bpf_program__name(program));
-                p->section = strdup(bpf_program__section_name(program));
-                if (!p->name || !p->section)
-                        return kern_fail(reterr_diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED,
-                                         "Out of memory");
-        }
-        *ret = kern_take_pointer(&object);
-        return 0;
-}
-
 void kern_object_free(KernObject *object)
 {
         if (!object)
@@ -581,6 +534,9 @@ void kern_object_free(KernObject *object)
                 free(object->maps[i].name);
                 kern_closep(&object->maps[i].fd);
         }
+        for (size_t i = 0; i < object->n_unknown; i++)
+                free(object->unknown[i]);
+        free(object->unknown);
         free(object->programs);
         free(object->maps);
         free(object->log);

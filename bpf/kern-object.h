@@ -7,6 +7,7 @@
 
 #include "kern-diag.h"
 #include "kern-types.h"
+#include "kern-value.h"
 
 /*
  * A BPF object file: what is in it, and loading it. This is the only place where bytes that a
@@ -45,14 +46,18 @@ typedef struct KernProgramWish {
 
 typedef struct KernGlobalWish {
         const char *name; /* variable in .data*, .rodata* or .bss* */
-        const void *data;
-        size_t size; /* must be the variable's size */
+        KernValue value;
 } KernGlobalWish;
 
 typedef struct KernMapWish {
         const char *name; /* map in the object */
         int fd;           /* map to be used instead of a new one; stays the caller's */
 } KernMapWish;
+
+typedef struct KernMapSize {
+        const char *name;
+        uint32_t max_entries;
+} KernMapSize;
 
 typedef struct KernLoadOptions {
         const KernProgramWish *programs; /* none: all programs of the object */
@@ -61,6 +66,11 @@ typedef struct KernLoadOptions {
         size_t n_globals;
         const KernMapWish *maps;
         size_t n_maps;
+        const KernMapSize *map_sizes;
+        size_t n_map_sizes;
+        bool share;                /* maps that the object wants pinned by name are shared: */
+        const KernMapWish *shared; /* those that there are, fd -1: is to be made, and shared then */
+        size_t n_shared;
         const char *name; /* the object's; its maps of globals are named after it. NULL: "object" */
         int target_fd;    /* the program that freplace programs go into, or -1; */
         int target_btf_fd; /* its BTF in the kernel, or -1; */
@@ -89,7 +99,8 @@ typedef struct KernLoadedMap {
         char *name;  /* as in the object, not shortened to the kernel's 15 characters;
                                       * ".rodata", ".data", ".bss" and the like for global variables */
         int fd;      /* owned */
-        bool reused; /* from KernLoadOptions.maps */
+        bool reused; /* from KernLoadOptions.maps or .shared */
+        bool shared; /* new, and to be shared from now on */
 } KernLoadedMap;
 
 typedef struct KernObject {
@@ -97,16 +108,48 @@ typedef struct KernObject {
         size_t n_programs;
         KernLoadedMap *maps;
         size_t n_maps;
+        char **unknown; /* nothing was loaded: .shared says nothing of these */
+        size_t n_unknown;
         char *log; /* the verifier's log where log_level asked for one, or NULL */
         size_t log_size;
 } KernObject;
 
+/* What is in an object, without loading it. */
+typedef struct KernOutline {
+        struct {
+                char *name;
+                char *section;
+                const KernType *type; /* NULL where the section tells none */
+                bool optional; /* its section is marked ("?xdp"): loaded only if it is named */
+        } * programs;
+        size_t n_programs;
+        struct {
+                char *name;
+                const char *type;
+                uint32_t key_size, value_size, max_entries, flags;
+                bool shared; /* it is to be pinned by name */
+        } * maps;            /* without those of global variables */
+        size_t n_maps;
+        struct {
+                char *name;
+                char *map; /* ".data" and the like */
+                char *type;
+                char *value; /* the initial one, as Load() takes it */
+                uint64_t size;
+        } * globals;
+        size_t n_globals;
+        char *license; /* "" where it says none */
+} KernOutline;
+
+/* What an outline has at most; a section of variables may have more. */
+#define KERN_OUTLINE_GLOBALS_MAX 1024
+
 /*
- * Lists the programs of an object (fd -1, nothing is loaded; type NULL where the section tells
- * none). @fd is a readable file of at most KERN_OBJECT_SIZE_MAX bytes; its offset is not used.
- * Needs no privilege.
+ * Looks what is in an object. @fd is a readable file of at most KERN_OBJECT_SIZE_MAX bytes; its offset
+ * is not used. Needs no privilege.
  */
-int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag);
+int kern_object_outline(int fd, KernOutline **ret, KernDiag *reterr_diag);
+void kern_outline_free(KernOutline *outline);
 
 /*
  * Loads programs of an object, with their maps. Either all that was asked for, or nothing. Without
@@ -114,7 +157,8 @@ int kern_object_inspect(int fd, KernObject **ret, KernDiag *reterr_diag);
  * a wish wins where libbpf doesn't know the section and between types that are one to the kernel (tc
  * and tcx, kprobe and uprobe); otherwise it must be the section's.
  *
- * Pins that the object asks for (LIBBPF_PIN_BY_NAME) are not made: maps are shared by options.maps.
+ * Pins that the object asks for (LIBBPF_PIN_BY_NAME) are not made: such maps are shared by
+ * options.shared. Which these are only the object says, so that it may have to be asked for twice.
  */
 int kern_object_load(int fd, const KernLoadOptions *options, KernObject **ret,
                      KernDiag *reterr_diag);

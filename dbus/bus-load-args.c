@@ -4,6 +4,7 @@
 
 #include "bus-api-internal.h"
 #include "bus-error.h"
+#include "bus-load-args.h"
 #include "bus-options.h"
 
 /* The arguments of Load(): see org.bpfkeeper1.Manager.xml. All that comes in is bounded here. */
@@ -12,7 +13,6 @@
 #define METADATA_SIZE_MAX (4 * 1024)
 #define NAME_SIZE_MAX 256
 #define WISHES_MAX 256
-#define GLOBALS_SIZE_MAX (1024 * 1024)
 
 static void clear_program_wish(void *p)
 {
@@ -22,20 +22,17 @@ static void clear_program_wish(void *p)
         g_free(wish->type);
 }
 
-static void clear_global(void *p)
-{
-        BusGlobal *global = p;
-
-        g_free(global->name);
-        g_free(global->data);
-}
-
 static void clear_map_wish(void *p)
 {
         g_free(((BusMapWish *)p)->name);
 }
 
-static BusLoadArgs *load_args_new(void)
+static void clear_map_size(void *p)
+{
+        g_free(((BusMapSize *)p)->name);
+}
+
+BusLoadArgs *bus_load_args_new(void)
 {
         BusLoadArgs *args = g_new0(BusLoadArgs, 1);
 
@@ -44,10 +41,10 @@ static BusLoadArgs *load_args_new(void)
         args->target_function = g_strdup("");
         args->programs = g_array_new(FALSE, TRUE, sizeof(BusProgramWish));
         g_array_set_clear_func(args->programs, clear_program_wish);
-        args->globals = g_array_new(FALSE, TRUE, sizeof(BusGlobal));
-        g_array_set_clear_func(args->globals, clear_global);
         args->maps = g_array_new(FALSE, TRUE, sizeof(BusMapWish));
         g_array_set_clear_func(args->maps, clear_map_wish);
+        args->map_sizes = g_array_new(FALSE, TRUE, sizeof(BusMapSize));
+        g_array_set_clear_func(args->map_sizes, clear_map_size);
         return args;
 }
 
@@ -56,19 +53,18 @@ void bus_load_args_free(BusLoadArgs *args)
         if (!args)
                 return;
         g_array_unref(args->programs);
-        g_array_unref(args->globals);
+        sd_bus_message_unref(args->globals);
         g_array_unref(args->maps);
+        g_array_unref(args->map_sizes);
         g_strfreev(args->metadata);
         g_free(args->name);
         g_free(args->target_function);
         g_free(args);
 }
 
-/* Names of functions, variables and maps: what no compiler makes is refused before it is carried
- * around, into polkit's details for one. */
 #define SYMBOL_SIZE_MAX 127
 
-static int check_symbol(const char *name, const char *what, sd_bus_error *reterr)
+int bus_check_symbol(const char *name, const char *what, sd_bus_error *reterr)
 {
         if (strlen(name) > SYMBOL_SIZE_MAX)
                 return bus_error_setf(reterr, BPFKEEPER_ERROR_LIMIT_EXCEEDED,
@@ -107,7 +103,7 @@ static int read_programs(sd_bus_message *m, GArray *programs, sd_bus_error *rete
                         return bus_error_setf(
                                 reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT,
                                 "A program's name is empty; give the function's name.");
-                r = check_symbol(name, "program", reterr);
+                r = bus_check_symbol(name, "program", reterr);
                 if (r < 0)
                         return r;
                 for (guint i = 0; i < programs->len; i++)
@@ -118,54 +114,6 @@ static int read_programs(sd_bus_message *m, GArray *programs, sd_bus_error *rete
                 wish.type = g_strdup(type);
                 g_array_append_val(programs, wish);
                 r = check_count(programs->len, "programs", reterr);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        return sd_bus_message_exit_container(m);
-}
-
-static int read_globals(sd_bus_message *m, const char *type, size_t offset, void *dest,
-                        sd_bus_error *reterr)
-{
-        BusLoadArgs *args = dest;
-        size_t total = 0;
-        int r;
-
-        (void)type, (void)offset;
-        r = sd_bus_message_enter_container(m, 'a', "{say}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "say")) > 0) {
-                BusGlobal global = {0};
-                const char *name;
-                const void *data;
-
-                r = sd_bus_message_read_basic(m, 's', &name);
-                if (r < 0)
-                        return r;
-                r = check_symbol(name, "global", reterr);
-                if (r < 0)
-                        return r;
-                r = bus_read_bytes(m, &data, &global.size);
-                if (r < 0)
-                        return r;
-                total += global.size;
-                if (total > GLOBALS_SIZE_MAX)
-                        return bus_error_setf(reterr, BPFKEEPER_ERROR_LIMIT_EXCEEDED,
-                                              "Globals may have %u bytes in all.",
-                                              GLOBALS_SIZE_MAX);
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-                for (guint i = 0; i < args->globals->len; i++)
-                        if (g_str_equal(g_array_index(args->globals, BusGlobal, i).name, name))
-                                return named_twice("Global", name, reterr);
-                global.name = g_strdup(name);
-                global.data = g_memdup2(data, global.size);
-                g_array_append_val(args->globals, global);
-                r = check_count(args->globals->len, "globals", reterr);
                 if (r < 0)
                         return r;
         }
@@ -188,7 +136,7 @@ static int read_maps(sd_bus_message *m, const char *type, size_t offset, void *d
         while ((r = sd_bus_message_read(m, "{so}", &name, &path)) > 0) {
                 BusMapWish wish = {0};
 
-                r = check_symbol(name, "map", reterr);
+                r = bus_check_symbol(name, "map", reterr);
                 if (r < 0)
                         return r;
                 if (!bus_path_parse(path, BUS_MAP, &wish.id))
@@ -201,6 +149,38 @@ static int read_maps(sd_bus_message *m, const char *type, size_t offset, void *d
                 wish.name = g_strdup(name);
                 g_array_append_val(args->maps, wish);
                 r = check_count(args->maps->len, "maps", reterr);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_map_sizes(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                          sd_bus_error *reterr)
+{
+        BusLoadArgs *args = dest;
+        const char *name;
+        uint32_t n;
+        int r;
+
+        (void)type, (void)offset;
+        r = sd_bus_message_enter_container(m, 'a', "{su}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "{su}", &name, &n)) > 0) {
+                BusMapSize size = {.max_entries = n};
+
+                r = bus_check_symbol(name, "map", reterr);
+                if (r < 0)
+                        return r;
+                for (guint i = 0; i < args->map_sizes->len; i++)
+                        if (g_str_equal(g_array_index(args->map_sizes, BusMapSize, i).name, name))
+                                return named_twice("Map size", name, reterr);
+                size.name = g_strdup(name);
+                g_array_append_val(args->map_sizes, size);
+                r = check_count(args->map_sizes->len, "map sizes", reterr);
                 if (r < 0)
                         return r;
         }
@@ -255,9 +235,10 @@ static int read_target_program(sd_bus_message *m, const char *type, size_t offse
 
 static const BusOption load_options[] = {
         {"name", {"s"}, bus_option_string, offsetof(BusLoadArgs, name)},
-        {"globals", {"a{say}"}, read_globals},
+        {"globals", {"a{sv}", "a{say}"}, bus_read_globals},
         {"metadata", {"a{ss}"}, read_metadata},
         {"maps", {"a{so}"}, read_maps},
+        {"map_sizes", {"a{su}"}, read_map_sizes},
         {"btf", {"h"}, bus_option_fd, offsetof(BusLoadArgs, btf_fd)},
         {"log_level", {"u"}, bus_option_u32, offsetof(BusLoadArgs, log_level)},
         {"target_program", {"o"}, read_target_program},
@@ -266,7 +247,7 @@ static const BusOption load_options[] = {
 
 int bus_load_args_read(sd_bus_message *m, BusLoadArgs **ret, sd_bus_error *reterr)
 {
-        g_autoptr(BusLoadArgs) args = load_args_new();
+        g_autoptr(BusLoadArgs) args = bus_load_args_new();
         int r;
 
         r = sd_bus_message_read_basic(m, 'h', &args->object_fd);
@@ -286,7 +267,7 @@ int bus_load_args_read(sd_bus_message *m, BusLoadArgs **ret, sd_bus_error *reter
                 return bus_error_setf(reterr, BPFKEEPER_ERROR_INVALID_ARGUMENT,
                                       "Option 'log_level' is %u; it goes from 0 to 7.",
                                       args->log_level);
-        r = check_symbol(args->target_function, "function", reterr);
+        r = bus_check_symbol(args->target_function, "function", reterr);
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&args);

@@ -35,6 +35,19 @@ static int method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reter
         return 1;
 }
 
+static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        BusApi *api = userdata;
+        int fd, r;
+
+        (void)reterr;
+        r = sd_bus_message_read_basic(m, 'h', &fd);
+        if (r < 0)
+                return r;
+        api->ops->describe(api->service, m, fd);
+        return 1;
+}
+
 static int method_get_log(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         BusApi *api = userdata;
@@ -348,6 +361,9 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Load",
                                 SD_BUS_ARGS("h", object, "a(ss)", programs, "a{sv}", options),
                                 SD_BUS_RESULT("ao", paths), method_load,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_ARGS("h", object),
+                                SD_BUS_RESULT("a{sv}", description), method_describe,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Inspect", SD_BUS_ARGS("h", object),
                                 SD_BUS_RESULT("a(sss)", programs), method_inspect,

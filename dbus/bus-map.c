@@ -153,6 +153,7 @@ const sd_bus_vtable bus_map_vtable[] = {
         SD_BUS_PROPERTY("BytesMemlock", "t", get_stats, 0, 0),
         CONST_PROPERTY("BtfId", "u", btf_id),
         CONST_PROPERTY("PossibleCpus", "u", possible_cpus),
+        CONST_PROPERTY("Shared", "b", shared),
         SD_BUS_PROPERTY("Programs", "ao", get_programs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };

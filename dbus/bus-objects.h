@@ -82,6 +82,7 @@ typedef struct BusMap {
         char *application;
         uint32_t btf_id;
         uint32_t possible_cpus;
+        int shared;
         GArray *programs; /* uint32_t: program ids */
 } BusMap;
 

@@ -19,31 +19,36 @@ typedef struct BusProgramWish {
         char *type; /* "" : as the section says */
 } BusProgramWish;
 
-typedef struct BusGlobal {
-        char *name;
-        void *data;
-        size_t size;
-} BusGlobal;
-
 typedef struct BusMapWish {
         char *name;
         uint32_t id;
 } BusMapWish;
 
+typedef struct BusMapSize {
+        char *name;
+        uint32_t max_entries;
+} BusMapSize;
+
 typedef struct BusLoadArgs {
-        int object_fd;    /* the message's; the message is kept until the answer */
-        GArray *programs; /* BusProgramWish */
-        char *name;       /* or "" */
-        GArray *globals;  /* BusGlobal */
-        GArray *maps;     /* BusMapWish */
-        char **metadata;  /* key, value, …, NULL */
-        int btf_fd;       /* or -1 */
+        int object_fd;           /* the message's; the message is kept until the answer */
+        GArray *programs;        /* BusProgramWish */
+        char *name;              /* or "" */
+        sd_bus_message *globals; /* see bus_globals_append(); or NULL */
+        GArray *maps;            /* BusMapWish */
+        GArray *map_sizes;       /* BusMapSize */
+        char **metadata;         /* key, value, …, NULL */
+        int btf_fd;              /* or -1 */
         uint32_t log_level;
         uint32_t target_program; /* freplace: 0: none */
         char *target_function;   /* or "" */
 } BusLoadArgs;
 
+BusLoadArgs *bus_load_args_new(void);
 void bus_load_args_free(BusLoadArgs *args);
+
+/* Appends them to @to as a{sv}: by name a value of any shape but descriptors. */
+int bus_globals_append(sd_bus_message *globals, sd_bus_message *to);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusLoadArgs, bus_load_args_free)
 
 /* What Attach() was told: a value for each of BusOps.hook_params, in their order. */
@@ -103,6 +108,7 @@ typedef struct BusOps {
         /* Methods. The id may be of an object that is gone by now. */
         void (*load)(void *service, sd_bus_message *m, BusLoadArgs *args);
         void (*inspect)(void *service, sd_bus_message *m, int object_fd);
+        void (*describe)(void *service, sd_bus_message *m, int object_fd);
         void (*last_log)(void *service, sd_bus_message *m);
         void (*add_grant)(void *service, sd_bus_message *m, BusGrantArgs *args);
         void (*list_grants)(void *service, sd_bus_message *m);

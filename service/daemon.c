@@ -197,6 +197,7 @@ static const BusOps ops = {
         .activity = note_activity,
         .load = op_load,
         .inspect = op_inspect,
+        .describe = op_describe,
         .last_log = op_last_log,
         .add_grant = op_add_grant,
         .list_grants = op_list_grants,

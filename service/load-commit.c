@@ -130,7 +130,25 @@ static bool was_given(const LoadOp *op, uint32_t map_id)
         return false;
 }
 
-static int take_map(Request *request, Load *l, const char *name, int fd)
+/* Whether it is one of those that were to be made and shared, and the first that is called so. */
+static bool is_shared(const LoadOp *op, const Load *l, const char *name)
+{
+        bool wanted = false;
+
+        for (guint i = 0; i < op->shared->len; i++) {
+                const SharedMap *map = &g_array_index(op->shared, SharedMap, i);
+
+                wanted |= map->id == 0 && g_str_equal(map->name, name);
+        }
+        for (guint i = 0; i < l->maps->len; i++) {
+                const Map *map = g_ptr_array_index(l->maps, i);
+
+                wanted &= !map->pub.shared || !g_str_equal(map->pub.name, name);
+        }
+        return wanted;
+}
+
+static int take_map(Request *request, Load *l, const char *name, bool shared, int fd)
 {
         KernMapInfo info;
         int r;
@@ -146,7 +164,7 @@ static int take_map(Request *request, Load *l, const char *name, int fd)
         r = store_pin(request->daemon->store, BUS_MAP, info.id, 0, fd);
         if (r < 0)
                 return r;
-        r = load_add_map(l, name, &info);
+        r = load_add_map(l, name, shared && is_shared(request->op, l, name), &info);
         if (r < 0)
                 store_unpin(request->daemon->store, BUS_MAP, info.id, 0);
         return r;
@@ -155,7 +173,7 @@ static int take_map(Request *request, Load *l, const char *name, int fd)
 static int take_results(Request *request, sd_bus_message *reply, Load *l)
 {
         const char *name;
-        int fd, reused, r;
+        int fd, reused, shared, r;
 
         r = sd_bus_message_enter_container(reply, 'a', "(" WORKER_LOADED_PROGRAM ")");
         if (r < 0)
@@ -173,13 +191,14 @@ static int take_results(Request *request, sd_bus_message *reply, Load *l)
         r = sd_bus_message_exit_container(reply);
         if (r < 0)
                 return r;
-        r = sd_bus_message_enter_container(reply, 'a', "(shb)");
+        r = sd_bus_message_enter_container(reply, 'a', "(" WORKER_LOADED_MAP ")");
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(reply, "(shb)", &name, &fd, &reused)) > 0) {
+        while ((r = sd_bus_message_read(reply, "(" WORKER_LOADED_MAP ")", &name, &fd, &reused,
+                                        &shared)) > 0) {
                 if (reused)
                         continue;
-                r = take_map(request, l, name, fd);
+                r = take_map(request, l, name, shared, fd);
                 if (r < 0)
                         return r;
         }

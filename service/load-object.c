@@ -131,12 +131,13 @@ static int complete_wishes(sd_bus_message *reply, GArray *wishes, GError **reter
         bool all = wishes->len == 0;
         const char *name, *section, *type;
         g_autoptr(GString) names = g_string_new(NULL);
-        int r;
+        int optional, r;
 
-        r = sd_bus_message_enter_container(reply, 'a', "(sss)");
+        r = sd_bus_message_enter_container(reply, 'a', "(" WORKER_OUTLINE_PROGRAM ")");
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(reply, "(sss)", &name, &section, &type)) > 0) {
+        while ((r = sd_bus_message_read(reply, "(" WORKER_OUTLINE_PROGRAM ")", &name, &section,
+                                        &type, &optional)) > 0) {
                 BusProgramWish *wish = load_find_wish(wishes, name);
 
                 g_hash_table_insert(sections, g_strdup(name), g_strdup(section));
@@ -145,7 +146,7 @@ static int complete_wishes(sd_bus_message *reply, GArray *wishes, GError **reter
                 if (wish && *wish->type == '\0') {
                         g_free(wish->type);
                         wish->type = g_strdup(type);
-                } else if (!wish && all) {
+                } else if (!wish && all && !optional) {
                         BusProgramWish new = {g_strdup(name), g_strdup(type)};
 
                         g_array_append_val(wishes, new);
@@ -153,6 +154,14 @@ static int complete_wishes(sd_bus_message *reply, GArray *wishes, GError **reter
         }
         if (r < 0)
                 return r;
+        if (all && wishes->len == 0 && names->len > 0) {
+                g_propagate_error(reterr,
+                                  error_new(NO_SUCH_FUNCTION_IN_OBJECT,
+                                            "All programs of the object are optional (\"?\" "
+                                            "in their sections); name those to load: %s.",
+                                            names->str));
+                return -ENOENT;
+        }
         for (guint i = 0; i < wishes->len; i++) {
                 const BusProgramWish *wish = &g_array_index(wishes, BusProgramWish, i);
                 const char *s = g_hash_table_lookup(sections, wish->name);
@@ -196,18 +205,146 @@ static void on_inspected(sd_bus_message *reply, GError *error, void *userdata)
         op->next(request);
 }
 
-/* The answer is passed on as it is: three strings each, which is all that the bus needs to be true. */
-static void on_inspected_for_caller(sd_bus_message *reply, GError *error, void *userdata)
+/* Each part of a worker's answer is of the type that the bus is told: it is that much to be trusted. */
+
+typedef int (*AppendPart)(sd_bus_message *reply, sd_bus_message *answer);
+
+static int append_signature(sd_bus_message *reply, sd_bus_message *answer)
+{
+        const char *name, *section, *type;
+        int optional, r;
+
+        r = sd_bus_message_read(reply, "(" WORKER_OUTLINE_PROGRAM ")", &name, &section, &type,
+                                &optional);
+        return r <= 0                                                            ? r
+               : sd_bus_message_append(answer, "(sss)", name, section, type) < 0 ? -EIO
+                                                                                 : 1;
+}
+
+static int append_program(sd_bus_message *reply, sd_bus_message *answer)
+{
+        const char *name, *section, *type;
+        int optional, r;
+
+        r = sd_bus_message_read(reply, "(" WORKER_OUTLINE_PROGRAM ")", &name, &section, &type,
+                                &optional);
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_append(answer, "a{sv}", 4, "Name", "s", name, "Section", "s", section,
+                                  "Type", "s", type, "Optional", "b", optional);
+        return r < 0 ? r : 1;
+}
+
+static int append_map(sd_bus_message *reply, sd_bus_message *answer)
+{
+        uint32_t key_size, value_size, max_entries, flags;
+        const char *name, *type;
+        int shared, r;
+
+        r = sd_bus_message_read(reply, "(" WORKER_OUTLINE_MAP ")", &name, &type, &key_size,
+                                &value_size, &max_entries, &flags, &shared);
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_append(answer, "a{sv}", 7, "Name", "s", name, "Type", "s", type,
+                                  "KeySize", "u", key_size, "ValueSize", "u", value_size,
+                                  "MaxEntries", "u", max_entries, "Flags", "u", flags, "Shared",
+                                  "b", shared);
+        return r < 0 ? r : 1;
+}
+
+static int append_global(sd_bus_message *reply, sd_bus_message *answer)
+{
+        const char *name, *map, *type, *value;
+        uint64_t size;
+        int r;
+
+        r = sd_bus_message_read(reply, "(" WORKER_OUTLINE_GLOBAL ")", &name, &map, &type, &size,
+                                &value);
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_append(answer, "a{sv}", 5, "Name", "s", name, "Map", "s", map, "Type",
+                                  "s", type, "Size", "t", size, "Value", "s", value);
+        return r < 0 ? r : 1;
+}
+
+static int append_parts(sd_bus_message *reply, const char *from, sd_bus_message *answer,
+                        const char *to, AppendPart append)
+{
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'a', from);
+        if (r >= 0)
+                r = sd_bus_message_open_container(answer, 'a', to);
+        if (r < 0)
+                return r;
+        while ((r = append(reply, answer)) > 0)
+                ;
+        if (r >= 0)
+                r = sd_bus_message_close_container(answer);
+        return r < 0 ? r : sd_bus_message_exit_container(reply);
+}
+
+static int append_key(sd_bus_message *answer, const char *key, const char *type)
+{
+        int r;
+
+        r = sd_bus_message_open_container(answer, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(answer, 's', key);
+        return r < 0 ? r : sd_bus_message_open_container(answer, 'v', type);
+}
+
+static int append_entry(sd_bus_message *reply, const char *from, sd_bus_message *answer,
+                        const char *key, AppendPart append)
+{
+        int r;
+
+        r = append_key(answer, key, "aa{sv}");
+        if (r >= 0)
+                r = append_parts(reply, from, answer, "a{sv}", append);
+        if (r >= 0)
+                r = sd_bus_message_close_container(answer);
+        return r < 0 ? r : sd_bus_message_close_container(answer);
+}
+
+static int append_description(sd_bus_message *reply, sd_bus_message *answer)
+{
+        const char *license;
+        int r;
+
+        r = sd_bus_message_open_container(answer, 'a', "{sv}");
+        if (r >= 0)
+                r = append_entry(reply, "(" WORKER_OUTLINE_PROGRAM ")", answer, "Programs",
+                                 append_program);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(reply, 's', &license);
+        if (r >= 0)
+                r = sd_bus_message_append(answer, "{sv}", "License", "s", license);
+        if (r >= 0)
+                r = append_entry(reply, "(" WORKER_OUTLINE_MAP ")", answer, "Maps", append_map);
+        if (r >= 0)
+                r = append_entry(reply, "(" WORKER_OUTLINE_GLOBAL ")", answer, "Globals",
+                                 append_global);
+        return r < 0 ? r : sd_bus_message_close_container(answer);
+}
+
+static int append_signatures(sd_bus_message *reply, sd_bus_message *answer)
+{
+        return append_parts(reply, "(" WORKER_OUTLINE_PROGRAM ")", answer, "(sss)",
+                            append_signature);
+}
+
+static void answer_by(Request *request, sd_bus_message *reply, GError *error,
+                      int (*append)(sd_bus_message *reply, sd_bus_message *answer))
 {
         sd_bus_message *answer = NULL;
-        Request *request = userdata;
 
         if (error) {
                 request_fail(request, error);
                 return;
         }
         if (sd_bus_message_new_method_return(request->m, &answer) < 0 ||
-            sd_bus_message_copy(answer, reply, 1) < 0 || sd_bus_send(NULL, answer, NULL) < 0) {
+            append(reply, answer) < 0 || sd_bus_send(NULL, answer, NULL) < 0) {
                 sd_bus_message_unref(answer);
                 request_fail(request,
                              error_new(WORKER_FAILED, "The worker's answer makes no sense."));
@@ -215,6 +352,16 @@ static void on_inspected_for_caller(sd_bus_message *reply, GError *error, void *
         }
         sd_bus_message_unref(answer);
         request_done(request);
+}
+
+static void on_inspected_for_caller(sd_bus_message *reply, GError *error, void *userdata)
+{
+        answer_by(userdata, reply, error, append_signatures);
+}
+
+static void on_described(sd_bus_message *reply, GError *error, void *userdata)
+{
+        answer_by(userdata, reply, error, append_description);
 }
 
 static void inspect(Request *request, WorkerDone done)
@@ -242,4 +389,9 @@ void load_object_complete(Request *request, void (*next)(Request *request))
 void load_object_answer(Request *request)
 {
         inspect(request, on_inspected_for_caller);
+}
+
+void load_object_describe(Request *request)
+{
+        inspect(request, on_described);
 }

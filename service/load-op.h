@@ -4,10 +4,17 @@
 #include "ops.h"
 
 /*
- * Load() in three files: op-load.c has the steps and asks polkit, load-object.c gets at the bytes
- * and at what is in them, load-commit.c takes what the worker loaded. This is what they share; it is
- * the op of the request.
+ * Load() in four files: op-load.c has the steps and asks polkit, load-object.c gets at the bytes and
+ * at what is in them, load-run.c has a worker load them, load-commit.c takes what it loaded. This is
+ * what they share; it is the op of the request.
  */
+
+/* A map that the object wants to share by its name; see load-run.c */
+typedef struct SharedMap {
+        char *name;
+        uint32_t id; /* 0: there is none yet */
+        int fd;      /* owned */
+} SharedMap;
 
 typedef struct LoadOp {
         BusLoadArgs *args;
@@ -23,7 +30,9 @@ typedef struct LoadOp {
         guint next_map;
         uint64_t load_start; /* CLOCK_REALTIME, µs: when the worker was asked to load */
         GArray *map_fds;     /* int; owned */
-        int target_fds[2];   /* the target program and its BTF; owned */
+        GArray *shared;      /* SharedMap */
+        unsigned n_rounds;
+        int target_fds[2]; /* the target program and its BTF; owned */
         size_t n_target_fds;
         Quota *quota;
         uid_t uid;
@@ -52,8 +61,13 @@ bool load_object_is_told(const LoadOp *op);
  */
 void load_object_complete(Request *request, void (*next)(Request *request));
 
-/* Answers Inspect(). */
+/* Answers Inspect(), and Describe(). */
 void load_object_answer(Request *request);
+void load_object_describe(Request *request);
+
+/* load-run.c: has it loaded, and answers. Everything that it takes to be allowed is. */
+void load_run(Request *request);
+void load_clear_shared(void *shared_map);
 
 /* load-commit.c */
 

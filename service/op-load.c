@@ -5,11 +5,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "audit.h"
 #include "errors.h"
 #include "load-op.h"
-
-#define LOAD_TIMEOUT_SEC 30
 
 /* What is hashed at once; more would make others wait. SHA-256 takes 1 ms for some 300 KiB. */
 #define HASH_CHUNK (256 * 1024)
@@ -31,6 +28,7 @@ static void load_op_free(void *p)
         for (guint i = 0; i < op->map_fds->len; i++)
                 close(g_array_index(op->map_fds, int, i));
         g_array_unref(op->map_fds);
+        g_array_unref(op->shared);
         for (size_t i = 0; i < op->n_target_fds; i++)
                 close(op->target_fds[i]);
         if (op->n_charged > 0)
@@ -44,7 +42,6 @@ static void check_wishes(Request *request);
 static void authorize_types(Request *request);
 static void authorize_target(Request *request);
 static void authorize_maps(Request *request);
-static void load(Request *request);
 
 static LoadOp *load_op_new(BusLoadArgs *args)
 {
@@ -54,6 +51,8 @@ static LoadOp *load_op_new(BusLoadArgs *args)
         op->object_fd = op->btf_fd = -1;
         op->types = g_ptr_array_new();
         op->map_fds = g_array_new(FALSE, FALSE, sizeof(int));
+        op->shared = g_array_new(FALSE, TRUE, sizeof(SharedMap));
+        g_array_set_clear_func(op->shared, load_clear_shared);
         return op;
 }
 
@@ -110,16 +109,28 @@ static void seal_and_inspect(Request *request)
         load_object_seal(request, load_object_answer);
 }
 
+static void seal_and_describe(Request *request)
+{
+        load_object_seal(request, load_object_describe);
+}
+
+static void look_into(void *service, sd_bus_message *m, int object_fd,
+                      void (*run)(Request *request))
+{
+        BusLoadArgs *args = bus_load_args_new();
+
+        args->object_fd = object_fd;
+        request_start(service, m, load_op_new(args), load_op_free, run);
+}
+
 void op_inspect(void *service, sd_bus_message *m, int object_fd)
 {
-        BusLoadArgs *args = g_new0(BusLoadArgs, 1);
+        look_into(service, m, object_fd, seal_and_inspect);
+}
 
-        args->programs = g_array_new(FALSE, TRUE, sizeof(BusProgramWish));
-        args->globals = g_array_new(FALSE, TRUE, sizeof(BusGlobal));
-        args->maps = g_array_new(FALSE, TRUE, sizeof(BusMapWish));
-        args->object_fd = object_fd;
-        args->btf_fd = -1;
-        request_start(service, m, load_op_new(args), load_op_free, seal_and_inspect);
+void op_describe(void *service, sd_bus_message *m, int object_fd)
+{
+        look_into(service, m, object_fd, seal_and_describe);
 }
 
 /* 2. What can be told without the object: limits, and the maps that are to be used. */
@@ -134,6 +145,13 @@ static void check_wishes(Request *request)
                 request_fail(request, error_new(LIMIT_EXCEEDED,
                                                 "%u maps are to be used; an object has at most %d.",
                                                 op->args->maps->len, KERN_MAPS_MAX));
+                return;
+        }
+        if (op->args->map_sizes->len > KERN_MAPS_MAX) {
+                request_fail(request, error_new(LIMIT_EXCEEDED,
+                                                "Sizes of %u maps are given; an object has at most "
+                                                "%d.",
+                                                op->args->map_sizes->len, KERN_MAPS_MAX));
                 return;
         }
         if (!quota_charge(request->daemon->quota, request->uid, CHARGE_PROGRAMS, programs->len,
@@ -295,168 +313,7 @@ static void authorize_maps(Request *request)
                                          authorize_maps);
                 return;
         }
-        load(request);
-}
-
-/* 5. The worker */
-
-static int fill_load(sd_bus_message *m, void *userdata)
-{
-        Request *request = userdata;
-        LoadOp *op = request->op;
-        const BusLoadArgs *args = op->args;
-        int r;
-
-        r = sd_bus_message_append(m, "h", op->object_fd);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(m, 'a', "(ss)");
-        for (guint i = 0; r >= 0 && i < args->programs->len; i++) {
-                const BusProgramWish *w = &g_array_index(args->programs, BusProgramWish, i);
-
-                r = sd_bus_message_append(m, "(ss)", w->name, w->type);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(say)");
-        for (guint i = 0; r >= 0 && i < args->globals->len; i++) {
-                const BusGlobal *g = &g_array_index(args->globals, BusGlobal, i);
-
-                r = sd_bus_message_open_container(m, 'r', "say");
-                if (r >= 0)
-                        r = sd_bus_message_append_basic(m, 's', g->name);
-                if (r >= 0)
-                        r = sd_bus_message_append_array(m, 'y', g->data, g->size);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(m);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(sh)");
-        for (guint i = 0; r >= 0 && i < args->maps->len; i++)
-                r = sd_bus_message_append(m, "(sh)", g_array_index(args->maps, BusMapWish, i).name,
-                                          g_array_index(op->map_fds, int, i));
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = worker_fds_append(m, &op->btf_fd, op->btf_fd >= 0 ? 1 : 0);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "ub", args->log_level,
-                                          (int)daemon_has_feature(request->daemon, "freplace"));
-        if (r >= 0)
-                r = worker_fds_append(m, op->target_fds, op->n_target_fds);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", args->target_function);
-        return r;
-}
-
-static void on_loaded(sd_bus_message *reply, GError *error, void *userdata);
-
-/* Its BTF too, which takes a privilege that the worker doesn't have; the worker says if there is none. */
-static bool open_target(Request *request)
-{
-        LoadOp *op = request->op;
-        const Program *target =
-                registry_any_program(request->daemon->registry, op->args->target_program);
-        int fd = target ? program_open(request->daemon, target) : -ENOENT;
-
-        if (fd < 0)
-                return false;
-        op->target_fds[op->n_target_fds++] = fd;
-        fd = target->pub.btf_id > 0 ? kern_btf_open_id(target->pub.btf_id) : -1;
-        if (fd >= 0)
-                op->target_fds[op->n_target_fds++] = fd;
-        return true;
-}
-
-static void load(Request *request)
-{
-        LoadOp *op = request->op;
-
-        for (guint i = 0; i < op->args->maps->len; i++) {
-                const BusMapWish *wish = &g_array_index(op->args->maps, BusMapWish, i);
-                const Map *map = registry_any_map(request->daemon->registry, wish->id);
-                int fd = map ? map_open(request->daemon, map, KERN_ACCESS_READ_WRITE) : -ENOENT;
-
-                if (fd < 0) {
-                        request_fail(request, no_such_object(BUS_MAP, wish->id));
-                        return;
-                }
-                g_array_append_val(op->map_fds, fd);
-        }
-        if (op->args->target_program != 0 && !open_target(request)) {
-                request_fail(request, no_such_object(BUS_PROGRAM, op->args->target_program));
-                return;
-        }
-        op->load_start = (uint64_t)g_get_real_time();
-        worker_pool_call(request->daemon->workers, WORKER_ROLE_LOAD, request->uid, "Load",
-                         LOAD_TIMEOUT_SEC, fill_load, on_loaded, request, request->cancellable);
-}
-/* 6. What came of it: announced, answered */
-
-static void audit_programs(Request *request, const Load *l)
-{
-        for (guint i = 0; i < l->programs->len; i++) {
-                const Program *p = g_ptr_array_index(l->programs, i);
-
-                audit_program(request, p);
-                audit_done(request, BUS_PROGRAM, p->pub.id, "loaded %s (%s) as program %u, from %s",
-                           p->pub.name, p->pub.type, p->pub.id, l->digest);
-        }
-}
-
-/* In the order of the request; the worker has that of the object. */
-static int reply_programs(Request *request, const Load *l)
-{
-        const GArray *wishes = ((LoadOp *)request->op)->args->programs;
-        g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-
-        for (guint i = 0; i < wishes->len; i++)
-                for (guint j = 0; j < l->programs->len; j++) {
-                        const Program *p = g_ptr_array_index(l->programs, j);
-
-                        if (g_str_equal(p->pub.name, g_array_index(wishes, BusProgramWish, i).name))
-                                g_array_append_val(ids, p->pub.id);
-                }
-        return bus_reply_paths(request->m, BUS_PROGRAM, (uint32_t *)ids->data, ids->len);
-}
-
-static void on_loaded(sd_bus_message *reply, GError *error, void *userdata)
-{
-        Request *request = userdata;
-        Daemon *daemon = request->daemon;
-        LoadOp *op = request->op;
-        g_autoptr(Load) l = NULL;
-        Load *registered;
-        uint32_t id;
-
-        if (error) {
-                /* The log of a refusal comes with it, behind no programs and no maps. */
-                if (reply && sd_bus_message_skip(reply, WORKER_LOADED) >= 0)
-                        load_keep_log(request, reply, NULL);
-                request_fail(request, error);
-                return;
-        }
-        /* Nobody is waiting: what the worker loaded goes with its answer. */
-        if (request_is_cancelled(request))
-                error = error_new(CANCELLED, "The caller left the bus.");
-        else
-                store_next_id(daemon->store, &id, &error);
-        if (error) {
-                request_fail(request, error);
-                return;
-        }
-        l = load_new(id, request->uid, op->args->name, op->args->metadata, op->digest);
-        if (!load_commit(request, reply, l, &error)) {
-                request_fail(request, error);
-                return;
-        }
-        registered = l;
-        registry_add_load(daemon->registry, g_steal_pointer(&l));
-        audit_programs(request, registered);
-        request_finish(request, reply_programs(request, registered));
+        load_run(request);
 }
 
 /* GetLog() of the manager */

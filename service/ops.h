@@ -8,6 +8,7 @@
 /* op-load.c */
 void op_load(void *service, sd_bus_message *m, BusLoadArgs *args);
 void op_inspect(void *service, sd_bus_message *m, int object_fd);
+void op_describe(void *service, sd_bus_message *m, int object_fd);
 void op_last_log(void *service, sd_bus_message *m);
 
 /* op-attach.c */

@@ -96,7 +96,7 @@ static Found recover_map(Daemon *daemon, Load *load, const StoredMap *stored, GE
         if (r >= 0 && info.id != stored->id)
                 return FOUND_GONE;
         if (r >= 0)
-                r = load_add_map(load, stored->name, &info);
+                r = load_add_map(load, stored->name, stored->shared, &info);
         return r < 0 ? unclear(r, "map", stored->id, reterr) : FOUND_THERE;
 }
 

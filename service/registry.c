@@ -108,7 +108,7 @@ Program *load_add_program(Load *load, const KernType *type, const char *name, co
         return p;
 }
 
-int load_add_map(Load *load, const char *name, const KernMapInfo *info)
+int load_add_map(Load *load, const char *name, bool shared, const KernMapInfo *info)
 {
         size_t value_size;
         int r;
@@ -127,6 +127,7 @@ int load_add_map(Load *load, const char *name, const KernMapInfo *info)
         g_free(m->pub.application);
         m->pub.application = g_strdup(load->application);
         m->pub.managed = true;
+        m->pub.shared = shared;
         m->pub.owner_uid = load->owner;
         g_ptr_array_add(load->maps, m);
         return 0;
@@ -339,6 +340,21 @@ Program *registry_any_program(Registry *r, uint32_t id)
 Map *registry_any_map(Registry *r, uint32_t id)
 {
         return registry_map(r, id) ?: foreign_map(r->foreign, id);
+}
+
+Map *registry_shared_map(Registry *r, uid_t owner, const char *name)
+{
+        GHashTableIter i;
+        gpointer value;
+
+        g_hash_table_iter_init(&i, r->maps);
+        while (g_hash_table_iter_next(&i, NULL, &value)) {
+                Map *m = value;
+
+                if (m->pub.shared && m->load->owner == owner && g_str_equal(m->pub.name, name))
+                        return m;
+        }
+        return NULL;
 }
 
 GHashTable *registry_loads(Registry *r)

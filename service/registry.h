@@ -100,6 +100,12 @@ bool registry_is_target(Registry *registry, uint32_t id);
 Program *registry_any_program(Registry *registry, uint32_t id);
 Map *registry_any_map(Registry *registry, uint32_t id);
 
+/*
+ * The map that loads of @owner get where their objects want one of that name pinned, NULL where there is
+ * none yet.
+ */
+Map *registry_shared_map(Registry *registry, uid_t owner, const char *name);
+
 /* Ids of everything of that kind on the machine, ascending; free with g_array_unref(). */
 GArray *registry_ids(Registry *registry, BusKind kind);
 
@@ -114,7 +120,7 @@ Load *load_new(uint32_t id, uid_t owner, const char *application, char **metadat
 Program *load_add_program(Load *load, const KernType *type, const char *name, const char *section,
                           const KernProgramInfo *info);
 /* 0, or a negative errno where the kernel's description makes no sense. */
-int load_add_map(Load *load, const char *name, const KernMapInfo *info);
+int load_add_map(Load *load, const char *name, bool shared, const KernMapInfo *info);
 /* What its metadata is charged with, in bytes. */
 unsigned load_metadata_size(char *const *metadata);
 void load_free(Load *load);

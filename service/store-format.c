@@ -85,6 +85,8 @@ GKeyFile *store_format_load(const Load *load)
 
                 g_snprintf(group, sizeof(group), "Map %u", m->pub.id);
                 g_key_file_set_string(file, group, "Name", m->pub.name);
+                if (m->pub.shared)
+                        g_key_file_set_boolean(file, group, "Shared", TRUE);
         }
         return file;
 }
@@ -183,7 +185,11 @@ StoredLoad *store_parse_load(GKeyFile *file, uint32_t id, GError **reterr)
                         if (!parse_program(file, *g, part, stored, reterr))
                                 return NULL;
                 } else if (parse_group(*g, "Map ", &part)) {
-                        StoredMap m = {.id = part, .name = get_string(file, *g, "Name")};
+                        StoredMap m = {
+                                .id = part,
+                                .name = get_string(file, *g, "Name"),
+                                .shared = g_key_file_get_boolean(file, *g, "Shared", NULL),
+                        };
 
                         g_array_append_val(stored->maps, m);
                 }

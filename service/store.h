@@ -85,6 +85,7 @@ typedef struct StoredProgram {
 typedef struct StoredMap {
         uint32_t id;
         char *name;
+        bool shared;
 } StoredMap;
 
 typedef struct StoredLoad {

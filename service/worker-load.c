@@ -11,6 +11,7 @@
 #include "kern-info.h"
 #include "worker-confine.h"
 #include "worker-methods.h"
+#include "worker-value.h"
 
 /* Test runs are bounded by the daemon; this is what a worker takes at most. */
 #define TEST_RUN_SIZE_MAX (1024U * 1024)
@@ -98,10 +99,45 @@ int worker_method_seal(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         return worker_reply_send(reply);
 }
 
+static int append_outline(sd_bus_message *reply, const KernOutline *outline)
+{
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(" WORKER_OUTLINE_PROGRAM ")");
+        for (size_t i = 0; r >= 0 && outline && i < outline->n_programs; i++)
+                r = sd_bus_message_append(reply, "(" WORKER_OUTLINE_PROGRAM ")",
+                                          outline->programs[i].name, outline->programs[i].section,
+                                          outline->programs[i].type
+                                                  ? outline->programs[i].type->name
+                                                  : "",
+                                          (int)outline->programs[i].optional);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", outline ? outline->license : "");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(" WORKER_OUTLINE_MAP ")");
+        for (size_t i = 0; r >= 0 && outline && i < outline->n_maps; i++)
+                r = sd_bus_message_append(reply, "(" WORKER_OUTLINE_MAP ")", outline->maps[i].name,
+                                          outline->maps[i].type, outline->maps[i].key_size,
+                                          outline->maps[i].value_size, outline->maps[i].max_entries,
+                                          outline->maps[i].flags, (int)outline->maps[i].shared);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(" WORKER_OUTLINE_GLOBAL ")");
+        for (size_t i = 0; r >= 0 && outline && i < outline->n_globals; i++)
+                r = sd_bus_message_append(reply, "(" WORKER_OUTLINE_GLOBAL ")",
+                                          outline->globals[i].name, outline->globals[i].map,
+                                          outline->globals[i].type, outline->globals[i].size,
+                                          outline->globals[i].value);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 int worker_method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
-        KernObject *object cleanup(worker_object_done) = NULL;
+        KernOutline *outline cleanup(worker_outline_done) = NULL;
         KernDiag diag cleanup(worker_diag_done) = {0};
         int fd, r;
 
@@ -112,24 +148,13 @@ int worker_method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = sd_bus_message_read_basic(m, 'h', &fd);
         if (r < 0)
                 return r;
-        r = kern_object_inspect(fd, &object, &diag);
+        r = kern_object_outline(fd, &outline, &diag);
         if (r < 0)
                 worker_diag_ensure(&diag, r);
         r = worker_reply_new(m, &diag, &reply);
         if (r < 0)
                 return r;
-        r = sd_bus_message_open_container(reply, 'a', "(sss)");
-        if (r < 0)
-                return r;
-        for (size_t i = 0; object && i < object->n_programs; i++) {
-                const KernLoadedProgram *p = &object->programs[i];
-
-                r = sd_bus_message_append(reply, "(sss)", p->name, p->section,
-                                          p->type ? p->type->name : "");
-                if (r < 0)
-                        return r;
-        }
-        r = sd_bus_message_close_container(reply);
+        r = append_outline(reply, outline);
         if (r < 0)
                 return r;
         return worker_reply_send(reply);
@@ -167,8 +192,19 @@ typedef struct LoadWishes {
         KernProgramWish programs[WISHES_MAX];
         KernGlobalWish globals[WISHES_MAX];
         KernMapWish maps[WISHES_MAX];
+        KernMapSize map_sizes[WISHES_MAX];
+        KernMapWish shared[WISHES_MAX]; /* descriptors owned */
         KernLoadOptions options;
 } LoadWishes;
+
+static void free_wishes(LoadWishes **w)
+{
+        for (size_t i = 0; *w && i < (*w)->options.n_globals; i++)
+                worker_value_clear(&(*w)->globals[i].value);
+        for (size_t i = 0; *w && i < (*w)->options.n_shared; i++)
+                worker_close_fd(&(*w)->shared[i].fd);
+        free(*w);
+}
 
 static int read_program_wishes(sd_bus_message *m, LoadWishes *w)
 {
@@ -195,10 +231,10 @@ static int read_global_wishes(sd_bus_message *m, LoadWishes *w)
 {
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', "(say)");
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_enter_container(m, 'r', "say")) > 0) {
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 KernGlobalWish *wish = &w->globals[w->options.n_globals];
 
                 if (w->options.n_globals == WISHES_MAX)
@@ -206,13 +242,13 @@ static int read_global_wishes(sd_bus_message *m, LoadWishes *w)
                 r = sd_bus_message_read_basic(m, 's', &wish->name);
                 if (r < 0)
                         return r;
-                r = sd_bus_message_read_array(m, 'y', &wish->data, &wish->size);
-                if (r < 0)
-                        return r;
-                r = sd_bus_message_exit_container(m);
+                r = worker_value_read(m, &wish->value);
                 if (r < 0)
                         return r;
                 w->options.n_globals++;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
         }
         if (r < 0)
                 return r;
@@ -235,6 +271,82 @@ static int read_map_wishes(sd_bus_message *m, LoadWishes *w)
         if (r < 0)
                 return r;
         return sd_bus_message_exit_container(m);
+}
+
+static int read_map_sizes(sd_bus_message *m, LoadWishes *w)
+{
+        KernMapSize size;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(su)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "(su)", &size.name, &size.max_entries)) > 0) {
+                if (w->options.n_map_sizes == WISHES_MAX)
+                        return -E2BIG;
+                w->map_sizes[w->options.n_map_sizes++] = size;
+        }
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_shared_maps(sd_bus_message *m, LoadWishes *w)
+{
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(sah)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'r', "sah")) > 0) {
+                KernMapWish *wish = &w->shared[w->options.n_shared];
+                size_t n;
+
+                if (w->options.n_shared == WISHES_MAX)
+                        return -E2BIG;
+                wish->fd = -1;
+                r = sd_bus_message_read_basic(m, 's', &wish->name);
+                if (r < 0)
+                        return r;
+                r = worker_fds_take(m, &wish->fd, 1, &n);
+                if (r < 0)
+                        return r;
+                w->options.n_shared++;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_wishes(sd_bus_message *m, LoadWishes *w)
+{
+        int r;
+
+        r = read_program_wishes(m, w);
+        if (r < 0)
+                return r;
+        r = read_global_wishes(m, w);
+        if (r < 0)
+                return r;
+        r = read_map_wishes(m, w);
+        if (r < 0)
+                return r;
+        r = read_map_sizes(m, w);
+        if (r < 0)
+                return r;
+        r = read_shared_maps(m, w);
+        if (r < 0)
+                return r;
+        w->options.programs = w->programs;
+        w->options.globals = w->globals;
+        w->options.maps = w->maps;
+        w->options.map_sizes = w->map_sizes;
+        w->options.shared = w->shared;
+        w->options.share = true;
+        return 0;
 }
 
 static int append_program(sd_bus_message *reply, const KernLoadedProgram *p)
@@ -260,7 +372,13 @@ static int append_loaded(sd_bus_message *reply, const KernObject *object)
 {
         int r;
 
-        r = sd_bus_message_open_container(reply, 'a', "(" WORKER_LOADED_PROGRAM ")");
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && object && i < object->n_unknown; i++)
+                r = sd_bus_message_append(reply, "s", object->unknown[i]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(" WORKER_LOADED_PROGRAM ")");
         if (r < 0)
                 return r;
         for (size_t i = 0; object && i < object->n_programs; i++) {
@@ -271,13 +389,14 @@ static int append_loaded(sd_bus_message *reply, const KernObject *object)
         r = sd_bus_message_close_container(reply);
         if (r < 0)
                 return r;
-        r = sd_bus_message_open_container(reply, 'a', "(shb)");
+        r = sd_bus_message_open_container(reply, 'a', "(" WORKER_LOADED_MAP ")");
         if (r < 0)
                 return r;
         for (size_t i = 0; object && i < object->n_maps; i++) {
                 const KernLoadedMap *p = &object->maps[i];
 
-                r = sd_bus_message_append(reply, "(shb)", p->name, p->fd, (int)p->reused);
+                r = sd_bus_message_append(reply, "(" WORKER_LOADED_MAP ")", p->name, p->fd,
+                                          (int)p->reused, (int)p->shared);
                 if (r < 0)
                         return r;
         }
@@ -301,7 +420,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernObject *object cleanup(worker_object_done) = NULL;
         KernDiag diag cleanup(worker_diag_done) = {0};
-        LoadWishes *w cleanup(worker_free_memory) = calloc(1, sizeof(*w));
+        LoadWishes *w cleanup(free_wishes) = calloc(1, sizeof(*w));
         int btf_fd cleanup(worker_close_fd) = -1;
         Target target cleanup(close_target) = {-1, -1};
         int fds[2] = {-1, -1};
@@ -317,13 +436,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = sd_bus_message_read_basic(m, 'h', &fd);
         if (r < 0)
                 return r;
-        r = read_program_wishes(m, w);
-        if (r < 0)
-                return r;
-        r = read_global_wishes(m, w);
-        if (r < 0)
-                return r;
-        r = read_map_wishes(m, w);
+        r = read_wishes(m, w);
         if (r < 0)
                 return r;
         r = worker_fds_take(m, &btf_fd, 1, &n);
@@ -342,9 +455,6 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         w->options.target_fd = target.program;
         w->options.target_btf_fd = target.btf;
         w->options.extend = extend;
-        w->options.programs = w->programs;
-        w->options.globals = w->globals;
-        w->options.maps = w->maps;
         w->options.btf_fd = btf_fd;
 
         r = kern_object_load(fd, &w->options, &object, &diag);

@@ -44,6 +44,11 @@ static inline void worker_object_done(KernObject **object)
         kern_object_free(*object);
 }
 
+static inline void worker_outline_done(KernOutline **outline)
+{
+        kern_outline_free(*outline);
+}
+
 static inline void worker_close_fd(int *fd)
 {
         if (*fd >= 0)

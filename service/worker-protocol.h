@@ -40,22 +40,33 @@ typedef enum WorkerRole {
 #define WORKER_SEAL_IN "h"
 #define WORKER_SEAL_OUT "usah"
 
-/* Inspect(h) → (us)a(sss): function, section, type. Role inspect. */
+/*
+ * Inspect(h) → programs (function, section, type, whether optional), licence, maps (name, type, sizes of
+ * key and value, entries, flags, whether shared by name), global variables (name, map, type, size,
+ * value). Role inspect.
+ */
 #define WORKER_INSPECT_IN "h"
-#define WORKER_INSPECT_OUT "usa(sss)"
+#define WORKER_OUTLINE_PROGRAM "sssb"
+#define WORKER_OUTLINE_MAP "ssuuuub"
+#define WORKER_OUTLINE_GLOBAL "sssts"
+#define WORKER_INSPECT_OUT \
+        "usa(" WORKER_OUTLINE_PROGRAM ")sa(" WORKER_OUTLINE_MAP ")a(" WORKER_OUTLINE_GLOBAL ")"
 
 /* Resolve(target, symbol) → (us)t: the symbol's offset in the file. Role inspect. */
 #define WORKER_RESOLVE_IN "hs"
 #define WORKER_RESOLVE_OUT "ust"
 
 /*
- * Load(object, programs, globals, maps, btf, log level, whether to extend, target program and its BTF,
- * function of it) → programs (name, section, type, fd, and of XDP programs the extension, priority and
- * actions to proceed on), maps (name, fd, whether it is one of those given), log. Role load.
+ * Load(object, programs, globals, maps, their sizes, shared maps (those that there are with it), btf, log
+ * level, whether to extend, target program and its BTF, function of it) → names of shared maps that are
+ * to be looked for first, and then nothing else; or programs (name, section, type, fd, and of XDP
+ * programs the extension, priority and actions to proceed on), maps (name, fd, whether it is one of those
+ * given, whether it is to be shared), log. Role load.
  */
-#define WORKER_LOAD_IN "ha(ss)a(say)a(sh)ahubahs"
+#define WORKER_LOAD_IN "ha(ss)a{sv}a(sh)a(su)a(sah)ahubahs"
 #define WORKER_LOADED_PROGRAM "ssshahuu"
-#define WORKER_LOADED "a(" WORKER_LOADED_PROGRAM ")a(shb)"
+#define WORKER_LOADED_MAP "shbb"
+#define WORKER_LOADED "asa(" WORKER_LOADED_PROGRAM ")a(" WORKER_LOADED_MAP ")"
 #define WORKER_LOAD_OUT "us" WORKER_LOADED "ah"
 
 /* TestRun(program, data, room for data, context, repeat) → retval, data, context, duration. Role load. */

@@ -23,10 +23,11 @@ static const struct {
         [OPT_PRIVATE] = {"private", 0, NULL, "Ask the service itself, without the bus (root only)"},
 
         [OPT_GLOBAL] = {"global", 0, "NAME=VALUE",
-                        "Set a global variable before loading: u32:5 (u8 to u64, s8 to s64),\n"
-                        "str:TEXT or hex:05000000"},
+                        "Set a global variable before loading: 5, true, TEXT, an enumerator,\n"
+                        "'{\"member\": 5}', '[1, 2]', or its bytes: hex:05000000"},
         [OPT_METADATA] = {"metadata", 0, "KEY=VALUE", "Attach free text to the programs"},
-        [OPT_MAP] = {"map", 0, "NAME=MAP", "Use a map that is there already"},
+        [OPT_MAP] = {"map", 0, "NAME=MAP", "Use a map that is there already: MAP or PROGRAM:MAP"},
+        [OPT_MAP_SIZE] = {"map-size", 0, "NAME=N", "Give a map room for N entries"},
         [OPT_BTF] = {"btf", 0, "FILE", "Relocate against this BTF, not the kernel's"},
         [OPT_LOG_LEVEL] = {"log-level", 0, "N", "The verifier's log level, 0 to 7"},
         [OPT_LOG] = {"log", 0, "FILE", "Save the verifier's log, whether loading works or not"},

@@ -25,6 +25,7 @@ typedef enum Option {
         OPT_GLOBAL,
         OPT_METADATA,
         OPT_MAP,
+        OPT_MAP_SIZE,
         OPT_BTF,
         OPT_LOG_LEVEL,
         OPT_LOG,

@@ -134,6 +134,58 @@ CtlExit resolve(Ctl *ctl, BusKind kind, const char *name, char **ret_path)
         return by_name(ctl, kind, name, ret_path);
 }
 
+/* The map of that name among @paths; @names gets all of them. */
+static CtlExit find_map(Ctl *ctl, GVariant *paths, const char *name, GString *names,
+                        char **ret_path)
+{
+        const char *path;
+        GVariantIter iter;
+
+        g_variant_iter_init(&iter, paths);
+        while (g_variant_iter_next(&iter, "&o", &path)) {
+                g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+                g_autoptr(GVariant) properties = NULL;
+                const char *called;
+
+                if (ctl_get_all(ctl, path, bus_interface(BUS_MAP), &error, &properties) < 0)
+                        return ctl_bus_error(&error, "Can't look at map %s", path);
+                called = resolve_string(properties, "Name");
+                g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", called);
+                if (g_str_equal(called, name)) {
+                        *ret_path = g_strdup(path);
+                        return CTL_OK;
+                }
+        }
+        return CTL_NOT_FOUND;
+}
+
+CtlExit resolve_map_of(Ctl *ctl, const char *name, char **ret_path)
+{
+        const char *colon = strrchr(name, ':'), *prefix = kind_names[BUS_MAP];
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autoptr(GVariant) properties = NULL, paths = NULL;
+        g_autoptr(GString) names = g_string_new(NULL);
+        g_autofree char *program = NULL, *path = NULL;
+        CtlExit status;
+
+        if (!colon || (strncmp(name, prefix, strlen(prefix)) == 0 && name[strlen(prefix)] == ':'))
+                return resolve(ctl, BUS_MAP, name, ret_path);
+        program = g_strndup(name, (size_t)(colon - name));
+        status = resolve(ctl, BUS_PROGRAM, program, &path);
+        if (status != CTL_OK)
+                return status;
+        if (ctl_get_all(ctl, path, bus_interface(BUS_PROGRAM), &error, &properties) < 0)
+                return ctl_bus_error(&error, "Can't look at program '%s'", program);
+        paths = g_variant_lookup_value(properties, "Maps", G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
+        if (!paths)
+                return ctl_fail("The service doesn't say which maps program '%s' has", program);
+        status = find_map(ctl, paths, colon + 1, names, ret_path);
+        if (status == CTL_NOT_FOUND)
+                (void)ctl_fail("Program '%s' has no map '%s'%s%s", program, colon + 1,
+                               names->len > 0 ? "; it has " : ": it has none", names->str);
+        return status;
+}
+
 CtlExit resolve_any(Ctl *ctl, const char *name, BusKind *ret_kind, char **ret_path)
 {
         uint32_t id;

@@ -9,7 +9,10 @@
  */
 CtlExit resolve(Ctl *ctl, BusKind kind, const char *name, char **ret_path);
 
-/* The same where "map:7" and "link:3" may stand beside programs; @ret_kind is what it is. */
+/* A map, or PROGRAM:MAP: a program's by its name in the program's object. */
+CtlExit resolve_map_of(Ctl *ctl, const char *name, char **ret_path);
+
+/* resolve() where "map:7" and "link:3" may stand beside programs; @ret_kind is what it is. */
 CtlExit resolve_any(Ctl *ctl, const char *name, BusKind *ret_kind, char **ret_path);
 
 /* "program", "map", "link" */

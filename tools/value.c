@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "json-parse.h"
 #include "text.h"
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -173,7 +174,8 @@ GBytes *value_parse(const char *s, size_t size, char **reterr)
         return g_steal_pointer(&bytes);
 }
 
-GBytes *value_parse_global(const char *s, char **reterr)
+/* "u32:5" and the like; *ret_is says whether it is one at all. */
+static GBytes *parse_sized_number(const char *s, bool *ret_is, char **reterr)
 {
         static const struct {
                 const char *prefix;
@@ -184,6 +186,7 @@ GBytes *value_parse_global(const char *s, char **reterr)
                 {"s8:", 1, true}, {"s16:", 2, true}, {"s32:", 4, true}, {"s64:", 8, true},
         };
 
+        *ret_is = true;
         for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
                 const char *text = s + strlen(numbers[i].prefix);
                 int bits = (int)numbers[i].size * 8;
@@ -207,15 +210,36 @@ GBytes *value_parse_global(const char *s, char **reterr)
                                           numbers[i].is_signed ? "a signed" : "an unsigned", bits);
                 return NULL;
         }
-        if (g_str_has_prefix(s, "str:"))
-                return g_bytes_new(s + strlen("str:"), strlen(s) - strlen("str:") + 1);
-        if (g_str_has_prefix(s, "hex:"))
-                return value_parse_hex(s + strlen("hex:"), reterr);
-        if (is_bare_hex(s) && (!is_decimal(s) || s[0] == '0'))
-                return value_parse_hex(s, reterr);
-        *reterr =
-                g_strdup_printf("\"%s\" doesn't say how large it is: write u32:5 (u8 to u64, s8 to "
-                                "s64), str:TEXT or hex:05000000",
-                                s);
+        *ret_is = false;
         return NULL;
+}
+
+GVariant *value_parse_global(const char *s, char **reterr)
+{
+        g_autofree char *reason = NULL;
+        g_autoptr(GBytes) bytes = NULL;
+        GVariant *value;
+        bool is_sized;
+
+        if (!g_utf8_validate(s, -1, NULL)) {
+                *reterr = g_strdup("it isn't UTF-8; bytes are written hex:00ff…");
+                return NULL;
+        }
+        bytes = parse_sized_number(s, &is_sized, reterr);
+        if (!is_sized && g_str_has_prefix(s, "hex:"))
+                bytes = value_parse_hex(s + strlen("hex:"), reterr);
+        else if (!is_sized && g_str_has_prefix(s, "str:"))
+                return g_variant_ref_sink(g_variant_new_string(s + strlen("str:")));
+        else if (!is_sized && s[0] != '\0' && strchr("{[\"", s[0])) {
+                value = json_parse(s, &reason);
+                if (!value)
+                        *reterr =
+                                g_strdup_printf("it isn't JSON: %s; text is written str:…", reason);
+                return value;
+        } else if (!is_sized) {
+                return g_variant_ref_sink(g_variant_new_string(s));
+        }
+        return bytes ? g_variant_ref_sink(
+                               g_variant_new_from_bytes(G_VARIANT_TYPE_BYTESTRING, bytes, TRUE))
+                     : NULL;
 }

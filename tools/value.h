@@ -30,10 +30,12 @@ char *value_format(const guint8 *data, size_t size);
 GBytes *value_parse(const char *s, size_t size, char **reterr);
 
 /*
- * A global variable's value, whose size only the object file knows: "u32:5" (u8 to u64, s8 to s64),
- * "str:text" (with its NUL), "hex:05000000", or bare bytes that can't be taken for a decimal number.
+ * A global variable's value as Load() takes it. Only the service knows the variable's type, so that a
+ * word is passed on as it is: a number, true, an enumerator or text. "{…}", "[…]" and "\"…\"" are JSON;
+ * "str:…" is text, whatever it looks like; "hex:05000000" are bytes, and so is "u32:5" (u8 to u64, s8
+ * to s64). Not floating.
  */
-GBytes *value_parse_global(const char *s, char **reterr);
+GVariant *value_parse_global(const char *s, char **reterr);
 
 /* Bytes in hex; spaces and colons between them are skipped. */
 GBytes *value_parse_hex(const char *s, char **reterr);

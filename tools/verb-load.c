@@ -31,21 +31,19 @@ static bool split(Option option, const char *s, char **ret_name, const char **re
 
 static CtlExit add_globals(Ctl *ctl, GVariantDict *options)
 {
-        g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{say}"));
+        g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
 
         for (size_t i = 0; i < options_count(&ctl->options, OPT_GLOBAL); i++) {
                 g_autofree char *name = NULL, *reason = NULL;
-                g_autoptr(GBytes) bytes = NULL;
+                g_autoptr(GVariant) variable = NULL;
                 const char *value;
 
                 if (!split(OPT_GLOBAL, options_nth(&ctl->options, OPT_GLOBAL, i), &name, &value))
                         return CTL_USAGE;
-                bytes = value_parse_global(value, &reason);
-                if (!bytes)
+                variable = value_parse_global(value, &reason);
+                if (!variable)
                         return ctl_usage("--global=%s: %s", name, reason);
-                g_variant_builder_add(&builder, "{s@ay}", name,
-                                      g_variant_new_from_bytes(G_VARIANT_TYPE_BYTESTRING, bytes,
-                                                               TRUE));
+                g_variant_builder_add(&builder, "{sv}", name, variable);
         }
         g_variant_dict_insert_value(options, "globals", g_variant_builder_end(&builder));
         return CTL_OK;
@@ -68,6 +66,26 @@ static CtlExit add_metadata(Ctl *ctl, GVariantDict *options)
         return CTL_OK;
 }
 
+static CtlExit add_map_sizes(Ctl *ctl, GVariantDict *options)
+{
+        g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{su}"));
+
+        for (size_t i = 0; i < options_count(&ctl->options, OPT_MAP_SIZE); i++) {
+                const char *s = options_nth(&ctl->options, OPT_MAP_SIZE, i), *value;
+                g_autofree char *name = NULL;
+                uint64_t n;
+
+                if (!split(OPT_MAP_SIZE, s, &name, &value))
+                        return CTL_USAGE;
+                if (!text_parse_unsigned(value, UINT32_MAX, &n))
+                        return ctl_usage("--map-size=%s: \"%s\" is no number of entries, 1 to %u",
+                                         s, value, UINT32_MAX);
+                g_variant_builder_add(&builder, "{su}", name, (guint32)n);
+        }
+        g_variant_dict_insert_value(options, "map_sizes", g_variant_builder_end(&builder));
+        return CTL_OK;
+}
+
 static CtlExit add_maps(Ctl *ctl, GVariantDict *options)
 {
         g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{so}"));
@@ -79,7 +97,7 @@ static CtlExit add_maps(Ctl *ctl, GVariantDict *options)
 
                 if (!split(OPT_MAP, options_nth(&ctl->options, OPT_MAP, i), &name, &value))
                         return CTL_USAGE;
-                status = resolve(ctl, BUS_MAP, value, &path);
+                status = resolve_map_of(ctl, value, &path);
                 if (status != CTL_OK)
                         return status;
                 g_variant_builder_add(&builder, "{so}", name, path);
@@ -112,6 +130,8 @@ static CtlExit add_options(Ctl *ctl, GVariantDict *options, int *ret_btf)
                 status = add_metadata(ctl, options);
         if (status == CTL_OK && options_given(&ctl->options, OPT_MAP))
                 status = add_maps(ctl, options);
+        if (status == CTL_OK && options_given(&ctl->options, OPT_MAP_SIZE))
+                status = add_map_sizes(ctl, options);
         if (status == CTL_OK && target)
                 status = resolve(ctl, BUS_PROGRAM, target, &path);
         if (status == CTL_OK && target)
@@ -259,46 +279,4 @@ CtlExit verb_load(Ctl *ctl, int argc, char **argv)
                 (void)close(btf);
         (void)close(object);
         return status;
-}
-
-CtlExit verb_inspect(Ctl *ctl, int argc, char **argv)
-{
-        g_autoptr(Table) table = table_new("NAME", "TYPE", "SECTION", NULL);
-        g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{ss}"));
-        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-        const char *name, *section, *type;
-        g_autoptr(GVariant) reply = NULL;
-        g_autofree char *reason = NULL;
-        GVariantIter *iter;
-        int object, r;
-
-        (void)argc;
-        object = input_seal(argv[0], OBJECT_MAX, &reason);
-        if (object < 0)
-                return ctl_fail("%s", reason);
-        r = ctl_call(ctl, BUS_PATH_ROOT, BUS_INTERFACE_MANAGER, "Inspect",
-                     g_variant_new("(h)", object), &error, &reply);
-        (void)close(object);
-        if (r < 0)
-                return ctl_bus_error(&error, "Can't inspect '%s'", argv[0]);
-        if (!g_variant_is_of_type(reply, G_VARIANT_TYPE("(a(sss))")))
-                return ctl_fail("The service's answer isn't a list of programs");
-
-        g_variant_get(reply, "(a(sss))", &iter);
-        while (g_variant_iter_next(iter, "(&s&s&s)", &name, &section, &type)) {
-                table_add(table, name);
-                table_add(table, type);
-                table_add(table, section);
-                g_variant_builder_open(&builder, G_VARIANT_TYPE("a{ss}"));
-                g_variant_builder_add(&builder, "{ss}", "name", name);
-                g_variant_builder_add(&builder, "{ss}", "section", section);
-                g_variant_builder_add(&builder, "{ss}", "type", type);
-                g_variant_builder_close(&builder);
-        }
-        g_variant_iter_free(iter);
-        if (ctl->json != CTL_JSON_OFF)
-                ctl_write_json(ctl, g_variant_builder_end(&builder));
-        else
-                ctl_write_table(ctl, table, "program", "programs");
-        return CTL_OK;
 }

@@ -15,17 +15,23 @@
 
 const Verb verbs[] = {
         {"load", "FILE [PROGRAM[:TYPE]…]", 1, -1,
-         OPTIONS(OPT_NAME, OPT_GLOBAL, OPT_METADATA, OPT_MAP, OPT_BTF, OPT_LOG_LEVEL, OPT_LOG,
-                 OPT_TARGET_PROGRAM, OPT_FUNCTION),
+         OPTIONS(OPT_NAME, OPT_GLOBAL, OPT_METADATA, OPT_MAP, OPT_MAP_SIZE, OPT_BTF, OPT_LOG_LEVEL,
+                 OPT_LOG, OPT_TARGET_PROGRAM, OPT_FUNCTION),
          "Load programs of an object file",
          "FILE is a BPF object file, or - for standard input. Without PROGRAM all of its programs "
          "are\n"
-         "loaded. TYPE is only needed where the section name tells none; bpfctl types lists "
-         "them.\n"
+         "loaded but those of sections that begin with \"?\". TYPE is only needed where the "
+         "section "
+         "name\n"
+         "tells none; bpfctl types lists them. bpfctl inspect shows what --global and --map can "
+         "name.\n"
          "--target-program and --function are for freplace programs: what they go into.\n",
          verb_load},
         {"inspect", "FILE", 1, 1, NULL, "Show what is in an object file",
-         "Nothing is loaded. FILE may be - for standard input.\n", verb_inspect},
+         "Its programs, maps, global variables with their initial values, and its licence. Nothing "
+         "is\n"
+         "loaded. FILE may be - for standard input.\n",
+         verb_inspect},
         {"attach", "PROGRAM [WHERE]…", 1, 3, OPTIONS(OPTIONS_HOOK), "Attach a program",
          "WHERE is what the program's type takes (bpfctl types says what that is): first one of\n"
          "  interface   IFACE\n"

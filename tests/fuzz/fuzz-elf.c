@@ -12,22 +12,23 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        KernObject *object = NULL;
+        KernOutline *outline = NULL;
         KernDiag diag = {0};
         int r;
 
         must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
         must(fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0);
-        r = kern_object_inspect(fd, &object, &diag);
+        r = kern_object_outline(fd, &outline, &diag);
         close(fd);
         if (r < 0) {
-                must(!object && diag.error != KERN_ERROR_NONE);
+                must(!outline && diag.error != KERN_ERROR_NONE);
         } else {
-                must(object && kern_elf_check(data, size, &diag) == 0);
-                for (size_t i = 0; i < object->n_programs; i++)
-                        must(object->programs[i].name && object->programs[i].section &&
-                             object->programs[i].fd < 0);
-                kern_object_free(object);
+                must(outline && kern_elf_check(data, size, &diag) == 0);
+                for (size_t i = 0; i < outline->n_programs; i++)
+                        must(outline->programs[i].name && outline->programs[i].section);
+                for (size_t i = 0; i < outline->n_globals; i++)
+                        must(outline->globals[i].name && outline->globals[i].value);
+                kern_outline_free(outline);
         }
         kern_diag_clear(&diag);
         return 0;

@@ -106,7 +106,8 @@ class Json(Tool):
         self.assertIn("cpus", self.json("map", "get", percpu)[0])
 
     def test_inspect_and_types(self):
-        self.assertEqual([p["name"] for p in self.json("inspect", objects.path("tcx"))],
+        shown = self.json("inspect", objects.path("tcx"))
+        self.assertEqual([p["name"] for p in shown["programs"]],
                          ["tcx_ingress", "tcx_egress"])
         self.assertIn("xdp", self.ctl("types"))
 

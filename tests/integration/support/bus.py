@@ -25,7 +25,8 @@ DBUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 INTERACTIVE = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
 TIMEOUT = int(60 * SCALE)
 
-LOAD_OPTIONS = {"name": "s", "globals": "a{say}", "metadata": "a{ss}", "maps": "a{so}", "btf": "h",
+LOAD_OPTIONS = {"name": "s", "globals": "a{say}", "metadata": "a{ss}", "maps": "a{so}",
+                "map_sizes": "a{su}", "btf": "h",
                 "log_level": "u", "target_program": "o", "target_function": "s"}
 ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "s",
                   "tracepoint": "s", "function": "s", "offset": "t", "target": "s", "pid": "i",
@@ -211,6 +212,9 @@ class Api:
 
     def inspect(self, obj):
         return self.call(ROOT, MANAGER, "Inspect", "(h)", obj)
+
+    def describe(self, obj):
+        return self.call(ROOT, MANAGER, "Describe", "(h)", obj)
 
     def list(self, kind, **filters):
         """The objects of that kind ("Programs"), by path."""

@@ -101,7 +101,7 @@ static void run_decision(const char *type, const char *program, const char *func
         KERN_AUTO_CLOSE int fd = open_program(type);
         KernProgramWish wishes[] = {{.name = program}};
         uint32_t pid = (uint32_t)getpid();
-        KernGlobalWish globals[] = {{"denied_pid", &pid, sizeof(pid)}};
+        KernGlobalWish globals[] = {bytes_of("denied_pid", &pid, sizeof(pid))};
         KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
         KernHook hook = hook_of(type, BIT(FUNCTION));
         KernAttachment attachment = KERN_ATTACHMENT_INIT;

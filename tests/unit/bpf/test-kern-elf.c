@@ -21,11 +21,11 @@ static void *read_program(const char *name, size_t *ret_size)
         return data;
 }
 
-/* What kern_object_inspect() makes of these bytes; the error's number, or 0. */
+/* What kern_object_outline() makes of these bytes; the error's number, or 0. */
 static KernError inspect(const void *data, size_t size, char *ret_message, size_t message_size)
 {
         KERN_AUTO_CLOSE int fd = memfd_create("object", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        KernObject *object = NULL;
+        KernOutline *object = NULL;
         KernDiag diag = {0};
         KernError error;
         int r;
@@ -36,14 +36,14 @@ static KernError inspect(const void *data, size_t size, char *ret_message, size_
         if (size % 2)
                 assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE),
                                  0);
-        r = kern_object_inspect(fd, &object, &diag);
+        r = kern_object_outline(fd, &object, &diag);
         assert_int_equal(r < 0, object == NULL);
         assert_int_equal(r < 0, diag.error != KERN_ERROR_NONE);
         assert_true(r > -4096);
         if (ret_message)
                 snprintf(ret_message, message_size, "%s", diag.message);
         error = diag.error;
-        kern_object_free(object);
+        kern_outline_free(object);
         kern_diag_clear(&diag);
         return error;
 }
@@ -103,12 +103,12 @@ static void test_other_elves(void **state)
 static void test_own_binary(void **state)
 {
         KERN_AUTO_CLOSE int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-        KernObject *object = NULL;
+        KernOutline *object = NULL;
         KernDiag diag = {0};
 
         (void)state;
         assert_true(fd >= 0);
-        assert_true(kern_object_inspect(fd, &object, &diag) < 0);
+        assert_true(kern_object_outline(fd, &object, &diag) < 0);
         assert_int_equal(diag.error, KERN_ERROR_WRONG_ARCHITECTURE);
         assert_null(object);
 }
@@ -117,18 +117,18 @@ static void test_not_a_file(void **state)
 {
         KERN_AUTO_CLOSE int fd = open("/", O_RDONLY | O_CLOEXEC);
         KERN_AUTO_CLOSE int big = memfd_create("big", MFD_CLOEXEC);
-        KernObject *object = NULL;
+        KernOutline *object = NULL;
         KernDiag diag = {0};
 
         (void)state;
-        assert_true(kern_object_inspect(fd, &object, &diag) < 0);
+        assert_true(kern_object_outline(fd, &object, &diag) < 0);
         assert_int_equal(diag.error, KERN_ERROR_INVALID_ARGUMENT);
         kern_diag_clear(&diag);
         assert_int_equal(ftruncate(big, (off_t)KERN_OBJECT_SIZE_MAX + 1), 0);
-        assert_true(kern_object_inspect(big, &object, &diag) < 0);
+        assert_true(kern_object_outline(big, &object, &diag) < 0);
         assert_int_equal(diag.error, KERN_ERROR_LIMIT_EXCEEDED);
         kern_diag_clear(&diag);
-        assert_true(kern_object_inspect(-1, &object, &diag) < 0);
+        assert_true(kern_object_outline(-1, &object, &diag) < 0);
 }
 
 static void test_truncated(void **state)
@@ -244,20 +244,24 @@ static void test_too_many_symbols(void **state)
 static void test_inspect(void **state)
 {
         KERN_AUTO_CLOSE int fd = open_program("plain_section");
-        KernObject *object = NULL;
+        KernOutline *object = NULL;
         KernDiag diag = {0};
 
         (void)state;
-        assert_int_equal(kern_object_inspect(fd, &object, &diag), 0);
+        assert_int_equal(kern_object_outline(fd, &object, &diag), 0);
         assert_int_equal(object->n_programs, 3);
-        assert_null(program_of(object, "plain_prog")->type);
-        assert_string_equal(program_of(object, "plain_prog")->section, "prog");
-        assert_string_equal(program_of(object, "plain_optional")->type->name, "xdp");
-        assert_string_equal(program_of(object, "plain_optional")->section, "xdp");
-        assert_null(program_of(object, "plain_socket")->type);
-        assert_int_equal(program_of(object, "plain_prog")->fd, -1);
-        kern_object_free(object);
-        kern_object_free(NULL);
+        assert_string_equal(object->programs[0].name, "plain_prog");
+        assert_null(object->programs[0].type);
+        assert_string_equal(object->programs[0].section, "prog");
+        assert_false(object->programs[0].optional);
+        assert_string_equal(object->programs[1].name, "plain_optional");
+        assert_string_equal(object->programs[1].type->name, "xdp");
+        assert_string_equal(object->programs[1].section, "xdp");
+        assert_true(object->programs[1].optional);
+        assert_null(object->programs[2].type);
+        assert_string_equal(object->license, "Dual BSD/GPL");
+        kern_outline_free(object);
+        kern_outline_free(NULL);
 }
 
 int main(void)

@@ -313,9 +313,11 @@ static void test_globals(void **state)
         uint16_t hidden = 9;
         uint8_t pair[16] = {1};
         KernGlobalWish globals[] = {
-                {"answer", &answer, sizeof(answer)}, {"start", &start, sizeof(start)},
-                {"calls", &calls, sizeof(calls)},    {"hidden", &hidden, sizeof(hidden)},
-                {"pair", pair, sizeof(pair)},
+                bytes_of("answer", &answer, sizeof(answer)),
+                bytes_of("start", &start, sizeof(start)),
+                bytes_of("calls", &calls, sizeof(calls)),
+                bytes_of("hidden", &hidden, sizeof(hidden)),
+                bytes_of("pair", pair, sizeof(pair)),
         };
         KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
         KernObject *object = load("globals");
@@ -340,9 +342,9 @@ static void test_globals(void **state)
         assert_true(memmem(bss, 20, &calls, sizeof(calls)) != NULL);
         kern_object_free(object);
 
-        globals[0].size = 8;
+        globals[0].value.bytes.size = 8;
         expect_refused("globals", &options, KERN_ERROR_INVALID_ARGUMENT, "4 bytes, not 8");
-        globals[0] = (KernGlobalWish){"question", &answer, sizeof(answer)};
+        globals[0] = bytes_of("question", &answer, sizeof(answer));
         expect_refused("globals", &options, KERN_ERROR_NO_SUCH_GLOBAL, "answer");
         expect_refused("tc", &options, KERN_ERROR_NO_SUCH_GLOBAL, "none");
 }
@@ -379,6 +381,76 @@ static void test_maps(void **state)
         maps[0].fd = -1;
         expect_refused("packet_counter", &options, KERN_ERROR_NO_SUCH_MAP, "no map");
         kern_object_free(first);
+}
+
+static void test_map_sizes(void **state)
+{
+        KernMapSize sizes[] = {{"packets", 32}};
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *object;
+        KernMapInfo info;
+
+        (void)state;
+        options.map_sizes = sizes;
+        options.n_map_sizes = 1;
+        object = load_wishes("packet_counter", &options);
+        assert_int_equal(kern_map_info(map_of(object, "packets")->fd, &info), 0);
+        assert_int_equal(info.max_entries, 32);
+        kern_object_free(object);
+
+        sizes[0].max_entries = 0;
+        expect_refused("packet_counter", &options, KERN_ERROR_INVALID_ARGUMENT, "1 to 4294967295");
+        sizes[0] = (KernMapSize){"packet", 1};
+        expect_refused("packet_counter", &options, KERN_ERROR_NO_SUCH_MAP, "packets_percpu");
+        sizes[0] = (KernMapSize){".rodata", 1};
+        expect_refused("globals", &options, KERN_ERROR_INVALID_ARGUMENT, "variables");
+}
+
+/* Which maps are to be shared the object says; which there are, whoever loads it. */
+static void test_shared_maps(void **state)
+{
+        KernMapWish shared[] = {{"bpfkeeper_test_pin", -1}};
+        KernMapSize sizes[] = {{"bpfkeeper_test_pin", 99}};
+        KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
+        KernObject *first, *second;
+        KernMapInfo a, b;
+
+        (void)state;
+        options.share = true;
+        first = load_wishes("pinned", &options);
+        assert_int_equal(first->n_programs, 0);
+        assert_int_equal(first->n_unknown, 1);
+        assert_string_equal(first->unknown[0], "bpfkeeper_test_pin");
+        kern_object_free(first);
+
+        options.shared = shared;
+        options.n_shared = 1;
+        first = load_wishes("pinned", &options);
+        assert_int_equal(first->n_unknown, 0);
+        assert_true(map_of(first, "bpfkeeper_test_pin")->shared);
+        assert_false(map_of(first, "hits")->shared);
+
+        shared[0].fd = map_of(first, "bpfkeeper_test_pin")->fd;
+        second = load_wishes("pinned", &options);
+        assert_true(map_of(second, "bpfkeeper_test_pin")->reused);
+        assert_false(map_of(second, "bpfkeeper_test_pin")->shared);
+        assert_int_equal(kern_map_info(shared[0].fd, &a), 0);
+        assert_int_equal(kern_map_info(map_of(second, "bpfkeeper_test_pin")->fd, &b), 0);
+        assert_int_equal(a.id, b.id);
+        kern_object_free(second);
+
+        options.map_sizes = sizes;
+        options.n_map_sizes = 1;
+        expect_refused("pinned", &options, KERN_ERROR_MAP_MISMATCH, "99");
+        kern_object_free(first);
+}
+
+static void test_license(void **state)
+{
+        KernLoadOptions options = wish("proprietary_prints", NULL);
+
+        (void)state;
+        expect_refused("proprietary", &options, KERN_ERROR_VERIFIER, "\"Proprietary\"");
 }
 
 static void test_no_pins(void **state)
@@ -542,15 +614,27 @@ static int clear_diag(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_load_all),    cmocka_unit_test(test_load_some),
-                cmocka_unit_test(test_run_configs), cmocka_unit_test(test_extensions),
-                cmocka_unit_test(test_asked_twice), cmocka_unit_test(test_types),
-                cmocka_unit_test(test_too_many),    cmocka_unit_test(test_verifier),
-                cmocka_unit_test(test_log),         cmocka_unit_test(test_long_log),
-                cmocka_unit_test(test_globals),     cmocka_unit_test(test_maps),
-                cmocka_unit_test(test_no_pins),     cmocka_unit_test(test_missing_targets),
-                cmocka_unit_test(test_huge_map),    cmocka_unit_test(test_custom_btf),
-                cmocka_unit_test(test_no_leaks),    cmocka_unit_test(test_warm_up),
+                cmocka_unit_test(test_load_all),
+                cmocka_unit_test(test_load_some),
+                cmocka_unit_test(test_run_configs),
+                cmocka_unit_test(test_extensions),
+                cmocka_unit_test(test_asked_twice),
+                cmocka_unit_test(test_types),
+                cmocka_unit_test(test_too_many),
+                cmocka_unit_test(test_verifier),
+                cmocka_unit_test(test_log),
+                cmocka_unit_test(test_long_log),
+                cmocka_unit_test(test_globals),
+                cmocka_unit_test(test_maps),
+                cmocka_unit_test(test_no_pins),
+                cmocka_unit_test(test_map_sizes),
+                cmocka_unit_test(test_shared_maps),
+                cmocka_unit_test(test_license),
+                cmocka_unit_test(test_missing_targets),
+                cmocka_unit_test(test_huge_map),
+                cmocka_unit_test(test_custom_btf),
+                cmocka_unit_test(test_no_leaks),
+                cmocka_unit_test(test_warm_up),
                 cmocka_unit_test(test_damaged),
         };
 

@@ -33,8 +33,8 @@ static KernObject *load_member(uint32_t number, int32_t result)
 {
         KernProgramWish wish = {.name = "tc_link", .type = kern_type_find("tc")};
         KernGlobalWish globals[] = {
-                {"number", &number, sizeof(number)},
-                {"result", &result, sizeof(result)},
+                bytes_of("number", &number, sizeof(number)),
+                bytes_of("result", &result, sizeof(result)),
         };
         KernLoadOptions options = KERN_LOAD_OPTIONS_INIT;
         KernMapWish clock;

@@ -39,6 +39,14 @@ static inline int open_program(const char *name)
         return fd;
 }
 
+static inline KernGlobalWish bytes_of(const char *name, const void *data, size_t size)
+{
+        return (KernGlobalWish){
+                .name = name,
+                .value = {.kind = KERN_VALUE_BYTES, .bytes = {data, size}},
+        };
+}
+
 /* Loads programs of a test object; fails the test with the diagnosis. */
 static inline KernObject *load_wishes(const char *file, const KernLoadOptions *options)
 {

@@ -113,6 +113,34 @@ static inline void fake_note_bytes(const void *data, size_t size)
         fake_note(size > 8 ? "…%zu>" : ">", size);
 }
 
+/* Each by its name, with its bytes, or its type where it isn't bytes. */
+static inline void fake_note_globals(sd_bus_message *globals)
+{
+        const char *name, *contents;
+        const void *data;
+        size_t size;
+
+        if (!globals)
+                return;
+        assert_true(sd_bus_message_rewind(globals, 1) >= 0);
+        assert_true(sd_bus_message_enter_container(globals, 'a', "{sv}") > 0);
+        while (sd_bus_message_enter_container(globals, 'e', "sv") > 0) {
+                assert_true(sd_bus_message_read_basic(globals, 's', &name) > 0);
+                fake_note("%s", name);
+                assert_true(sd_bus_message_peek_type(globals, NULL, &contents) > 0);
+                if (strcmp(contents, "ay") != 0) {
+                        fake_note("(%s)", contents);
+                        assert_true(sd_bus_message_skip(globals, "v") > 0);
+                } else {
+                        assert_true(sd_bus_message_enter_container(globals, 'v', "ay") > 0);
+                        assert_true(sd_bus_message_read_array(globals, 'y', &data, &size) >= 0);
+                        fake_note_bytes(data, size);
+                        assert_true(sd_bus_message_exit_container(globals) > 0);
+                }
+                assert_true(sd_bus_message_exit_container(globals) > 0);
+        }
+}
+
 static BusProgram *fake_program(void *service, uint32_t id)
 {
         return service == &fake && id == 42 ? &fake.program : NULL;
@@ -193,17 +221,17 @@ static void fake_load(void *service, sd_bus_message *m, BusLoadArgs *args)
                 fake_note("(%s %s)", w->name, w->type);
         }
         fake_note(" globals:");
-        for (guint i = 0; i < args->globals->len; i++) {
-                const BusGlobal *g = &g_array_index(args->globals, BusGlobal, i);
-
-                fake_note("%s", g->name);
-                fake_note_bytes(g->data, g->size);
-        }
+        fake_note_globals(args->globals);
         fake_note(" maps:");
         for (guint i = 0; i < args->maps->len; i++) {
                 const BusMapWish *w = &g_array_index(args->maps, BusMapWish, i);
 
                 fake_note("(%s %u)", w->name, w->id);
+        }
+        for (guint i = 0; i < args->map_sizes->len; i++) {
+                const BusMapSize *s = &g_array_index(args->map_sizes, BusMapSize, i);
+
+                fake_note("(%s has %u)", s->name, s->max_entries);
         }
         fake_note(" metadata:");
         for (char **p = args->metadata; p && *p; p += 2)
@@ -218,6 +246,13 @@ static void fake_inspect(void *service, sd_bus_message *m, int fd)
         (void)service;
         fake_note("inspect fd:%s", fd >= 0 ? "yes" : "no");
         (void)sd_bus_reply_method_return(m, "a(sss)", 1, "f", "xdp", "xdp");
+}
+
+static void fake_describe(void *service, sd_bus_message *m, int fd)
+{
+        (void)service;
+        fake_note("describe fd:%s", fd >= 0 ? "yes" : "no");
+        (void)sd_bus_reply_method_return(m, "a{sv}", 1, "License", "s", "GPL");
 }
 
 static void fake_last_log(void *service, sd_bus_message *m)
@@ -447,6 +482,7 @@ G_GNUC_UNUSED static const BusOps fake_ops = {
         .activity = fake_activity,
         .load = fake_load,
         .inspect = fake_inspect,
+        .describe = fake_describe,
         .last_log = fake_last_log,
         .add_grant = fake_add_grant,
         .list_grants = fake_list_grants,

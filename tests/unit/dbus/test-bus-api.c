@@ -62,6 +62,14 @@ static void load_arguments(void **state)
                             "load fd:yes name:app programs:(one xdp)(two ) globals:g<0102>empty<> "
                             "maps:(hits 7) "
                             "metadata:(k v)(k2 ) btf:yes log:7");
+        assert_string_equal(
+                asked(MANAGER, "Load", "ha(ss)a{sv}", FD, 0, 2,                   /* options: */
+                      "globals", "a{sv}", 5, "bytes", "ay", 2, 1, 2, "n", "u", 7, /* */
+                      "text", "s", "x", "list", "av", 2, "b", 1, "d", 1.5,        /* */
+                      "members", "a{sv}", 1, "a", "v", "a{su}", 1, "b", 1,        /* */
+                      "map_sizes", "a{su}", 2, "hits", 16, "events", 0),
+                "load fd:yes name: programs: globals:bytes<0102>n(u)text(s)list(av)"
+                "members(a{sv}) maps:(hits has 16)(events has 0) metadata: btf:no log:0");
         reply = pair.reply;
         assert_true(sd_bus_message_enter_container(reply, 'a', "o") > 0);
         assert_true(sd_bus_message_read_basic(reply, 'o', &path) > 0);
@@ -86,6 +94,16 @@ static void load_refuses(void **state)
         assert_string_equal(load(0, 1, "log_level", "i", 1), ERROR "WrongType");
         assert_string_equal(load(0, 1, "globals", "a{ss}", 0), ERROR "WrongType");
         assert_string_equal(load(0, 1, "globals", "a{say}", 2, "g", 1, 0, "g", 1, 1),
+                            ERROR "InvalidArgument");
+        assert_string_equal(load(0, 1, "globals", "a{sv}", 2, "g", "u", 0, "g", "u", 1),
+                            ERROR "InvalidArgument");
+        assert_string_equal(load(0, 1, "globals", "a{sv}", 1, "g", "h", FD),
+                            ERROR "InvalidArgument");
+        assert_string_equal(load(0, 1, "globals", "a{sv}", 1, "g", "av", 1, "v", "(uh)", 1, FD),
+                            ERROR "InvalidArgument");
+        assert_string_equal(load(0, 1, "globals", "a{sv}", 1, "g", "a{us}", 0),
+                            ERROR "InvalidArgument");
+        assert_string_equal(load(0, 1, "map_sizes", "a{su}", 2, "m", 1, "m", 2),
                             ERROR "InvalidArgument");
         assert_string_equal(load(0, 1, "maps", "a{so}", 1, "m", "/org/bpfkeeper1/program/_42"),
                             ERROR "NoSuchMap");
@@ -247,6 +265,7 @@ static void plain_methods(void **state)
 
         (void)state;
         assert_string_equal(asked(MANAGER, "Inspect", "h", FD), "inspect fd:yes");
+        assert_string_equal(asked(MANAGER, "Describe", "h", FD), "describe fd:yes");
         assert_string_equal(asked(MANAGER, "GetLog", ""), "last_log");
         assert_true(sd_bus_message_read_basic(pair.reply, 'h', &fd) > 0);
         assert_int_equal(fstat(fd, &st), 0);

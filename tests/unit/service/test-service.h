@@ -56,7 +56,7 @@ static inline void sample_add_map(Load *load, uint32_t id)
 {
         KernMapInfo info = sample_map_info(id);
 
-        assert_int_equal(load_add_map(load, "map", &info), 0);
+        assert_int_equal(load_add_map(load, "map", false, &info), 0);
 }
 
 G_GNUC_UNUSED static inline Link *sample_link(uint32_t id, uid_t owner, uint32_t program_id)

@@ -70,7 +70,7 @@ static void loads_come_back(void **state)
                 added = load_add_program(load, kern_type_find("freplace"), s, "freplace", &program);
                 added->target_id = UINT32_MAX;
                 added->target_function = g_strdup(s);
-                assert_int_equal(load_add_map(load, s, &map), 0);
+                assert_int_equal(load_add_map(load, s, i % 2, &map), 0);
                 stored = load_through_text(load);
                 assert_int_equal(stored->load->id, UINT32_MAX);
                 assert_int_equal(stored->load->owner, (uid_t)-2);
@@ -91,6 +91,7 @@ static void loads_come_back(void **state)
                 assert_int_equal(stored->maps->len, 1);
                 assert_int_equal(g_array_index(stored->maps, StoredMap, 0).id, 1);
                 assert_string_equal(g_array_index(stored->maps, StoredMap, 0).name, s);
+                assert_int_equal(g_array_index(stored->maps, StoredMap, 0).shared, i % 2);
         }
 }
 

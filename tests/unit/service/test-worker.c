@@ -70,7 +70,7 @@ static int fill_load(sd_bus_message *m, void *userdata)
         const Call *c = userdata;
 
         return sd_bus_message_append(m, WORKER_LOAD_IN, c->fd, 1, c->program, c->type, 0, 0, 0, 0,
-                                     0, 0, "");
+                                     0, 0, 0, 0, "");
 }
 
 static int fill_test_run(sd_bus_message *m, void *userdata)
@@ -149,10 +149,11 @@ static void on_inspected(sd_bus_message *reply, GError *error, void *userdata)
 {
         GString *s = g_string_new(NULL);
         const char *name, *section, *type;
+        int optional;
 
         if (!error) {
-                assert_true(sd_bus_message_enter_container(reply, 'a', "(sss)") >= 0);
-                while (sd_bus_message_read(reply, "(sss)", &name, &section, &type) > 0)
+                assert_true(sd_bus_message_enter_container(reply, 'a', "(sssb)") >= 0);
+                while (sd_bus_message_read(reply, "(sssb)", &name, &section, &type, &optional) > 0)
                         g_string_append_printf(s, "%s %s %s;", name, section, type);
         }
         ((Call *)userdata)->text = g_string_free(s, FALSE);
@@ -166,6 +167,7 @@ static void on_loaded(sd_bus_message *reply, GError *error, void *userdata)
         int fd;
 
         if (!error) {
+                assert_true(sd_bus_message_skip(reply, "as") >= 0);
                 assert_true(sd_bus_message_enter_container(reply, 'a',
                                                            "(" WORKER_LOADED_PROGRAM ")") > 0);
                 assert_true(sd_bus_message_enter_container(reply, 'r', WORKER_LOADED_PROGRAM) > 0);

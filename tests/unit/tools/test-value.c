@@ -73,7 +73,26 @@ static void test_bytes(void **state)
         assert_no_value("", 4);
 }
 
-static void test_global(void **state)
+static void assert_global(const char *value, const char *expected)
+{
+        g_autofree char *reason = NULL, *text = NULL;
+        g_autoptr(GVariant) variant = value_parse_global(value, &reason);
+
+        if (!variant)
+                fail_msg("%s: %s", value, reason);
+        text = g_variant_print(variant, TRUE);
+        assert_string_equal(text, expected);
+}
+
+static void assert_no_global(const char *value, const char *expected)
+{
+        g_autofree char *reason = NULL;
+
+        assert_null(value_parse_global(value, &reason));
+        assert_non_null(strstr(reason, expected));
+}
+
+static void test_global_bytes(void **state)
 {
         static const struct {
                 const char *value, *little, *big;
@@ -86,29 +105,51 @@ static void test_global(void **state)
                 {"s8:-1", "ff", "ff"},
                 {"s32:-2", "feffffff", "fffffffe"},
                 {"s64:-9223372036854775808", "0000000000000080", "8000000000000000"},
-                {"str:eth0", "6574683000", "6574683000"},
-                {"str:", "00", "00"},
                 {"hex:10", "10", "10"},
-                {"05000000", "05000000", "05000000"},
-                {"deadbeef", "deadbeef", "deadbeef"},
+                {"hex:00:1b:21:aa:bb:cc", "001b21aabbcc", "001b21aabbcc"},
+                {"hex:", "", ""},
         };
-        static const char *const wrong[] = {"u8:256", "u8:-1", "s8:128", "s8:-129", "u32:", "10",
-                                            "0x05",   "5",     "",       "hex:0",   "text"};
 
         (void)state;
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autofree char *reason = NULL;
-                GBytes *bytes = value_parse_global(cases[i].value, &reason);
+                g_autoptr(GVariant) variant = value_parse_global(cases[i].value, &reason);
 
-                assert_non_null(bytes);
-                assert_text(hex_of(bytes), LITTLE ? cases[i].little : cases[i].big);
+                assert_non_null(variant);
+                assert_true(g_variant_is_of_type(variant, G_VARIANT_TYPE_BYTESTRING));
+                assert_text(value_hex(g_variant_get_data(variant), g_variant_get_size(variant)),
+                            LITTLE ? cases[i].little : cases[i].big);
         }
-        for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
-                g_autofree char *reason = NULL;
+        assert_no_global("u8:256", "8 bits");
+        assert_no_global("u8:-1", "8 bits");
+        assert_no_global("s8:128", "8 bits");
+        assert_no_global("s8:-129", "8 bits");
+        assert_no_global("u32:", "32 bits");
+        assert_no_global("hex:0", "two hex digits");
+}
 
-                assert_null(value_parse_global(wrong[i], &reason));
-                assert_non_null(reason);
-        }
+static void test_global_words(void **state)
+{
+        (void)state;
+        /* What these are the variable's type says, and that is in the object. */
+        assert_global("5", "'5'");
+        assert_global("-5", "'-5'");
+        assert_global("0x05", "'0x05'");
+        assert_global("0011", "'0011'");
+        assert_global("deadbeef", "'deadbeef'");
+        assert_global("true", "'true'");
+        assert_global("MODE_ON", "'MODE_ON'");
+        assert_global("", "''");
+        assert_global("eth0", "'eth0'");
+        assert_global("str:eth0", "'eth0'");
+        assert_global("str:[x]", "'[x]'");
+        assert_global("str:hex:00", "'hex:00'");
+        assert_global("\"a\\\"b\"", "'a\"b'");
+        assert_global("[1, \"x\"]", "[<int64 1>, <'x'>]");
+        assert_global("{\"a\": {\"b\": true}}", "{'a': <{'b': <true>}>}");
+        assert_no_global("{a: 1}", "str:");
+        assert_no_global("[x]", "str:");
+        assert_no_global("\xff", "UTF-8");
 }
 
 static void test_format(void **state)
@@ -125,9 +166,8 @@ static void test_format(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_numbers),
-                cmocka_unit_test(test_bytes),
-                cmocka_unit_test(test_global),
+                cmocka_unit_test(test_numbers),      cmocka_unit_test(test_bytes),
+                cmocka_unit_test(test_global_bytes), cmocka_unit_test(test_global_words),
                 cmocka_unit_test(test_format),
         };
 
