@@ -21,6 +21,7 @@ typedef struct Daemon {
         WorkerPool *workers;
         Authz *authz;
         struct Netwatch *netwatch;
+        CgroupWatch *cgroup_watch;
         struct GrantsWatch *grants;
         struct TcChains *tc_chains;
         guint look_idle;       /* link-watch.c's */

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <unistd.h>
 
+#include "descriptor.h"
 #include "link-detach.h"
 #include "netwatch.h"
 
@@ -54,6 +56,33 @@ static void interfaces_unknown(void *userdata)
         look(daemon, ANY_INTERFACE);
 }
 
+/* By its id, since there may be another of that name by now. */
+static bool is_cgroup(const char *path, uint64_t id)
+{
+        int fd = descriptor_open_cgroup(path);
+        uint64_t now = 0;
+        bool is = fd >= 0 && descriptor_is_cgroup(fd, &now) && now == id;
+
+        if (fd >= 0)
+                close(fd);
+        return is;
+}
+
+/* The kernel takes its programs off a little later, with nobody left whom they could run for. */
+static void cgroup_gone(const char *path, void *userdata)
+{
+        Daemon *daemon = userdata;
+        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
+
+        for (GList *l = links; l; l = l->next) {
+                Link *link = l->data;
+
+                if (g_strcmp0(link->texts[KERN_PARAM_CGROUP], path) == 0 &&
+                    link->state == LINK_ATTACHED && !is_cgroup(path, link->pub.cgroup_id))
+                        link_forget(daemon, link);
+        }
+}
+
 static gboolean on_idle(gpointer userdata)
 {
         Daemon *daemon = userdata;
@@ -77,6 +106,11 @@ void link_watch_start(Daemon *daemon)
         if (!daemon->netwatch)
                 g_warning("Interfaces that go are not noticed, and links on them stay listed: %s",
                           g_strerror(errno));
+        daemon->cgroup_watch = cgroup_watch_new(cgroup_gone, daemon);
+        if (!daemon->cgroup_watch)
+                g_warning("Cgroups that go are not noticed, and links on them stay listed: %s",
+                          g_strerror(errno));
+        registry_set_cgroup_watch(daemon->registry, daemon->cgroup_watch);
 }
 
 void link_watch_stop(Daemon *daemon)
@@ -86,4 +120,8 @@ void link_watch_stop(Daemon *daemon)
         daemon->look_idle = 0;
         netwatch_free(daemon->netwatch);
         daemon->netwatch = NULL;
+        if (daemon->registry)
+                registry_set_cgroup_watch(daemon->registry, NULL);
+        cgroup_watch_free(daemon->cgroup_watch);
+        daemon->cgroup_watch = NULL;
 }

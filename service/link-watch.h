@@ -4,8 +4,8 @@
 #include "daemon.h"
 
 /*
- * Links that end without the service: their interface goes, or somebody else takes their program off
- * it. The kernel tells of interfaces, and of what is on them while they are up; what is on one that is
+ * Links that end without the service: their interface or cgroup goes, or somebody else takes their
+ * program off it. The kernel tells of interfaces, and of what is on them while they are up; what is on one that is
  * down, it tells when it is asked.
  */
 void link_watch_start(Daemon *daemon);

@@ -8,6 +8,7 @@
 struct Registry {
         Quota *quota;
         BusApi *api;
+        CgroupWatch *cgroups; /* or NULL */
         Foreign *foreign;
         GHashTable *loads;      /* id → Load */
         GHashTable *programs;   /* id → Program, the load's */
@@ -287,6 +288,11 @@ void registry_set_api(Registry *r, BusApi *api)
         foreign_set_api(r->foreign, api);
 }
 
+void registry_set_cgroup_watch(Registry *r, CgroupWatch *watch)
+{
+        r->cgroups = watch;
+}
+
 Program *registry_program(Registry *r, uint32_t id)
 {
         return g_hash_table_lookup(r->programs, KEY(id));
@@ -462,6 +468,8 @@ void registry_add_link(Registry *r, Link *link)
 
         g_hash_table_insert(r->links, KEY(link->pub.id), link);
         quota_charge_existing(r->quota, link->pub.owner_uid, CHARGE_LINKS, 1);
+        if (r->cgroups && link->texts[KERN_PARAM_CGROUP])
+                cgroup_watch_add(r->cgroups, link->texts[KERN_PARAM_CGROUP]);
         announce(r, BUS_LINK, link->pub.id, NULL);
         if (p) {
                 g_array_append_val(p->pub.links, link->pub.id);
@@ -479,6 +487,8 @@ void registry_remove_link(Registry *r, Link *link)
                 id_array_remove(p->pub.links, link->pub.id);
                 announce(r, BUS_PROGRAM, p->pub.id, "Links");
         }
+        if (r->cgroups && link->texts[KERN_PARAM_CGROUP])
+                cgroup_watch_remove(r->cgroups, link->texts[KERN_PARAM_CGROUP]);
         quota_release(r->quota, link->pub.owner_uid, CHARGE_LINKS, 1);
         g_hash_table_remove(r->links, KEY(link->pub.id));
 }

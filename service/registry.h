@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "bus-ops.h"
+#include "cgroup-watch.h"
 #include "kern-attach.h"
 #include "kern-info.h"
 #include "quota.h"
@@ -83,6 +84,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
 
 /* From now on comings and goings are announced. NULL: no more. */
 void registry_set_api(Registry *registry, BusApi *api);
+
+/* From now on the cgroups that links are on are watched. NULL: no more. */
+void registry_set_cgroup_watch(Registry *registry, CgroupWatch *watch);
 
 /* Lookups; NULL where there is none. Only things of the service. */
 Program *registry_program(Registry *registry, uint32_t id);

@@ -12,6 +12,7 @@ from support import bpf, objects, outcome
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
+from support.consistency import check
 from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, make_link, open_file, pairs,
                            run_target, symbol_offset)
 
@@ -286,6 +287,29 @@ class Wrong(Case):
             self.expect(program, "NoSuchCgroup", cgroup=path)
         self.expect(program, "NoSuchCgroup", cgroup=Fd(self.keep(os.open("/tmp", os.O_RDONLY))))
         self.expect(program, "InvalidArgument", cgroup="/sys/fs/cgroup", direction="up")
+
+    @needs_attach("cgroup_skb")
+    def test_cgroup_goes(self):
+        """Its links go with it, those on another one stay, and a new one of its name is another one."""
+        stays, goes = Cgroup(), Cgroup()
+        for cgroup in (stays, goes):
+            self.addCleanup(cgroup.remove)
+        program = self.load("cgroup_skb", "cgroup_egress")
+        link = self.bus.attach(program, cgroup=stays.path)
+        for _ in range(3):
+            self.bus.attach(program, cgroup=goes.path)
+        self.daemon.restart()
+        os.rmdir(goes.path)
+        until(lambda: list(self.bus.list("Links")) == [link], "three links go")
+        os.mkdir(goes.path)
+        again = self.bus.attach(program, cgroup=goes.path)
+        self.assert_counts(program, goes.run, 1)
+        self.assert_counts(program, stays.run, 1)
+        check(self)
+        os.rmdir(goes.path)
+        until(lambda: again not in self.bus.list("Links"), "it goes")
+        self.bus.detach(link)
+        check(self)
 
     @needs_attach("cgroup_skb")
     def test_cgroup_by_descriptor(self):
