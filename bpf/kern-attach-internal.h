@@ -15,21 +15,30 @@ typedef int (*KernAttachFunc)(int prog_fd, const KernHook *hook, KernAttachment 
 int kern_attach_xdp(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
-int kern_attach_cgroup_skb(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+int kern_attach_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                       KernDiag *diag);
+int kern_attach_lsm_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
+int kern_attach_netns(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                      KernDiag *diag);
 int kern_attach_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
 int kern_attach_raw_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                                KernDiag *diag);
 int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_iter(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_freplace(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                          KernDiag *diag);
 int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                        KernDiag *diag);
+int kern_attach_ksyscall(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                         KernDiag *diag);
 int kern_attach_kprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                              KernDiag *diag);
 int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                        KernDiag *diag);
+int kern_attach_uprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                             KernDiag *diag);
 int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
 
@@ -58,8 +67,17 @@ int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag)
 /* Whether the kernel has links for kprobe_multi programs, such as this one: 0 or a negative errno. */
 int kern_probe_kprobe_multi(int prog_fd);
 
+/* Whether an LSM program was loaded for the hook's function, and will be asked: 0 or an error. */
+int kern_check_lsm(int prog_fd, const KernHook *hook, KernDiag *diag);
+
+/* The same of uprobe_multi programs. */
+int kern_probe_uprobe_multi(int prog_fd);
+
 /* Whether BPF is among the active LSMs: 1, 0, or a negative errno where the kernel doesn't say. */
 int kern_lsm_active(void);
+
+/* libbpf's globs: "*" is any number of characters, "?" is one. */
+bool kern_glob_matches(const char *pattern, const char *s);
 
 /* Reads a small number that a file in /sys holds ("6", "config:0" with @prefix "config:"). */
 int kern_read_number(const char *path, const char *prefix, uint64_t *ret);

@@ -69,8 +69,7 @@ static bool is_return(const KernHook *hook)
         return strcmp(hook->type->name, "kretprobe_multi") == 0;
 }
 
-/* libbpf's globs: "*" is any number of characters, "?" is one. */
-static bool matches(const char *pattern, const char *s)
+bool kern_glob_matches(const char *pattern, const char *s)
 {
         const char *star = NULL, *resume = NULL;
 
@@ -125,7 +124,8 @@ static Wish *find_wish(Wishes *wishes, const char *name)
         for (size_t i = 0; i < wishes->n; i++) {
                 Wish *wish = &wishes->list[i];
 
-                if (wish->is_pattern ? !matches(wish->text, name) : strcmp(wish->text, name) != 0)
+                if (wish->is_pattern ? !kern_glob_matches(wish->text, name)
+                                     : strcmp(wish->text, name) != 0)
                         continue;
                 wish->found = true;
                 if (!first)

@@ -191,7 +191,8 @@ int kern_attach_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *at
 
 static bool is_return(const KernType *type)
 {
-        return strcmp(type->name, "kretprobe") == 0 || strcmp(type->name, "uretprobe") == 0;
+        return strcmp(type->name, "kretprobe") == 0 || strcmp(type->name, "uretprobe") == 0 ||
+               strcmp(type->name, "kretsyscall") == 0;
 }
 
 /* kprobes and uprobes are perf devices of their own, with the number that the kernel gave them. */
@@ -267,6 +268,49 @@ int kern_attach_kprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
                 return kern_fail(diag, fd, KERN_ERROR_FAILED, "Can't make a %s at %s: %s",
                                  hook->type->name, where, strerror(-fd));
         }
+}
+
+/* Where a system call's function is called by the entry code, with its registers, its name says so. */
+#if defined(__x86_64__)
+#define SYSCALL_WRAPPER "__x64_sys_"
+#elif defined(__aarch64__)
+#define SYSCALL_WRAPPER "__arm64_sys_"
+#elif defined(__riscv)
+#define SYSCALL_WRAPPER "__riscv_sys_"
+#elif defined(__s390x__)
+#define SYSCALL_WRAPPER "__s390x_sys_"
+#else
+#define SYSCALL_WRAPPER "sys_"
+#endif
+
+int kern_attach_ksyscall(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                         KernDiag *diag)
+{
+        static const char *const prefixes[] = {SYSCALL_WRAPPER, "__se_sys_", "sys_"};
+        KernHook probe = *hook;
+        int r = -ENOENT;
+
+        for (size_t i = 0; r == -ENOENT && i < KERN_ELEMENTSOF(prefixes); i++) {
+                size_t n = strlen(prefixes[i]);
+
+                if (n + strlen(hook->function) >= sizeof(probe.function))
+                        break;
+                snprintf(probe.function, sizeof(probe.function), "%s%s", prefixes[i],
+                         hook->function);
+                kern_diag_clear(diag);
+                r = kern_attach_kprobe(prog_fd, &probe, attachment, diag);
+                /* no such device is no such function to nobody */
+                if (r < 0 && diag->error != KERN_ERROR_NO_SUCH_FUNCTION)
+                        return r;
+        }
+        if (r == -ENOENT) {
+                kern_diag_clear(diag);
+                return kern_fail(diag, r, KERN_ERROR_NO_SUCH_FUNCTION,
+                                 "The kernel has no system call %s that a probe can go on; it is "
+                                 "named as in syscalls(2), without a prefix",
+                                 hook->function);
+        }
+        return r;
 }
 
 int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,

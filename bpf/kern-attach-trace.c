@@ -149,9 +149,10 @@ static const char *skip_prefix(const char *name, const char *prefix)
 /* How types that are one to BPF_PROG_LOAD name their targets. */
 static const char *target_prefix(const KernType *type)
 {
-        return type->attach_type == BPF_TRACE_RAW_TP ? "btf_trace_"
-               : type->attach_type == BPF_LSM_MAC    ? "bpf_lsm_"
-                                                     : "";
+        return type->attach_type == BPF_TRACE_RAW_TP  ? "btf_trace_"
+               : type->attach_type == BPF_TRACE_ITER  ? "bpf_iter_"
+               : type->prog_type == BPF_PROG_TYPE_LSM ? "bpf_lsm_"
+                                                      : "";
 }
 
 /* Whether @where is the target's name: "NAME", or "MODULE:NAME" as libbpf takes it in a section. */
@@ -201,6 +202,85 @@ static int check_target(int prog_fd, const KernHook *hook, const char *where, Ke
                          name ? "tracepoint" : "function", name ? name : target.name, where);
 }
 
+/* The kernel passes over what the kind of iterator doesn't look at. */
+static int iter_objects(const KernHook *hook, union bpf_iter_link_info *ret, KernDiag *diag)
+{
+        bool task = strcmp(hook->function, "task") == 0 ||
+                    strncmp(hook->function, "task_", strlen("task_")) == 0;
+        bool cgroup = strcmp(hook->function, "cgroup") == 0;
+
+        memset(ret, 0, sizeof(*ret));
+        if ((hook->given & KERN_PARAM_BIT(KERN_PARAM_PID)) && !task)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "An iterator of %s takes no pid; those of task, task_file and "
+                                 "task_vma do",
+                                 hook->function);
+        if ((hook->given & KERN_PARAM_BIT(KERN_PARAM_CGROUP)) && !cgroup)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "An iterator of %s takes no cgroup; that of cgroup does",
+                                 hook->function);
+        if (hook->given & KERN_PARAM_BIT(KERN_PARAM_PID))
+                ret->task.pid = (uint32_t)hook->pid;
+        if (cgroup) {
+                ret->cgroup.order = BPF_CGROUP_ITER_DESCENDANTS_PRE;
+                if (hook->given & KERN_PARAM_BIT(KERN_PARAM_CGROUP))
+                        ret->cgroup.cgroup_fd = (uint32_t)hook->cgroup_fd;
+        }
+        return 0;
+}
+
+int kern_attach_iter(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
+{
+        union bpf_iter_link_info info;
+        LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+        int fd = check_target(prog_fd, hook, hook->function, diag);
+
+        if (fd >= 0)
+                fd = iter_objects(hook, &info, diag);
+        if (fd < 0)
+                return fd;
+        fd = bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, &opts);
+        if (fd >= 0)
+                return kern_attachment_add(attachment, fd, diag);
+
+        fd = -errno;
+        switch (-fd) {
+        case E2BIG:
+                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                 "This kernel can't limit iterators of %s; that came with Linux "
+                                 "6.1",
+                                 hook->function);
+        case EBADF:
+                return kern_fail(diag, fd, KERN_ERROR_MISSING_PARAMETER,
+                                 "An iterator of %s must be told a map or a cgroup",
+                                 hook->function);
+        default:
+                return kern_fail(diag, fd, KERN_ERROR_FAILED,
+                                 "Can't attach the program as an iterator of %s: %s",
+                                 hook->function, strerror(-fd));
+        }
+}
+
+int kern_iterator_open(int link_fd)
+{
+        int fd = bpf_iter_create(link_fd);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int kern_check_lsm(int prog_fd, const KernHook *hook, KernDiag *diag)
+{
+        int r = check_target(prog_fd, hook, hook->function, diag);
+
+        /* Elsewise the kernel attaches it all the same, and never asks it: no error, no protection. */
+        if (r >= 0 && kern_lsm_active() == 0)
+                r = kern_fail(
+                        diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                        "BPF is not among this kernel's active LSMs, so that the program would "
+                        "never be asked; add \"bpf\" to lsm= on the kernel's command line");
+        return r;
+}
+
 /* tp_btf, fentry, fexit, fmod_ret, lsm */
 int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
 {
@@ -209,15 +289,10 @@ int kern_attach_btf(int prog_fd, const KernHook *hook, KernAttachment *attachmen
         const char *where = raw ? hook->tracepoint : hook->function;
         int fd;
 
-        fd = check_target(prog_fd, hook, where, diag);
+        fd = type->prog_type == BPF_PROG_TYPE_LSM ? kern_check_lsm(prog_fd, hook, diag)
+                                                  : check_target(prog_fd, hook, where, diag);
         if (fd < 0)
                 return fd;
-        /* Elsewise the kernel attaches it all the same, and never asks it: no error, no protection. */
-        if (type->attach_type == BPF_LSM_MAC && kern_lsm_active() == 0)
-                return kern_fail(
-                        diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                        "BPF is not among this kernel's active LSMs, so that the program would "
-                        "never be asked; add \"bpf\" to lsm= on the kernel's command line");
 
         if (raw) {
                 LIBBPF_OPTS(bpf_raw_tp_opts, opts, .cookie = hook->cookie);

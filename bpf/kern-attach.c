@@ -15,21 +15,36 @@ static const struct {
         {"xdp", kern_attach_xdp},
         {"tc", kern_attach_tc},
         {"tcx", kern_attach_tcx},
-        {"cgroup_skb", kern_attach_cgroup_skb},
+        {"cgroup_skb", kern_attach_cgroup},
+        {"cgroup_sock", kern_attach_cgroup},
+        {"cgroup_sock_addr", kern_attach_cgroup},
+        {"cgroup_sockopt", kern_attach_cgroup},
+        {"cgroup_sysctl", kern_attach_cgroup},
+        {"cgroup_device", kern_attach_cgroup},
+        {"sock_ops", kern_attach_cgroup},
+        {"sk_lookup", kern_attach_netns},
+        {"flow_dissector", kern_attach_netns},
         {"tracepoint", kern_attach_tracepoint},
         {"raw_tracepoint", kern_attach_raw_tracepoint},
+        {"raw_tracepoint_writable", kern_attach_raw_tracepoint},
         {"tp_btf", kern_attach_btf},
         {"fentry", kern_attach_btf},
         {"fexit", kern_attach_btf},
         {"fmod_ret", kern_attach_btf},
+        {"iter", kern_attach_iter},
         {"lsm", kern_attach_btf},
+        {"lsm_cgroup", kern_attach_lsm_cgroup},
         {"freplace", kern_attach_freplace},
         {"kprobe", kern_attach_kprobe},
         {"kretprobe", kern_attach_kprobe},
+        {"ksyscall", kern_attach_ksyscall},
+        {"kretsyscall", kern_attach_ksyscall},
         {"kprobe_multi", kern_attach_kprobe_multi},
         {"kretprobe_multi", kern_attach_kprobe_multi},
         {"uprobe", kern_attach_uprobe},
         {"uretprobe", kern_attach_uprobe},
+        {"uprobe_multi", kern_attach_uprobe_multi},
+        {"uretprobe_multi", kern_attach_uprobe_multi},
         {"perf_event", kern_attach_perf_event},
 };
 
@@ -53,10 +68,10 @@ int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag
         KernAttachFunc attach = kern_attach_func(hook->type);
         int r;
 
-        if (!attach)
+        r = kern_hook_check(hook, reterr_diag);
+        if (r >= 0 && !attach)
                 return kern_fail(reterr_diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
                                  "%s programs can't be attached", hook->type->name);
-        r = kern_hook_check(hook, reterr_diag);
         if (r >= 0)
                 r = attach(prog_fd, hook, &attachment, reterr_diag);
         if (r < 0)

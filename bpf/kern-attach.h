@@ -74,10 +74,12 @@ typedef struct KernHook {
         KernXdpMode mode;
         char tracepoint[128]; /* "group:name" or "name" */
         char function[KERN_FUNCTION_MAX];
+        char name[32]; /* one of the type's hooks */
         /* names and patterns, with commas between; borrowed, or NULL */
         const char *functions;
         uint64_t offset;
-        int target_fd; /* -1: none; open for reading; borrowed */
+        KernNumbers offsets; /* in the target: functions that were found, or as they were given */
+        int target_fd;       /* -1: none; open for reading; borrowed */
         int32_t pid;
         int cgroup_fd; /* -1: none; borrowed */
         uint32_t target_program_id;
@@ -145,6 +147,25 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag);
  */
 int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag);
 
+/* Where functions begin in a file, by offset, each once, and which of the wishes meant it first. */
+typedef struct KernPlace {
+        uint64_t offset;
+        uint32_t wish;
+} KernPlace;
+
+typedef struct KernPlaces {
+        KernPlace *list;
+        size_t n;
+} KernPlaces;
+
+void kern_places_done(KernPlaces *places);
+
+/*
+ * As kern_symbol_resolve(), for names and patterns with commas between; there is a function for each, or
+ * it fails.
+ */
+int kern_symbols_resolve(int fd, const char *functions, KernPlaces *ret, KernDiag *reterr_diag);
+
 /* The links of an attachment come in one message, and that has at most 253 descriptors (SCM_MAX_FD). */
 #define KERN_LINKS_MAX 250
 
@@ -195,6 +216,12 @@ int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachm
  * trip, the others: one bpf(2) call), may be called in the daemon.
  */
 int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment);
+
+/*
+ * A descriptor of which each read runs the program of an iterator's link, for more objects. From its
+ * begin again: another descriptor. A negative errno, -EINVAL where it is no link of an iterator.
+ */
+int kern_iterator_open(int link_fd);
 
 /* Closes what is left of the descriptors (which detaches what isn't pinned), frees the array. */
 void kern_attachment_done(KernAttachment *attachment);

@@ -6,8 +6,17 @@
  * under names of their own, since newer headers have them as enumerators.
  */
 enum {
+        KERN_BPF_NETFILTER = 45,
         KERN_BPF_TCX_INGRESS = 46,
         KERN_BPF_TCX_EGRESS = 47,
+        KERN_BPF_TRACE_UPROBE_MULTI = 48,
+        KERN_BPF_CGROUP_UNIX_CONNECT = 49,
+        KERN_BPF_CGROUP_UNIX_SENDMSG = 50,
+        KERN_BPF_CGROUP_UNIX_RECVMSG = 51,
+        KERN_BPF_CGROUP_UNIX_GETPEERNAME = 52,
+        KERN_BPF_CGROUP_UNIX_GETSOCKNAME = 53,
+        KERN_F_UPROBE_MULTI_RETURN = 1,
+        KERN_BPF_PROG_TYPE_NETFILTER = 32,
         KERN_BPF_LINK_TYPE_TCX = 11,
         KERN_BPF_MAP_TYPE_ARENA = 33,
 };

@@ -57,9 +57,12 @@ static int btf_target(const KernType *type, const struct btf *vmlinux)
                 return btf__find_by_name_kind(vmlinux, "btf_trace_sched_process_exit",
                                               BTF_KIND_TYPEDEF);
         case BPF_LSM_MAC:
+        case BPF_LSM_CGROUP:
                 return btf__find_by_name_kind(vmlinux, "bpf_lsm_sb_pivotroot", BTF_KIND_FUNC);
         case BPF_MODIFY_RETURN:
                 return btf__find_by_name_kind(vmlinux, "bpf_modify_return_test", BTF_KIND_FUNC);
+        case BPF_TRACE_ITER:
+                return btf__find_by_name_kind(vmlinux, "bpf_iter_task", BTF_KIND_FUNC);
         default:
                 return btf__find_by_name_kind(vmlinux, "bpf_fentry_test1", BTF_KIND_FUNC);
         }
@@ -69,8 +72,11 @@ static int load_type(const KernType *type, const struct btf *vmlinux)
 {
         LIBBPF_OPTS(bpf_prog_load_opts, opts);
 
-        if (type->attach_type >= 0)
+        if (type->attach_type != 0)
                 opts.expected_attach_type = (enum bpf_attach_type)type->attach_type;
+        else if (type->hooks)
+                opts.expected_attach_type = (enum bpf_attach_type)type->hooks[0].number;
+        opts.prog_flags = type->prog_flags;
         if (type->needs_btf) {
                 int id = vmlinux ? btf_target(type, vmlinux) : -ENOENT;
 
@@ -95,6 +101,8 @@ static int probe_attach(Probe *probe, const KernType *type, int prog_fd)
 
         if (type->attach_type == BPF_TRACE_KPROBE_MULTI)
                 return prog_fd >= 0 && kern_probe_kprobe_multi(prog_fd) >= 0;
+        if (type->attach_type == KERN_BPF_TRACE_UPROBE_MULTI)
+                return prog_fd >= 0 && kern_probe_uprobe_multi(prog_fd) >= 0;
         if (type->prog_type == BPF_PROG_TYPE_KPROBE) {
                 bool user = type->required & KERN_PARAM_BIT(KERN_PARAM_TARGET);
 
@@ -105,8 +113,11 @@ static int probe_attach(Probe *probe, const KernType *type, int prog_fd)
         }
         if (!type->needs_btf)
                 return -1;
-        if (prog_fd < 0 || (type->attach_type == BPF_LSM_MAC && kern_lsm_active() == 0))
+        if (prog_fd < 0 || (type->prog_type == BPF_PROG_TYPE_LSM && kern_lsm_active() == 0))
                 return 0;
+        /* A cgroup's needs one of somebody's, and beyond that what lsm needs; an iterator's nothing. */
+        if (type->attach_type == BPF_LSM_CGROUP || type->attach_type == BPF_TRACE_ITER)
+                return -1;
         fd = bpf_raw_tracepoint_open(NULL, prog_fd);
         if (fd < 0)
                 return 0;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kern-attach.h"
+#include "kern-hook-internal.h"
 #include "kern-perf-events.h"
 #include "kern-util.h"
 #include "kern-xdp.h"
@@ -21,7 +21,7 @@ const char *kern_xdp_mode_to_string(KernXdpMode mode)
         return kern_word(kern_params[KERN_PARAM_MODE].words, mode);
 }
 
-static bool only(const char *s, size_t n, const char *others)
+bool kern_only(const char *s, size_t n, const char *others)
 {
         if (n == 0)
                 return false;
@@ -29,219 +29,6 @@ static bool only(const char *s, size_t n, const char *others)
                 if (!isalnum((unsigned char)s[i]) && !strchr(others, s[i]))
                         return false;
         return true;
-}
-
-/* Kernel symbols: "vfs_read", "vfs_read.isra.0"; the dollar is some compilers' idea. */
-#define FUNCTION_OTHERS "_.$"
-#define PATTERN_MARKS "*?"
-/* Tracepoints become part of a path, so that no slash or leading dot may come through. */
-#define TRACEPOINT_OTHERS "_-"
-
-static int malformed(KernDiag *diag, const KernType *type, const char *section, const char *right)
-{
-        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                         "Section \"%.200s\" is malformed: a %s program's section is \"%s\"",
-                         section, type->name, right);
-}
-
-/* Copies @n characters where they fit. */
-static bool copy_part(char *ret, size_t size, const char *s, size_t n)
-{
-        if (n >= size)
-                return false;
-        memcpy(ret, s, n);
-        ret[n] = '\0';
-        return true;
-}
-
-/* "FUNCTION", "FUNCTION+OFFSET" or, for uprobes, an OFFSET in the file alone. */
-static bool parse_location(const char *s, const char *others, bool bare_offset, char *ret_function,
-                           size_t size, uint64_t *ret_offset, bool *ret_has_offset)
-{
-        const char *plus = strrchr(s, '+');
-        size_t n = plus ? (size_t)(plus - s) : strlen(s);
-        const char *number = plus ? plus + 1 : NULL;
-
-        if (bare_offset && isdigit((unsigned char)s[0])) {
-                number = s;
-                n = 0;
-        } else if (!only(s, n, others)) {
-                return false;
-        }
-        if (!copy_part(ret_function, size, s, n))
-                return false;
-
-        *ret_has_offset = number;
-        *ret_offset = 0;
-        if (number) {
-                char *end;
-
-                if (!isdigit((unsigned char)number[0]))
-                        return false;
-                errno = 0;
-                *ret_offset = strtoull(number, &end, 0);
-                if (errno != 0 || *end != '\0')
-                        return false;
-        }
-        return true;
-}
-
-static int complete_uprobe(KernHook *hook, const char *section, const char *rest,
-                           char *ret_target_path, size_t size, KernDiag *diag)
-{
-        static const char right[] = "uprobe/PATH:FUNCTION[+OFFSET]";
-        char function[sizeof(hook->function)];
-        /* the last colon: a path may have one, a symbol has none */
-        const char *colon = strrchr(rest, ':');
-        bool has_offset;
-        uint64_t offset;
-
-        if (!colon || colon == rest ||
-            !parse_location(colon + 1, "_.$@", true, function, sizeof(function), &offset,
-                            &has_offset))
-                return malformed(diag, hook->type, section, right);
-
-        if (!(hook->given & BIT(TARGET)) &&
-            !copy_part(ret_target_path, size, rest, (size_t)(colon - rest)))
-                return malformed(diag, hook->type, section, right);
-
-        /* A target that was given may be another binary: its function is then given too, or this. */
-        if (!(hook->given & (BIT(FUNCTION) | BIT(OFFSET)))) {
-                memcpy(hook->function, function, sizeof(function));
-                hook->offset = offset;
-                if (function[0] != '\0')
-                        hook->given |= BIT(FUNCTION);
-                if (has_offset)
-                        hook->given |= BIT(OFFSET);
-        }
-        return 0;
-}
-
-static int complete_function(KernHook *hook, const char *section, const char *rest, KernDiag *diag)
-{
-        const KernType *type = hook->type;
-        char function[sizeof(hook->function)];
-        bool has_offset;
-        uint64_t offset;
-
-        if (!parse_location(rest, FUNCTION_OTHERS, false, function, sizeof(function), &offset,
-                            &has_offset))
-                return malformed(diag, type, section, "TYPE/FUNCTION");
-        if (has_offset && !kern_type_takes(type, BIT(OFFSET)))
-                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "Section \"%.200s\" has an offset, which a %s program can't have",
-                                 section, type->name);
-
-        /* The verifier typed the program's arguments after this very function. */
-        if (type->needs_btf && (hook->given & BIT(FUNCTION)) &&
-            strcmp(hook->function, function) != 0)
-                return kern_fail(
-                        diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                        "A %s program's function is fixed when it is loaded: this one goes to "
-                        "%s, as its section says, not to %s",
-                        type->name, function, hook->function);
-
-        if (!(hook->given & BIT(FUNCTION))) {
-                memcpy(hook->function, function, sizeof(function));
-                hook->given |= BIT(FUNCTION);
-                if (has_offset && !(hook->given & BIT(OFFSET))) {
-                        hook->offset = offset;
-                        hook->given |= BIT(OFFSET);
-                }
-        }
-        return 0;
-}
-
-/* "vfs_*", or a name; as libbpf has it, one pattern of letters, digits, "_", ".", "*" and "?" */
-static int complete_functions(KernHook *hook, const char *section, const char *rest, KernDiag *diag)
-{
-        if (!only(rest, strlen(rest), FUNCTION_OTHERS PATTERN_MARKS))
-                return malformed(diag, hook->type, section, "TYPE/PATTERN, such as TYPE/vfs_*");
-        if (!(hook->given & BIT(FUNCTIONS))) {
-                hook->functions = rest;
-                hook->given |= BIT(FUNCTIONS);
-        }
-        return 0;
-}
-
-static int complete_tracepoint(KernHook *hook, const char *section, const char *rest,
-                               KernDiag *diag)
-{
-        const KernType *type = hook->type;
-        bool grouped = type->prog_type == BPF_PROG_TYPE_TRACEPOINT;
-        const char *right = grouped ? "tracepoint/GROUP/NAME" : "TYPE/NAME";
-        char tracepoint[sizeof(hook->tracepoint)];
-        const char *slash = strchr(rest, '/');
-
-        if (grouped != !!slash || !only(rest, strlen(rest), TRACEPOINT_OTHERS "/") ||
-            (slash && (slash == rest || slash[1] == '\0' || strchr(slash + 1, '/'))) ||
-            !copy_part(tracepoint, sizeof(tracepoint), rest, strlen(rest)))
-                return malformed(diag, type, section, right);
-        if (slash)
-                tracepoint[slash - rest] = ':';
-
-        if (type->needs_btf && (hook->given & BIT(TRACEPOINT)) &&
-            strcmp(hook->tracepoint, tracepoint) != 0)
-                return kern_fail(
-                        diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                        "A %s program's tracepoint is fixed when it is loaded: this one goes "
-                        "to %s, as its section says, not to %s",
-                        type->name, tracepoint, hook->tracepoint);
-
-        if (!(hook->given & BIT(TRACEPOINT))) {
-                memcpy(hook->tracepoint, tracepoint, sizeof(tracepoint));
-                hook->given |= BIT(TRACEPOINT);
-        }
-        return 0;
-}
-
-static void complete_direction(KernHook *hook, const char *section)
-{
-        const char *slash = strrchr(section, '/');
-        int direction;
-
-        if ((hook->given & BIT(DIRECTION)) || !slash)
-                return;
-        direction = kern_word_find(kern_params[KERN_PARAM_DIRECTION].words, slash + 1);
-        if (direction < 0)
-                return;
-        hook->direction = (KernDirection)direction;
-        hook->given |= BIT(DIRECTION);
-}
-
-int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_path, size_t size,
-                       KernDiag *reterr_diag)
-{
-        const uint64_t shape =
-                BIT(TARGET) | BIT(FUNCTION) | BIT(FUNCTIONS) | BIT(TRACEPOINT) | BIT(DIRECTION);
-        const KernType *type = hook->type, *says;
-        const char *rest;
-
-        if (size > 0)
-                ret_target_path[0] = '\0';
-        /*
-         * A type that was given in place of the section's may read the section only where it would
-         * read the same: what stands behind "kprobe/" is no target of a uprobe.
-         */
-        says = kern_type_from_section(section);
-        if (!says || says->prog_type != type->prog_type ||
-            ((says->required | says->optional) & shape) !=
-                    ((type->required | type->optional) & shape))
-                return 0;
-
-        if (kern_type_takes(type, BIT(DIRECTION)))
-                complete_direction(hook, section);
-
-        rest = kern_type_section_rest(says, section);
-        if (rest[0] == '\0')
-                return 0;
-        if (kern_type_takes(type, BIT(TARGET)))
-                return complete_uprobe(hook, section, rest, ret_target_path, size, reterr_diag);
-        if (kern_type_takes(type, BIT(TRACEPOINT)))
-                return complete_tracepoint(hook, section, rest, reterr_diag);
-        if (kern_type_takes(type, BIT(FUNCTIONS)))
-                return complete_functions(hook, section, rest, reterr_diag);
-        return complete_function(hook, section, rest, reterr_diag);
 }
 
 static void list_params(uint64_t bits, char *ret, size_t size)
@@ -262,6 +49,10 @@ static int check_given(const KernHook *hook, KernDiag *diag)
         uint64_t missing = type->required & ~hook->given;
         char names[256], all[256];
 
+        if (type->instead)
+                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                 "There is no hook to attach a %s program to: %s", type->name,
+                                 type->instead);
         list_params(type->required | type->optional, all, sizeof(all));
         if (unknown) {
                 list_params(unknown, names, sizeof(names));
@@ -285,10 +76,10 @@ static int check_tracepoint(const KernHook *hook, KernDiag *diag)
         bool good;
 
         if (grouped)
-                good = colon && only(s, (size_t)(colon - s), TRACEPOINT_OTHERS) &&
-                       only(colon + 1, strlen(colon + 1), TRACEPOINT_OTHERS);
+                good = colon && kern_only(s, (size_t)(colon - s), TRACEPOINT_OTHERS) &&
+                       kern_only(colon + 1, strlen(colon + 1), TRACEPOINT_OTHERS);
         else
-                good = only(s, strlen(s), TRACEPOINT_OTHERS);
+                good = kern_only(s, strlen(s), TRACEPOINT_OTHERS);
         if (!good)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "\"%s\" names no tracepoint: for a %s program it is %s", s,
@@ -313,7 +104,7 @@ static int check_function(const KernHook *hook, KernDiag *diag)
                                          "\"%s\" is no symbol's name", s);
                 return 0;
         }
-        if (!only(s, strlen(s), FUNCTION_OTHERS))
+        if (!kern_only(s, strlen(s), FUNCTION_OTHERS))
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "\"%s\" is no name of a kernel function: letters, digits, "
                                  "underscores and dots",
@@ -321,9 +112,24 @@ static int check_function(const KernHook *hook, KernDiag *diag)
         return 0;
 }
 
+static int check_cookies(const KernHook *hook, size_t n, KernDiag *diag)
+{
+        if ((hook->given & BIT(COOKIE)) && (hook->given & BIT(COOKIES)))
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "cookie and cookies contradict each other: give one for all "
+                                 "functions, or one for each");
+        if ((hook->given & BIT(COOKIES)) && hook->cookies.n != n)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "There are %zu cookies for %zu %s; each takes one",
+                                 hook->cookies.n, n,
+                                 hook->given & BIT(OFFSETS) ? "offsets" : "functions and patterns");
+        return 0;
+}
+
 static int check_functions(const KernHook *hook, KernDiag *diag)
 {
         const char *s = hook->functions;
+        bool target = kern_type_takes(hook->type, BIT(TARGET));
         size_t n = 0;
 
         if (!s || strlen(s) > KERN_FUNCTIONS_TEXT_MAX)
@@ -333,13 +139,16 @@ static int check_functions(const KernHook *hook, KernDiag *diag)
         for (;; n++) {
                 size_t length = strcspn(s, ",");
 
-                if (length >= KERN_FUNCTION_MAX || !only(s, length, FUNCTION_OTHERS PATTERN_MARKS))
+                if (length >= KERN_FUNCTION_MAX ||
+                    !kern_only(s, length,
+                               target ? SYMBOL_OTHERS PATTERN_MARKS
+                                      : FUNCTION_OTHERS PATTERN_MARKS))
                         return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                         "\"%.*s\" is no name of a kernel function, nor a pattern: "
-                                         "letters, digits, underscores, dots, * and ?",
+                                         "\"%.*s\" is no name of a %sfunction, nor a pattern: "
+                                         "letters, digits, underscores, dots, %s* and ?",
                                          (int)(length < KERN_FUNCTION_MAX ? length
                                                                           : KERN_FUNCTION_MAX),
-                                         s);
+                                         s, target ? "" : "kernel ", target ? "@, " : "");
                 s += length;
                 if (*s++ == '\0')
                         break;
@@ -348,16 +157,24 @@ static int check_functions(const KernHook *hook, KernDiag *diag)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_LIMIT_EXCEEDED,
                                  "%zu functions are too many for one link; %d are the most", n,
                                  KERN_FUNCTIONS_MATCHED_MAX);
-        if ((hook->given & BIT(COOKIE)) && (hook->given & BIT(COOKIES)))
+        return check_cookies(hook, n, diag);
+}
+
+static int check_offsets(const KernHook *hook, KernDiag *diag)
+{
+        if (hook->given & BIT(FUNCTIONS))
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "cookie and cookies contradict each other: give one for all "
-                                 "functions, or one for each");
-        if ((hook->given & BIT(COOKIES)) && hook->cookies.n != n)
+                                 "functions and offsets contradict each other: give one of them");
+        if (hook->offsets.n == 0 || hook->offsets.n > KERN_FUNCTIONS_MATCHED_MAX)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "There are %zu cookies for %zu functions and patterns; each takes "
-                                 "one",
-                                 hook->cookies.n, n);
-        return 0;
+                                 "There are %zu offsets; one link takes 1 to %d", hook->offsets.n,
+                                 KERN_FUNCTIONS_MATCHED_MAX);
+        for (size_t i = 0; i < hook->offsets.n; i++)
+                if (hook->offsets.list[i] > INT64_MAX)
+                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                         "offset %#llx lies outside of any file",
+                                         (unsigned long long)hook->offsets.list[i]);
+        return check_cookies(hook, hook->offsets.n, diag);
 }
 
 static int check_perf_event(const KernHook *hook, KernDiag *diag)
@@ -383,11 +200,18 @@ static int check_perf_event(const KernHook *hook, KernDiag *diag)
 
 static int check_uprobe(const KernHook *hook, KernDiag *diag)
 {
-        if (!(hook->given & (BIT(FUNCTION) | BIT(OFFSET))))
+        if (kern_type_takes(hook->type, BIT(FUNCTIONS))) {
+                if (!(hook->given & (BIT(FUNCTIONS) | BIT(OFFSETS))))
+                        return kern_fail(diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
+                                         "To attach a %s program, give functions, or offsets in "
+                                         "the target file",
+                                         hook->type->name);
+        } else if (!(hook->given & (BIT(FUNCTION) | BIT(OFFSET)))) {
                 return kern_fail(
                         diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                         "To attach a %s program, give function, or offset in the target file",
                         hook->type->name);
+        }
         /* The kernel would take it, and the program would run at returns to the wrong places. */
         if (strcmp(hook->type->name, "uretprobe") == 0 && (hook->given & BIT(FUNCTION)) &&
             hook->offset != 0)
@@ -484,6 +308,18 @@ static int check_table(const KernHook *hook, KernDiag *diag)
         return r;
 }
 
+static int check_name(const KernHook *hook, KernDiag *diag)
+{
+        char names[512];
+
+        if (kern_type_find_hook(hook->type, hook->name))
+                return 0;
+        kern_type_list_hooks(hook->type, names, sizeof(names));
+        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                         "A %s program has no hook \"%s\"; there are %s", hook->type->name,
+                         hook->name, names);
+}
+
 int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
 {
         const KernType *type = hook->type;
@@ -492,12 +328,16 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
         r = check_given(hook, reterr_diag);
         if (r >= 0)
                 r = check_table(hook, reterr_diag);
+        if (r >= 0 && (hook->given & BIT(HOOK)))
+                r = check_name(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(TRACEPOINT)))
                 r = check_tracepoint(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(FUNCTION)))
                 r = check_function(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(FUNCTIONS)))
                 r = check_functions(hook, reterr_diag);
+        if (r >= 0 && (hook->given & BIT(OFFSETS)))
+                r = check_offsets(hook, reterr_diag);
         if (r >= 0 && kern_type_takes(type, BIT(TARGET)))
                 r = check_uprobe(hook, reterr_diag);
         if (r >= 0 && kern_type_takes(type, BIT(EVENT)))

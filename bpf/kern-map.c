@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -119,8 +120,17 @@ int kern_test_run(int prog_fd, KernTestRun *run)
                     .ctx_size_in = (uint32_t)run->ctx_in_size, .ctx_out = run->ctx_out,
                     .ctx_size_out = run->ctx_out ? (uint32_t)run->ctx_out_size : 0,
                     .repeat = run->repeat > 1 ? (int)run->repeat : 0);
+        KernProgramInfo info;
         int r;
 
+        /* A syscall program's context is written back where it was read from. */
+        if (run->ctx_out && run->ctx_in_size > 0 && run->ctx_out_size >= run->ctx_in_size &&
+            kern_program_info(prog_fd, &info) >= 0 && info.prog_type == BPF_PROG_TYPE_SYSCALL) {
+                memcpy(run->ctx_out, run->ctx_in, run->ctx_in_size);
+                opts.ctx_in = run->ctx_out;
+                opts.ctx_out = NULL;
+                opts.ctx_size_out = 0;
+        }
         if (run->data_in_size > UINT32_MAX || run->data_out_size > UINT32_MAX ||
             run->ctx_in_size > UINT32_MAX || run->ctx_out_size > UINT32_MAX ||
             run->repeat > INT32_MAX)
@@ -131,7 +141,7 @@ int kern_test_run(int prog_fd, KernTestRun *run)
         if (r < 0 && r != -ENOSPC)
                 return r;
         run->data_out_size = opts.data_size_out;
-        run->ctx_out_size = opts.ctx_size_out;
+        run->ctx_out_size = opts.ctx_out ? opts.ctx_size_out : run->ctx_in_size;
         run->retval = opts.retval;
         run->duration_ns = opts.duration;
         return r;

@@ -96,11 +96,13 @@ int kern_object_explain_open(const KernLoad *load, int r, KernDiag *reterr_diag)
 }
 
 /* The program that the kernel refused, and the log that belongs to it. */
-static const KernType *find_refused(const KernLoad *load, const char *name, const char **ret_log)
+static const KernType *find_refused(const KernLoad *load, const char *name,
+                                    const char **ret_section, const char **ret_log)
 {
         for (size_t i = 0; i < load->n_programs; i++) {
                 if (strcmp(bpf_program__name(load->programs[i].program), name) != 0)
                         continue;
+                *ret_section = bpf_program__section_name(load->programs[i].program);
                 *ret_log = load->programs[i].log.data ? load->programs[i].log.data : load->log.data;
                 return load->programs[i].type;
         }
@@ -125,8 +127,9 @@ static int explain_license(const KernLoad *load, const char *name, const char *t
 }
 
 static int explain_program(const KernLoad *load, const char *name, const KernType *type,
-                           const char *log, int r, KernDiag *diag)
+                           const char *section, const char *log, int r, KernDiag *diag)
 {
+        const KernHookName *hook = kern_type_section_hook(type, section);
         char tail[LOG_TAIL_MAX + 64];
         size_t lines = log_tail(log, tail, sizeof(tail));
 
@@ -164,6 +167,10 @@ static int explain_program(const KernLoad *load, const char *name, const KernTyp
                                          "This kernel has no %s programs%s%s", type->name,
                                          type->needs ? "; they need " : "",
                                          type->needs ? type->needs : "");
+                if (hook)
+                        return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                         "This kernel has no %s programs for %s; they need %s",
+                                         type->name, hook->name, type->needs);
                 break;
         case EPERM:
         case EACCES:
@@ -226,15 +233,15 @@ static int explain_map(const KernLoad *load, const char *name, int r, KernDiag *
 static int explain_target(const KernLoad *load, const char *name, const char *target, int r,
                           KernDiag *diag)
 {
-        const char *log;
-        const KernType *type = find_refused(load, name, &log);
+        const char *section, *log;
+        const KernType *type = find_refused(load, name, &section, &log);
         const char *what = "function";
         KernError error = KERN_ERROR_NO_SUCH_FUNCTION;
 
         if (type && type->attach_type == BPF_TRACE_RAW_TP) {
                 what = "tracepoint";
                 error = KERN_ERROR_NO_SUCH_TRACEPOINT;
-        } else if (type && type->attach_type == BPF_LSM_MAC) {
+        } else if (type && type->prog_type == BPF_PROG_TYPE_LSM) {
                 what = "LSM hook";
         }
         return kern_fail(
@@ -272,14 +279,14 @@ int kern_object_explain_load(const KernLoad *load, int r, KernDiag *reterr_diag)
         const KernCapture *capture = &load->capture;
         char name[256], target[256], last[512];
         const KernType *type;
-        const char *log;
+        const char *section, *log;
         int e;
 
         r = as_errno(r);
         if (kern_capture_find(capture, "prog ", "BPF program load failed", name, sizeof(name))) {
-                type = find_refused(load, name, &log);
+                type = find_refused(load, name, &section, &log);
                 if (type)
-                        return explain_program(load, name, type, log, r, reterr_diag);
+                        return explain_program(load, name, type, section, log, r, reterr_diag);
         }
         if (kern_capture_find(capture, "map ", "failed to create", name, sizeof(name)))
                 return explain_map(load, name, r, reterr_diag);

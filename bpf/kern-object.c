@@ -253,9 +253,10 @@ static int choose_type(struct bpf_program *program, const KernType *wish, const 
         if (known == BPF_PROG_TYPE_UNSPEC)
                 r = bpf_program__set_type(program, wish->prog_type);
         if (r >= 0)
-                r = bpf_program__set_expected_attach_type(
-                        program,
-                        wish->attach_type < 0 ? 0 : (enum bpf_attach_type)wish->attach_type);
+                r = bpf_program__set_expected_attach_type(program,
+                                                          (enum bpf_attach_type)wish->attach_type);
+        if (r >= 0 && wish->prog_flags != 0)
+                r = bpf_program__set_flags(program, bpf_program__flags(program) | wish->prog_flags);
         if (r < 0)
                 return kern_fail(diag, r, KERN_ERROR_FAILED,
                                  "Can't make program %s a %s program: %s", name, wish->name,
@@ -276,9 +277,26 @@ static int check_btf_target(struct bpf_program *program, const KernType *type, K
                          "Program %s is in section \"%s\": a %s program is checked against what it "
                          "attaches to, so its section must be \"%s/%s\"",
                          bpf_program__name(program), section, type->name, type->name,
-                         type->attach_type == BPF_TRACE_RAW_TP ? "TRACEPOINT"
-                         : type->attach_type == BPF_LSM_MAC    ? "HOOK"
-                                                               : "FUNCTION");
+                         type->attach_type == BPF_TRACE_RAW_TP  ? "TRACEPOINT"
+                         : type->prog_type == BPF_PROG_TYPE_LSM ? "HOOK"
+                                                                : "FUNCTION");
+}
+
+/* The kernel takes a program only on the hook that it was loaded for. */
+static int check_hook(struct bpf_program *program, const KernType *type, KernDiag *diag)
+{
+        const char *section = bpf_program__section_name(program);
+        const char *prefix = type->sections[0];
+        char names[512];
+
+        if (!type->hook_at_load || kern_type_section_hook(type, section))
+                return 0;
+        kern_type_list_hooks(type, names, sizeof(names));
+        return kern_fail(diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
+                         "Program %s is in section \"%s\": a %s program is loaded for one hook, "
+                         "so its section must be \"%.*sHOOK\", which can be %s",
+                         bpf_program__name(program), section, type->name,
+                         (int)(strcspn(prefix, "/") + 1), prefix, names);
 }
 
 static int no_such_program(struct bpf_object *object, const char *name, KernDiag *diag)
@@ -308,6 +326,8 @@ static int add_program(KernLoad *load, struct bpf_program *program, const KernTy
         r = choose_type(program, wish, &type, diag);
         if (r >= 0)
                 r = check_btf_target(program, type, diag);
+        if (r >= 0)
+                r = check_hook(program, type, diag);
         if (r >= 0 && type->prog_type == BPF_PROG_TYPE_EXT)
                 r = kern_freplace_choose(load->options, program, type, &target_btf_id, diag);
         if (r >= 0)

@@ -85,7 +85,8 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                 {
                         .name = "function",
                         .form = "NAME",
-                        .summary = "Kernel function, LSM hook or symbol in the target",
+                        .summary = "Function of the kernel or in the target, LSM hook, or\nwhat an "
+                                   "iterator goes over",
                         .kind = KERN_KIND_TEXT,
                         IN_HOOK(function),
                         .sentence = " to the kernel function $(function)",
@@ -186,7 +187,7 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                 {
                         .name = "functions",
                         .form = "NAME,…",
-                        .summary = "Kernel functions, by name or pattern (*, ?)",
+                        .summary = "Functions, by name or pattern (*, ?)",
                         .kind = KERN_KIND_TEXTS,
                         IN_HOOK(functions),
                         .sentence = " to the kernel functions $(functions)",
@@ -223,6 +224,25 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         .words = kern_xdp_actions,
                         .has_default = true,
                         .key = "ProceedOn",
+                },
+        [KERN_PARAM_HOOK] =
+                {
+                        .name = "hook",
+                        .form = "NAME",
+                        .summary = "Which of the type's hooks: connect4, setsockopt and the like",
+                        .kind = KERN_KIND_TEXT,
+                        IN_HOOK(name),
+                        .brackets = "$(hook)",
+                        .key = "Hook",
+                },
+        [KERN_PARAM_OFFSETS] =
+                {
+                        .name = "offsets",
+                        .form = "N,…",
+                        .summary = "Places in the target's file, in place of functions",
+                        .kind = KERN_KIND_NUMBERS,
+                        IN_HOOK(offsets),
+                        .key = "Offsets",
                 },
 };
 

@@ -32,6 +32,8 @@ typedef enum KernParam {
         KERN_PARAM_COOKIES,
         KERN_PARAM_TARGET_PROGRAM,
         KERN_PARAM_PROCEED_ON,
+        KERN_PARAM_HOOK,
+        KERN_PARAM_OFFSETS,
         _KERN_PARAM_MAX,
 } KernParam;
 

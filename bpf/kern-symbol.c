@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <gelf.h>
@@ -177,7 +178,26 @@ static void search_all(Elf *elf, Search *search)
         }
 }
 
-int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag)
+static int open_elf(int fd, Elf **ret, KernDiag *diag)
+{
+        __attribute__((cleanup(elf_endp))) Elf *elf = NULL;
+        GElf_Ehdr header;
+
+        elf_version(EV_CURRENT);
+        elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+        if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header))
+                return kern_fail(diag, -ENOEXEC, KERN_ERROR_NO_SUCH_TARGET,
+                                 "The target is no ELF binary or library; give offset instead of "
+                                 "function, or the program that a script runs in");
+        if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
+                return kern_fail(diag, -ENOEXEC, KERN_ERROR_NO_SUCH_TARGET,
+                                 "The target is an ELF, but neither a binary nor a library");
+        *ret = elf;
+        elf = NULL;
+        return 0;
+}
+
+static int resolve(Elf *elf, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag)
 {
         const char *at = strchr(symbol, '@');
         Search search = {
@@ -186,19 +206,7 @@ int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDi
                 .version = at ? at + (at[1] == '@' ? 2 : 1) : NULL,
                 .default_only = at && at[1] == '@',
         };
-        __attribute__((cleanup(elf_endp))) Elf *elf = NULL;
-        GElf_Ehdr header;
         uint64_t offset;
-
-        elf_version(EV_CURRENT);
-        elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-        if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header))
-                return kern_fail(reterr_diag, -ENOEXEC, KERN_ERROR_NO_SUCH_TARGET,
-                                 "The target is no ELF binary or library; give offset instead of "
-                                 "function, or the program that a script runs in");
-        if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
-                return kern_fail(reterr_diag, -ENOEXEC, KERN_ERROR_NO_SUCH_TARGET,
-                                 "The target is an ELF, but neither a binary nor a library");
 
         search_all(elf, &search);
         if (search.rank == 0 && search.symbols == 0)
@@ -222,4 +230,148 @@ int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDi
                                  symbol);
         *ret_offset = offset;
         return 0;
+}
+
+int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag)
+{
+        __attribute__((cleanup(elf_endp))) Elf *elf = NULL;
+        int r = open_elf(fd, &elf, reterr_diag);
+
+        return r < 0 ? r : resolve(elf, symbol, ret_offset, reterr_diag);
+}
+
+/* Many at once */
+
+static int out_of_memory(KernDiag *diag)
+{
+        return kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
+}
+
+static int add_place(KernPlaces *places, uint64_t offset, uint32_t wish, KernDiag *diag)
+{
+        if (places->n == KERN_FUNCTIONS_MATCHED_MAX)
+                return kern_fail(diag, -E2BIG, KERN_ERROR_LIMIT_EXCEEDED,
+                                 "What was given matches more than %d functions of the target, the "
+                                 "most for one link; give narrower patterns",
+                                 KERN_FUNCTIONS_MATCHED_MAX);
+        places->list[places->n++] = (KernPlace){offset, wish};
+        return 0;
+}
+
+static int add_matching_of(Elf *elf, Elf_Scn *table, const char *pattern, uint32_t wish,
+                           KernPlaces *places, KernDiag *diag)
+{
+        Elf_Data *data = elf_getdata(table, NULL);
+        GElf_Shdr header;
+
+        if (!data || !gelf_getshdr(table, &header) || header.sh_entsize == 0)
+                return 0;
+        for (size_t i = 0; i < header.sh_size / header.sh_entsize && i < INT32_MAX; i++) {
+                const char *name;
+                uint64_t offset;
+                GElf_Sym sym;
+                int r;
+
+                if (!gelf_getsym(data, (int)i, &sym) || sym.st_shndx == SHN_UNDEF ||
+                    GELF_ST_TYPE(sym.st_info) != STT_FUNC)
+                        continue;
+                name = elf_strptr(elf, header.sh_link, sym.st_name);
+                if (!name || !kern_glob_matches(pattern, name) ||
+                    to_file_offset(elf, sym.st_value, &offset) < 0)
+                        continue;
+                r = add_place(places, offset, wish, diag);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_matching(Elf *elf, const char *pattern, uint32_t wish, KernPlaces *places,
+                        KernDiag *diag)
+{
+        size_t before = places->n;
+        Elf_Scn *scn = NULL;
+        GElf_Shdr header;
+
+        while ((scn = elf_nextscn(elf, scn))) {
+                int r = 0;
+
+                if (gelf_getshdr(scn, &header) &&
+                    (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM))
+                        r = add_matching_of(elf, scn, pattern, wish, places, diag);
+                if (r < 0)
+                        return r;
+        }
+        if (places->n > before)
+                return 0;
+        return kern_fail(diag, -ENOENT, KERN_ERROR_NO_SUCH_FUNCTION,
+                         "The target has no function that matches %.127s", pattern);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+        const KernPlace *x = a, *y = b;
+
+        if (x->offset != y->offset)
+                return x->offset < y->offset ? -1 : 1;
+        return x->wish < y->wish ? -1 : x->wish > y->wish;
+}
+
+/* A function may be in both tables, have several names, and be meant several times: first come. */
+static void drop_doubles(KernPlaces *places)
+{
+        size_t n = 0;
+
+        qsort(places->list, places->n, sizeof(*places->list), compare_places);
+        for (size_t i = 0; i < places->n; i++)
+                if (n == 0 || places->list[n - 1].offset != places->list[i].offset)
+                        places->list[n++] = places->list[i];
+        places->n = n;
+}
+
+int kern_symbols_resolve(int fd, const char *functions, KernPlaces *ret, KernDiag *reterr_diag)
+{
+        __attribute__((cleanup(elf_endp))) Elf *elf = NULL;
+        __attribute__((cleanup(kern_places_done))) KernPlaces places = {0};
+        uint32_t wish = 0;
+        int r;
+
+        places.list = calloc(KERN_FUNCTIONS_MATCHED_MAX, sizeof(*places.list));
+        if (!places.list)
+                return out_of_memory(reterr_diag);
+        r = open_elf(fd, &elf, reterr_diag);
+        for (const char *s = functions; r >= 0; wish++) {
+                char name[KERN_FUNCTION_MAX];
+                size_t length = strcspn(s, ",");
+                uint64_t offset;
+
+                if (length == 0 || length >= sizeof(name))
+                        return kern_fail(reterr_diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                         "\"%.*s\" is no name of a function",
+                                         (int)(length < sizeof(name) ? length : sizeof(name)), s);
+                memcpy(name, s, length);
+                name[length] = '\0';
+                if (strpbrk(name, "*?")) {
+                        r = add_matching(elf, name, wish, &places, reterr_diag);
+                } else {
+                        r = resolve(elf, name, &offset, reterr_diag);
+                        if (r >= 0)
+                                r = add_place(&places, offset, wish, reterr_diag);
+                }
+                s += length;
+                if (*s++ == '\0')
+                        break;
+        }
+        if (r < 0)
+                return r;
+        drop_doubles(&places);
+        *ret = places;
+        places = (KernPlaces){0};
+        return 0;
+}
+
+void kern_places_done(KernPlaces *places)
+{
+        free(places->list);
+        *places = (KernPlaces){0};
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <linux/bpf.h>
 
@@ -25,22 +26,32 @@ typedef enum KernSharing {
 /* "kernel", "libxdp", "exclusive" or "dispatcher" */
 const char *kern_sharing_to_string(KernSharing sharing);
 
+/* One of the hooks that programs of a type can be on. */
+typedef struct KernHookName {
+        const char *name; /* as users write it: "connect4" */
+        int number;       /* the kernel's */
+} KernHookName;
+
 typedef struct KernType {
         const char *name;            /* as users write it: "raw_tracepoint" */
         const char *summary;         /* one line: "Packet filter in the network driver" */
         const char *const *sections; /* NULL-terminated libbpf section prefixes: "xdp", "tp";
                                         * sleepable ones (".s") have an entry of their own */
         enum bpf_prog_type prog_type;
+        uint32_t prog_flags;  /* at load, where every program of the type has them */
         int attach_type;      /* the kernel's expected attach type at load (enum
-                                        * bpf_attach_type), or -1: by direction, or none */
+                                        * bpf_attach_type), or 0: by hook or direction, or none */
         uint64_t required;    /* bits of KernParam without which there is no attachment
                                         * (unless the section name says it, see kern_hook_complete()) */
         uint64_t optional;    /* further bits of KernParam */
         const char *sentence; /* where it goes, in polkit's message, in place of its parameters'
                                         * sentences; or NULL */
+        const KernHookName *hooks; /* NULL, or what parameter "hook" can be; the last has no name */
+        bool hook_at_load;         /* a program is loaded for one of them, as its section says */
         KernSharing sharing;
-        bool needs_btf;    /* only loads with BTF of the running kernel */
-        const char *needs; /* what the kernel must have: "Linux 6.6", "CONFIG_KPROBES";
+        bool needs_btf;      /* only loads with BTF of the running kernel */
+        const char *instead; /* NULL, or who attaches programs of this type, which Attach() can't */
+        const char *needs;   /* what the kernel must have: "Linux 6.6", "CONFIG_KPROBES";
                                         * NULL: any kernel that bpfkeeper runs on has it */
 } KernType;
 
@@ -61,6 +72,18 @@ const KernType *kern_type_find(const char *name);
  * NULL. Sleepable (".s") and optional ("?") marks are understood; the longest prefix wins.
  */
 const KernType *kern_type_from_section(const char *section);
+
+/* The hook of that name, or NULL. */
+const KernHookName *kern_type_find_hook(const KernType *type, const char *name);
+
+/*
+ * The hook that a section names a program of the type is for ("cgroup/connect4"), or NULL. The type
+ * must be the section's.
+ */
+const KernHookName *kern_type_section_hook(const KernType *type, const char *section);
+
+/* The names of the type's hooks, with commas between. */
+void kern_type_list_hooks(const KernType *type, char *ret, size_t size);
 
 /* What stands behind the prefix in a section name ("sched/sched_switch"), or "" */
 const char *kern_type_section_rest(const KernType *type, const char *section);

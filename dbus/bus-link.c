@@ -27,6 +27,15 @@ static int get_program(sd_bus *bus, const char *path, const char *interface, con
                                            bus_path(BUS_PROGRAM, link->program_id, program));
 }
 
+static int method_open_iterator(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        BusLink *link = userdata;
+
+        (void)reterr;
+        link->api->ops->open_iterator(link->api->service, m, link->id);
+        return 1;
+}
+
 static int get_kernel_link_id(sd_bus *bus, const char *path, const char *interface,
                               const char *property, sd_bus_message *reply, void *userdata,
                               sd_bus_error *reterr)
@@ -99,6 +108,8 @@ const sd_bus_vtable bus_link_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Detach", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_detach,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenIterator", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", fd),
+                                method_open_iterator, SD_BUS_VTABLE_UNPRIVILEGED),
         CONST_PROPERTY("Id", "u", id),
         CONST_PROPERTY("Type", "s", type),
         SD_BUS_PROPERTY("Program", "o", get_program, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -128,6 +139,8 @@ const sd_bus_vtable bus_link_vtable[] = {
         PARAM_PROPERTY("Cookie", "t"),
         PARAM_PROPERTY("Functions", "as"),
         PARAM_PROPERTY("Cookies", "at"),
+        PARAM_PROPERTY("Hook", "s"),
+        PARAM_PROPERTY("Offsets", "at"),
         CONST_PROPERTY("TargetProgramId", "u", target_program_id),
         SD_BUS_VTABLE_END,
 };

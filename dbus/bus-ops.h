@@ -120,6 +120,7 @@ typedef struct BusOps {
         void (*program_log)(void *service, sd_bus_message *m, uint32_t id);
         void (*test_run)(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args);
         void (*detach)(void *service, sd_bus_message *m, uint32_t id);
+        void (*open_iterator)(void *service, sd_bus_message *m, uint32_t id);
         void (*map_lookup)(void *service, sd_bus_message *m, uint32_t id, const void *key,
                            size_t size);
         void (*map_update)(void *service, sd_bus_message *m, uint32_t id, const void *key,

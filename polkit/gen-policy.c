@@ -71,7 +71,10 @@ static void print_type(const KernType *type)
 
         attach_id = g_strdup_printf("org.bpfkeeper1.attach.%s", suffix);
         attach = g_strdup_printf("Attach eBPF programs of type %s: %s", type->name, type->summary);
-        attach_message = g_strdup_printf("attach the %s program $(program)%s", type->name, hook);
+        attach_message =
+                g_strdup_printf("%s the %s program $(program)%s",
+                                type->prog_type == BPF_PROG_TYPE_SYSCALL ? "run" : "attach",
+                                type->name, hook);
         print_action(attach_id, attach, attach_message);
 }
 

@@ -18,6 +18,8 @@ typedef struct AttachOp {
         char *lists[_KERN_PARAM_MAX]; /* owned */
         char *texts[_KERN_PARAM_MAX]; /* owned; see hook-param.h */
         int program_fd;               /* owned */
+        /* What the probe borrows where functions of a target were looked up; owned, uint64_t */
+        GArray *offsets, *cookies;
         uint64_t cgroup_id;
         Link *link;                     /* being attached; owned until it is registered */
         void (*next)(Request *request); /* attach-hook.c: what comes after */
@@ -30,7 +32,7 @@ typedef struct AttachOp {
 GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program *program);
 
 /*
- * Has a worker that can do nothing else look up the function in the target, which is a file of the
+ * Has a worker that can do nothing else look up functions in the target, which is a file of the
  * caller's choice, and calls @next with op->probe filled, or answers with an error. Hooks without a
  * target need no worker.
  */

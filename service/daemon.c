@@ -209,6 +209,7 @@ static const BusOps ops = {
         .program_log = op_program_log,
         .test_run = op_test_run,
         .detach = op_detach,
+        .open_iterator = op_open_iterator,
         .map_lookup = op_map_lookup,
         .map_update = op_map_update,
         .map_delete = op_map_delete,

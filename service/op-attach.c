@@ -32,6 +32,8 @@ static void attach_op_free(void *p)
         }
         if (op->program_fd >= 0)
                 close(op->program_fd);
+        g_clear_pointer(&op->offsets, g_array_unref);
+        g_clear_pointer(&op->cookies, g_array_unref);
         link_free(op->link);
         g_free(op);
 }

@@ -27,6 +27,8 @@ static void program_op_free(void *p)
         g_free(op);
 }
 
+static void go_test_run(Request *request, const Program *program);
+
 int program_open(Daemon *daemon, const Program *program)
 {
         return program->load ? store_open_pin(daemon->store, BUS_PROGRAM, program->pub.id, 0)
@@ -49,11 +51,32 @@ static void go(Request *request)
  * Who has a program's descriptor needs no privilege to attach it to most kinds of hooks: the kernel
  * takes having it for being allowed to. So that is a question of its own, for owners too.
  */
+static void authorize_running(Request *request, const Program *program)
+{
+        g_autofree char *id = g_strdup_printf("%u", program->pub.id);
+        g_autofree char *owner = g_strdup_printf("%u", program->pub.owner_uid);
+        const AuthzDetail details[] = {
+                {"type", program->pub.type},
+                {"program", program->pub.name},
+                {"program_id", id},
+                {"owner", owner},
+                {"digest", program->pub.source_digest},
+                {0},
+        };
+
+        request_authorize(request, "org.bpfkeeper1.attach.syscall", details, go);
+}
+
 static void authorize_opening(Request *request)
 {
         ProgramOp *op = request->op;
         const Program *program = registry_any_program(request->daemon->registry, op->id);
 
+        /* It may load and attach other programs while it runs, which is more than any hook of its own. */
+        if (op->go == go_test_run && program && g_str_equal(program->pub.type, "syscall")) {
+                authorize_running(request, program);
+                return;
+        }
         if (!op->opening || !program) {
                 go(request);
                 return;

@@ -26,6 +26,9 @@ void op_check_authorization(void *service, sd_bus_message *m, BusCheckArgs *args
 void op_detach(void *service, sd_bus_message *m, uint32_t id);
 void op_unload(void *service, sd_bus_message *m, uint32_t id);
 
+/* op-iterator.c */
+void op_open_iterator(void *service, sd_bus_message *m, uint32_t id);
+
 /* op-program.c */
 void op_program_open_fd(void *service, sd_bus_message *m, uint32_t id);
 void op_program_log(void *service, sd_bus_message *m, uint32_t id);

@@ -187,6 +187,49 @@ int worker_method_resolve(sd_bus_message *m, void *userdata, sd_bus_error *reter
         return worker_reply_send(reply);
 }
 
+static int append_places(sd_bus_message *reply, const KernPlaces *places)
+{
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "t");
+        for (size_t i = 0; r >= 0 && i < places->n; i++)
+                r = sd_bus_message_append_basic(reply, 't', &places->list[i].offset);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "u");
+        for (size_t i = 0; r >= 0 && i < places->n; i++)
+                r = sd_bus_message_append_basic(reply, 'u', &places->list[i].wish);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int worker_method_resolve_many(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        KernPlaces places cleanup(kern_places_done) = {0};
+        const char *functions;
+        int fd, r;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_INSPECT);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, WORKER_RESOLVE_MANY_IN, &fd, &functions);
+        if (r < 0)
+                return r;
+        r = kern_symbols_resolve(fd, functions, &places, &diag);
+        if (r < 0)
+                worker_diag_ensure(&diag, r);
+        r = worker_reply_new(m, &diag, &reply);
+        if (r < 0)
+                return r;
+        r = append_places(reply, &places);
+        if (r < 0)
+                return r;
+        return worker_reply_send(reply);
+}
+
 /* The options of a Load, as long as the message that they borrow from. */
 typedef struct LoadWishes {
         KernProgramWish programs[WISHES_MAX];

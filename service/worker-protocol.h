@@ -57,6 +57,13 @@ typedef enum WorkerRole {
 #define WORKER_RESOLVE_OUT "ust"
 
 /*
+ * ResolveMany(target, names and patterns with commas between) → (us)atau: where functions are in the file,
+ * and which of those meant each. Role inspect.
+ */
+#define WORKER_RESOLVE_MANY_IN "hs"
+#define WORKER_RESOLVE_MANY_OUT "usatau"
+
+/*
  * Load(object, programs, globals, maps, their sizes, shared maps (those that there are with it), btf, log
  * level, whether to extend, target program and its BTF, function of it) → names of shared maps that are
  * to be looked for first, and then nothing else; or programs (name, section, type, fd, and of XDP

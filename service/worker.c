@@ -40,6 +40,8 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Seal", WORKER_SEAL_IN, WORKER_SEAL_OUT, worker_method_seal),
         METHOD("Inspect", WORKER_INSPECT_IN, WORKER_INSPECT_OUT, worker_method_inspect),
         METHOD("Resolve", WORKER_RESOLVE_IN, WORKER_RESOLVE_OUT, worker_method_resolve),
+        METHOD("ResolveMany", WORKER_RESOLVE_MANY_IN, WORKER_RESOLVE_MANY_OUT,
+               worker_method_resolve_many),
         METHOD("Load", WORKER_LOAD_IN, WORKER_LOAD_OUT, worker_method_load),
         METHOD("TestRun", WORKER_TEST_RUN_IN, WORKER_TEST_RUN_OUT, worker_method_test_run),
         METHOD("Attach", WORKER_ATTACH_IN, WORKER_ATTACH_OUT, worker_method_attach),

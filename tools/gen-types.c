@@ -51,6 +51,18 @@ static void print_params(const char *label, uint64_t params)
         putchar('\n');
 }
 
+static void print_hooks(const KernType *type)
+{
+        const char *before = ".br\nHooks: ";
+
+        for (const KernHookName *hook = type->hooks; hook && hook->name; hook++) {
+                printf("%s%s", before, hook->name);
+                before = ", ";
+        }
+        if (type->hooks)
+                putchar('\n');
+}
+
 static void print_man(void)
 {
         static const char *const sharing[] = {
@@ -74,7 +86,14 @@ static void print_man(void)
                 putchar('\n');
                 print_params("Required", type->required);
                 print_params("Optional", type->optional);
-                printf(".br\nPrograms on one hook: %s\n", sharing[type->sharing]);
+                print_hooks(type);
+                if (type->instead) {
+                        printf(".br\nIt isn't attached here: ");
+                        print_roff(type->instead);
+                        putchar('\n');
+                } else {
+                        printf(".br\nPrograms on one hook: %s\n", sharing[type->sharing]);
+                }
                 if (type->needs) {
                         printf(".br\nNeeds: ");
                         print_roff(type->needs);

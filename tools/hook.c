@@ -126,15 +126,17 @@ static bool set_location(Hook *hook, const char *s, bool bare_offset, char **ret
         return set(hook, OPT_FUNCTION, g_strdup(s), reterr);
 }
 
-static bool set_target(Hook *hook, const char *s, char **reterr)
+static bool set_target(Hook *hook, const char *s, bool many, char **reterr)
 {
         /* The last colon: a path may have one, a symbol has none. */
         const char *colon = strrchr(s, ':');
 
         if (!colon || colon == s || strchr(colon, '/'))
                 return set(hook, OPT_TARGET, g_strdup(s), reterr);
-        return set(hook, OPT_TARGET, g_strndup(s, (size_t)(colon - s)), reterr) &&
-               set_location(hook, colon + 1, true, reterr);
+        if (!set(hook, OPT_TARGET, g_strndup(s, (size_t)(colon - s)), reterr))
+                return false;
+        return many ? set(hook, OPT_FUNCTIONS, g_strdup(colon + 1), reterr)
+                    : set_location(hook, colon + 1, true, reterr);
 }
 
 static bool is_direction(const char *s)
@@ -154,7 +156,7 @@ bool hook_take_arguments(Hook *hook, const char *type, GVariant *row, int argc, 
 
                 switch (places[place].option) {
                 case OPT_TARGET:
-                        ok = set_target(hook, s, reterr);
+                        ok = set_target(hook, s, takes(row, OPT_FUNCTIONS), reterr);
                         break;
                 case OPT_FUNCTION:
                         ok = set_location(hook, s, false, reterr);

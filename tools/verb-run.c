@@ -11,6 +11,7 @@
 
 /* What TestRun() takes. */
 #define DATA_MAX (1024UL * 1024)
+#define READ_MAX (64U << 20)
 #define LOG_MAX (1024UL * 1024 * 1024)
 
 static GVariant *bytes_variant(GBytes *bytes)
@@ -169,5 +170,61 @@ CtlExit verb_log(Ctl *ctl, int argc, char **argv)
         if (out->len && out->str[out->len - 1] != '\n')
                 g_string_append_c(out, '\n');
         ctl_write(ctl, out);
+        return CTL_OK;
+}
+
+/* Reads all that an iterator has to say; 0 or a negative errno. */
+static int drain(int fd, GString *text)
+{
+        char buffer[64 * 1024];
+        ssize_t n;
+
+        for (;;) {
+                n = read(fd, buffer, sizeof(buffer));
+                if (n == 0)
+                        return 0;
+                if (n > 0)
+                        g_string_append_len(text, buffer, n);
+                /* EAGAIN: the kernel had a rest, and would go on */
+                else if (errno != EINTR && errno != EAGAIN)
+                        return -errno;
+                if (text->len > READ_MAX)
+                        return -EFBIG;
+        }
+}
+
+CtlExit verb_read(Ctl *ctl, int argc, char **argv)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autofree char *path = NULL, *valid = NULL, *safe = NULL;
+        g_autoptr(GString) text = g_string_new(NULL);
+        CtlExit status;
+        int fd, r;
+
+        (void)argc;
+        status = resolve(ctl, BUS_LINK, argv[0], &path);
+        if (status != CTL_OK)
+                return status;
+        if (ctl_call_fd(ctl, path, bus_interface(BUS_LINK), "OpenIterator", &error, &fd) < 0)
+                return ctl_bus_error(&error, "Can't read link '%s'", argv[0]);
+        r = drain(fd, text);
+        (void)close(fd);
+        if (r < 0)
+                return ctl_fail("Can't read link '%s': %s", argv[0], g_strerror(-r));
+        if (ctl->json != CTL_JSON_OFF) {
+                GVariantBuilder json;
+
+                valid = g_utf8_make_valid(text->str, (gssize)text->len);
+                g_variant_builder_init(&json, G_VARIANT_TYPE_VARDICT);
+                g_variant_builder_add(&json, "{sv}", "path", g_variant_new_string(path));
+                g_variant_builder_add(&json, "{sv}", "text", g_variant_new_string(valid));
+                ctl_write_json(ctl, g_variant_builder_end(&json));
+                return CTL_OK;
+        }
+        if (isatty(STDOUT_FILENO)) {
+                safe = text_escape(text->str, true);
+                g_string_assign(text, safe);
+        }
+        ctl_write(ctl, text);
         return CTL_OK;
 }

@@ -74,6 +74,10 @@ const Verb verbs[] = {
          OPTIONS(OPT_DATA, OPT_REPEAT, OPT_CONTEXT, OPT_DATA_SIZE, OPT_OUTPUT),
          "Run a program once, without attaching it",
          "Network types need a packet of at least 14 bytes, an Ethernet header.\n", verb_test_run},
+        {"read", "LINK", 1, 1, NULL, "Show what an iter program writes",
+         "It is written as the program has it, but that nothing in it makes a terminal do "
+         "things.\n",
+         verb_read},
         {"log", "PROGRAM", 1, 1, NULL, "Show the verifier's log of a program",
          "Only where it was loaded with --log-level.\n", verb_log},
         {"grant", "USER|@GROUP TYPE,…", 2, 2,

@@ -22,6 +22,7 @@ CtlExit verb_help(Ctl *ctl, int argc, char **argv);
 CtlExit verb_inspect(Ctl *ctl, int argc, char **argv);
 CtlExit verb_links(Ctl *ctl, int argc, char **argv);
 CtlExit verb_load(Ctl *ctl, int argc, char **argv);
+CtlExit verb_read(Ctl *ctl, int argc, char **argv);
 CtlExit verb_log(Ctl *ctl, int argc, char **argv);
 CtlExit verb_map_delete(Ctl *ctl, int argc, char **argv);
 CtlExit verb_map_get(Ctl *ctl, int argc, char **argv);

@@ -124,7 +124,7 @@ class World(threading.Thread):
             self.veths[name] = net.Veth(name)
         else:
             path = self.random.choice(list(self.cgroups))
-            os.rmdir(path)
+            self.cgroups[path].remove()
             time.sleep(self.random.uniform(0, 0.02))
             os.mkdir(path)
 

@@ -11,26 +11,48 @@ from support.case import MAP, PROGRAM, ROOT, MANAGER, Case, Fd, can_load, number
 
 # Every object of tests/programs that loads, with its programs and their types
 WHOLE = {
+    "cgroup_other": {"sysctl_count": "cgroup_sysctl", "device_count": "cgroup_device",
+                     "sock_ops_count": "sock_ops"},
     "cgroup_skb": {"cgroup_ingress": "cgroup_skb", "cgroup_egress": "cgroup_skb"},
+    "cgroup_sock": {"on_sock_create": "cgroup_sock", "on_sock_release": "cgroup_sock",
+                    "on_post_bind4": "cgroup_sock", "on_post_bind6": "cgroup_sock"},
+    "cgroup_sock_addr": {"on_" + h + v: "cgroup_sock_addr"
+                         for h in ("bind", "connect", "sendmsg", "recvmsg", "getpeername",
+                                   "getsockname") for v in "46"},
+    "cgroup_sockopt": {"getsockopt_count": "cgroup_sockopt", "setsockopt_count": "cgroup_sockopt"},
     "core_task": {"core_task": "raw_tracepoint"},
     "fentry": {"fentry_open": "fentry", "fexit_open": "fexit"},
-    "globals": {"globals_answer": "xdp"},
-    "kprobe": {"kprobe_open": "kprobe", "kretprobe_open": "kretprobe"},
-    "long_name": {"a_program_with_a_long_name": "tracepoint"},
-    "lsm": {"lsm_mkdir": "lsm"},
-    "packet_counter": {"count_packets": "xdp"},
-    "perf_event": {"perf_event_sample": "perf_event"},
     "fmod_ret": {"fmod_ret_symlink": "fmod_ret", "fmod_ret_sleepable": "fmod_ret"},
+    "globals": {"globals_answer": "xdp"},
+    "iter": {"iter_tasks": "iter", "iter_tasks_sleepable": "iter"},
+    "kprobe": {"kprobe_open": "kprobe", "kretprobe_open": "kretprobe"},
     "kprobe_multi": {"kprobe_multi_open": "kprobe_multi",
                      "kretprobe_multi_anywhere": "kretprobe_multi"},
+    "ksyscall": {"ksyscall_count": "ksyscall", "kretsyscall_count": "kretsyscall"},
+    "long_name": {"a_program_with_a_long_name": "tracepoint"},
+    "lsm": {"lsm_mkdir": "lsm"},
+    "lsm_cgroup": {"lsm_cgroup_socket": "lsm_cgroup"},
+    "lwt": {"lwt_in_count": "lwt_in", "lwt_out_count": "lwt_out", "lwt_xmit_count": "lwt_xmit",
+            "lwt_seg6local_count": "lwt_seg6local"},
+    "netns": {"sk_lookup_count": "sk_lookup", "flow_dissector_count": "flow_dissector"},
+    "packet_counter": {"count_packets": "xdp"},
+    "perf_event": {"perf_event_sample": "perf_event"},
     "raw_tracepoint": {"raw_tracepoint_fork": "raw_tracepoint"},
+    "raw_tracepoint_writable": {"writable_finish": "raw_tracepoint_writable"},
     "ringbuf": {"ringbuf_packet": "xdp"},
     "shared_map": {"shared_xdp": "xdp", "shared_tc": "tc"},
+    "socket": {"socket_count": "socket_filter", "reuseport_count": "sk_reuseport",
+               "reuseport_migrate": "sk_reuseport"},
+    "syscall": {"syscall_sum": "syscall"},
     "tc": {"tc_count": "tc"},
     "tcx": {"tcx_ingress": "tcx", "tcx_egress": "tcx"},
     "tp_btf": {"tp_btf_fork": "tp_btf"},
     "tracepoint": {"tracepoint_fork": "tracepoint", "tracepoint_anywhere": "tracepoint"},
     "uprobe": {"uprobe_anywhere": "uprobe", "uretprobe_anywhere": "uretprobe"},
+    "uprobe_multi": {"uprobe_multi_anywhere": "uprobe_multi",
+                     "uretprobe_multi_anywhere": "uretprobe_multi"},
+    "xdp_map": {"xdp_on_device": "xdp_devmap", "xdp_on_cpu": "xdp_cpumap", "xdp_to_device": "xdp",
+                "xdp_to_cpu": "xdp"},
 }
 
 
@@ -447,7 +469,7 @@ class Inspect(Case):
                          [("shared_xdp", "xdp", "xdp"), ("shared_tc", "tc", "tc")])
         self.assertEqual(self.bus.inspect(self.object("plain_section")),
                          [("plain_prog", "prog", ""), ("plain_optional", "xdp", "xdp"),
-                          ("plain_socket", "socket", "")])
+                          ("plain_action", "action", "")])
 
     def test_everybody_may(self):
         for user in (self.alice, self.bob):

@@ -304,7 +304,7 @@ polkit.addRule(function (action, subject) {
                              ("Direction", "direction"), ("Priority", "priority"),
                              ("Tracepoint", "tracepoint"), ("Function", "function"),
                              ("Target", "target"), ("Cgroup", "cgroup"), ("Event", "event"),
-                             ("Cookie", "cookie")):
+                             ("Cookie", "cookie"), ("Hook", "hook")):
             if ours in expect:
                 details[theirs] = expect[ours]
         if "Functions" in expect:

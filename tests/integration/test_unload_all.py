@@ -42,7 +42,8 @@ class UnloadAll(Case):
         for program in programs:
             self.assertIn(f"program {number(program)}: ", told.stdout)
         for hook, link in zip(chosen, links):
-            self.assertIn(f"link {number(link)}: {hook.program} ({hook.kind}) on ", told.stdout)
+            place = " on " if hook.expect else "\n"
+            self.assertIn(f"link {number(link)}: {hook.program} ({hook.kind}){place}", told.stdout)
         self.assertTrue(daemon.listing())
 
         done = self.unload()

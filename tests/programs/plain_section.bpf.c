@@ -15,8 +15,8 @@ int plain_optional(struct xdp_md *ctx)
         return XDP_PASS;
 }
 
-SEC("socket")
-int plain_socket(struct __sk_buff *skb)
+SEC("action")
+int plain_action(struct __sk_buff *skb)
 {
         return 0;
 }

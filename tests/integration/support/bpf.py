@@ -11,6 +11,7 @@ SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}[platform.machine()]
 
 (MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD, OBJ_PIN,
  OBJ_GET) = range(8)
+PROG_TEST_RUN = 10
 PROG_GET_NEXT_ID, MAP_GET_NEXT_ID, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID, GET_INFO_BY_FD = range(11, 16)
 LINK_GET_NEXT_ID = 31
 LINK_GET_FD_BY_ID = 30
@@ -46,6 +47,13 @@ def map_update(fd, key, value, flags=0):
 def map_delete(fd, key):
     k = ctypes.create_string_buffer(key, len(key))
     bpf(MAP_DELETE, struct.pack("=IIQQQ", fd, 0, address(k), 0, 0))
+
+
+def test_run(fd, data):
+    """Runs a program; what it returns."""
+    buffer = ctypes.create_string_buffer(data, len(data))
+    done = bpf(PROG_TEST_RUN, struct.pack("=IIIIQQII", fd, 0, len(data), 0, address(buffer), 0, 1, 0))
+    return struct.unpack_from("=II", done[1])[1]
 
 
 def map_create(kind, key_size, value_size, entries, name=b"test"):

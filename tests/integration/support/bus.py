@@ -32,7 +32,7 @@ ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "
                   "tracepoint": "s", "function": "s", "offset": "t", "target": "s", "pid": "i",
                   "cgroup": "s", "event": "s", "frequency": "t", "period": "t", "cpu": "i",
                   "cookie": "t", "functions": "as", "cookies": "at",
-                  "target_program": "o", "proceed_on": "as"}
+                  "target_program": "o", "proceed_on": "as", "hook": "s", "offsets": "at"}
 GRANT_OPTIONS = {"user": "s", "group": "s", "types": "as", "verbs": "as", "interface": "s",
                  "cgroup": "s", "until": "t"}
 RUN_OPTIONS = {"repeat": "u", "context": "ay", "data_size": "u"}
@@ -284,6 +284,9 @@ class Api:
     def test_run(self, path, data=b"", **options):
         variant = options_variant(RUN_OPTIONS, options, [])
         return self.call(path, PROGRAM, "TestRun", "(aya{sv})", data, variant)
+
+    def open_iterator(self, path):
+        return self.call(path, LINK, "OpenIterator")
 
     # Maps
 

@@ -14,9 +14,10 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import time
 
-from support import objects
+from support import bpf, objects
 
 
 def installed(name):
@@ -88,6 +89,10 @@ def test_run(case):
     case.bus.unload(program)
 
 
+def priority():
+    os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def make_directory():
     """Whether it was allowed to."""
     path = f"/tmp/lsm-{next(numbers)}"
@@ -111,23 +116,112 @@ def make_link():
 
 
 class Cgroup:
-    """A cgroup of its own, and a process in it that sends and receives on the loopback interface."""
+    """A cgroup of its own, and a process in it that does what it is told to."""
 
-    SCRIPT = ("import socket; r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
-              "r.bind(('127.0.0.1', 0)); s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
-              "s.sendto(b'x', r.getsockname()); r.settimeout(1); r.recv(1)")
+    PROCESS = """
+import os, socket, sys
+
+def exchange(family, address):
+    with socket.socket(family, socket.SOCK_DGRAM) as r, socket.socket(family, socket.SOCK_DGRAM) as s:
+        r.bind(address)
+        s.bind(address)
+        s.sendto(b"x", r.getsockname())
+        r.settimeout(5)
+        r.recvfrom(1)
+        s.connect(r.getsockname())
+        s.getpeername()
+
+def connect():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
+
+def setsockopt():
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 1)
+
+def look(path):
+    os.close(os.open(path, os.O_RDONLY))
+    with open(path) as f:
+        f.read(1)
+
+def everything():
+    exchange(socket.AF_INET, ("127.0.0.1", 0))
+    connect()
+    setsockopt()
+    look("/proc/sys/kernel/ostype")
+    look("/dev/null")
+
+for line in sys.stdin:
+    error = ""
+    try:
+        exec(line)
+    except OSError as e:
+        error = str(e.errno)
+    print(error, flush=True)
+"""
 
     def __init__(self, root="/sys/fs/cgroup"):
         self.path = f"{root}/test{next(numbers)}-{os.getpid()}"
+        self.process = None
         os.mkdir(self.path)
 
-    def run(self):
-        enter = f"echo $$ >{self.path}/cgroup.procs && exec \"$0\" \"$@\""
-        subprocess.run(["/bin/sh", "-c", enter, "/usr/bin/python3", "-c", self.SCRIPT], check=True)
+    def run(self, what="everything()"):
+        """Has the process do that; true, or the number of its error."""
+        if not self.process:
+            enter = f"echo $$ >{self.path}/cgroup.procs && exec \"$0\" \"$@\""
+            self.process = subprocess.Popen(
+                ["/bin/sh", "-c", enter, "/usr/bin/python3", "-c", self.PROCESS],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write(what + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, "the process in the cgroup is gone"
+        return int(answer) if answer.strip() else True
+
+    def does(self, what):
+        return functools.partial(self.run, what)
 
     def remove(self):
+        if self.process:
+            self.process.communicate()
+            self.process = None
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(self.path)
+
+
+def send_datagram():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as r, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        r.bind(("127.0.0.1", 0))
+        s.sendto(b"x", r.getsockname())
+
+
+def flows(veth):
+    """Has the kernel tell flows apart, as it does to spread packets among sockets."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as s:
+        s.bind((veth.name, 3))
+        s.setsockopt(263, 18, os.getpid() & 0xffff)  # SOL_PACKET, PACKET_FANOUT: by hash
+        veth.receive()
+
+
+def read_iterators(case):
+    """Reads what there is to be read; the text of each."""
+    texts = []
+    for link, properties in case.bus.list("Links").items():
+        if properties["Type"] == "iter":
+            with open(case.bus.open_iterator(link), encoding="utf-8", errors="replace") as f:
+                texts.append(f.read())
+    return texts
+
+
+def own_test_run(case):
+    """A test run by this process itself, of a program that is there for it alone."""
+    program = case.load("tc", "tc_count")
+    fd = case.bus.open_program(program)
+    case.bus.unload(program)
+    with contextlib.suppress(OSError):
+        bpf.test_run(fd, PACKET)
+    os.close(fd)
 
 
 def hooks(case):
@@ -154,6 +248,22 @@ def hooks(case):
              expect={**group, "Direction": "ingress"}),
         Hook("cgroup_skb", "cgroup_skb", "cgroup_egress", cgroup.run, index=1, cgroup=cgroup.path,
              expect={**group, "Direction": "egress"}),
+        Hook("cgroup_sock", "cgroup_sock", "on_post_bind4", cgroup.run, index=2, cgroup=cgroup.path,
+             expect={**group, "Hook": "post_bind4"}),
+        Hook("cgroup_sock_addr", "cgroup_sock_addr", "on_connect4", cgroup.run, cgroup=cgroup.path,
+             hook="connect4", expect={**group, "Hook": "connect4"}),
+        Hook("cgroup_sockopt", "cgroup_sockopt", "setsockopt_count",
+             cgroup.does("setsockopt()"), index=1,
+             cgroup=cgroup.path, expect={**group, "Hook": "setsockopt"}),
+        Hook("cgroup_sysctl", "cgroup_other", "sysctl_count",
+             cgroup.does("look('/proc/sys/kernel/ostype')"), cgroup=cgroup.path, expect=group),
+        Hook("cgroup_device", "cgroup_other", "device_count", cgroup.does("look('/dev/null')"), index=1,
+             cgroup=cgroup.path, expect=group),
+        Hook("sock_ops", "cgroup_other", "sock_ops_count", cgroup.does("connect()"), index=2,
+             cgroup=cgroup.path, expect=group),
+        Hook("sk_lookup", "netns", "sk_lookup_count", send_datagram),
+        Hook("flow_dissector", "netns", "flow_dissector_count", functools.partial(flows, veth),
+             index=1),
         Hook("tracepoint", "tracepoint", "tracepoint_fork", fork,
              expect={"Tracepoint": "sched:sched_process_fork"}),
         Hook("tracepoint", "tracepoint", "tracepoint_anywhere", fork, index=3, cookie=3,
@@ -161,10 +271,15 @@ def hooks(case):
              expect={"Tracepoint": "sched:sched_process_exit", "Cookie": 3}),
         Hook("raw_tracepoint", "raw_tracepoint", "raw_tracepoint_fork", fork,
              expect={"Tracepoint": "sched_process_fork"}),
+        Hook("raw_tracepoint_writable", "raw_tracepoint_writable", "writable_finish",
+             functools.partial(own_test_run, case), expect={"Tracepoint": "bpf_test_finish"}),
         Hook("tp_btf", "tp_btf", "tp_btf_fork", fork, expect={"Tracepoint": "sched_process_fork"}),
         Hook("kprobe", "kprobe", "kprobe_open", open_file, expect={"Function": "do_sys_openat2"}),
         Hook("kretprobe", "kprobe", "kretprobe_open", open_file, index=1,
              expect={"Function": "do_sys_openat2"}),
+        Hook("ksyscall", "ksyscall", "ksyscall_count", priority, expect={"Function": "getpriority"}),
+        Hook("kretsyscall", "ksyscall", "kretsyscall_count", priority, index=1,
+             expect={"Function": "getpriority"}),
         Hook("kprobe_multi", "kprobe_multi", "kprobe_multi_open", open_file,
              expect={"Functions": ["vfs_o?en"]}),
         Hook("kprobe_multi", "kprobe_multi", "kprobe_multi_open", open_file, index=2,
@@ -177,16 +292,30 @@ def hooks(case):
              function="target_add", expect={"Target": TARGET, "Function": "target_add", "Cookie": 2}),
         Hook("uretprobe", "uprobe", "uretprobe_anywhere", run_target, index=1, target=TARGET,
              function="target_twice", expect={"Target": TARGET, "Function": "target_twice"}),
+        Hook("uprobe_multi", "uprobe_multi", "uprobe_multi_anywhere", run_target, index=2,
+             target=TARGET, functions=["target_twice", "target_*"], cookies=[2, 1],
+             expect={"Target": TARGET, "Functions": ["target_twice", "target_*"],
+                     "Cookies": [2, 1]}),
+        Hook("uretprobe_multi", "uprobe_multi", "uretprobe_multi_anywhere", run_target, index=3,
+             target=TARGET, offsets=[symbol_offset(TARGET, "target_add")], cookie=3,
+             expect={"Target": TARGET, "Offsets": [symbol_offset(TARGET, "target_add")],
+                     "Cookie": 3}),
         Hook("fentry", "fentry", "fentry_open", open_file, expect={"Function": "vfs_open"}),
         Hook("fexit", "fentry", "fexit_open", open_file, index=1, expect={"Function": "vfs_open"}),
         Hook("fmod_ret", "fmod_ret", "fmod_ret_symlink", make_link,
              load={"globals": {"denied_pid": me}}, expect={"Function": "security_inode_symlink"}),
         Hook("fmod_ret", "fmod_ret", "fmod_ret_sleepable", functools.partial(test_run, case), index=1,
              expect={"Function": "bpf_fentry_test1"}),
+        Hook("iter", "iter", "iter_tasks", functools.partial(read_iterators, case),
+             expect={"Function": "task"}),
         Hook("perf_event", "perf_event", "perf_event_sample", spin, event="cpu-clock",
              frequency=1000, expect={"Event": "cpu-clock", "Cpu": -1}),
         Hook("lsm", "lsm", "lsm_mkdir", make_directory, load={"globals": {"denied_pid": me}},
              expect={"Function": "inode_mkdir"}),
+        Hook("lsm_cgroup", "lsm_cgroup", "lsm_cgroup_socket",
+             cgroup.does("socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)"), cgroup=cgroup.path,
+             load={"globals": {"denied_family": socket.AF_ALG.to_bytes(4, sys.byteorder)}},
+             expect={**group, "Function": "socket_create"}),
     ]
 
 

@@ -3,8 +3,8 @@
 
 #include "kern-features.h"
 
-static char names[64][64];
-static bool available[64];
+static char names[256][64];
+static bool available[256];
 static size_t n_found;
 
 static int found(const KernFeature *feature, void *userdata)

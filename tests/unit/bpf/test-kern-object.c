@@ -182,8 +182,8 @@ static void test_types(void **state)
 
         options = wish("tc_count", "xdp");
         expect_refused("tc", &options, KERN_ERROR_TYPE_MISMATCH, "xdp");
-        options = wish("plain_socket", "tc");
-        expect_refused("plain_section", &options, KERN_ERROR_TYPE_MISMATCH, "socket");
+        options = wish("plain_action", "tc");
+        expect_refused("plain_section", &options, KERN_ERROR_TYPE_MISMATCH, "action");
         /* one to the kernel, but the name in the section would be that of something else */
         options = wish("tp_btf_fork", "fentry");
         expect_refused("tp_btf", &options, KERN_ERROR_TYPE_MISMATCH, "tp_btf program attaches to");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test-util.h"
 
+#include <bpf/libbpf.h>
+
 #include "kern-attach-internal.h"
 #include "kern-types.h"
 
@@ -16,7 +18,11 @@ static void test_table(void **state)
                 assert_true(t->sections[0] != NULL);
                 assert_true(t->prog_type != BPF_PROG_TYPE_UNSPEC);
                 /* one row, one way to attach it */
-                assert_non_null(kern_attach_func(t));
+                assert_int_equal(!!kern_attach_func(t), !t->instead);
+                if (t->instead)
+                        assert_int_equal(t->required | t->optional, 0);
+                assert_int_equal(!!t->hooks, !!(t->required & KERN_PARAM_BIT(KERN_PARAM_HOOK)));
+                assert_true(t->hooks || !t->hook_at_load);
                 for (const char *const *s = t->sections; *s; s++)
                         assert_ptr_equal(kern_type_from_section(*s), t);
                 kern_type_action_suffix(t, suffix, sizeof(suffix));
@@ -28,6 +34,51 @@ static void test_table(void **state)
         assert_null(kern_type_find(NULL));
 }
 
+/* What libbpf loads a program of a section as is what the table says. */
+static void test_libbpf(void **state)
+{
+        (void)state;
+        for (const KernType *t = kern_types; t->name; t++)
+                for (const char *const *s = t->sections; *s; s++) {
+                        const KernHookName *hook = kern_type_section_hook(t, *s);
+                        enum bpf_prog_type type;
+                        enum bpf_attach_type attach_type;
+
+                        if (t->prog_type == BPF_PROG_TYPE_EXT)
+                                continue;
+                        if (libbpf_prog_type_by_name(*s, &type, &attach_type) < 0)
+                                fail_msg("libbpf doesn't know section %s", *s);
+                        assert_int_equal(type, t->prog_type);
+                        if (hook)
+                                assert_int_equal(attach_type, hook->number);
+                        else if (t->attach_type != 0 &&
+                                 attach_type != BPF_SK_REUSEPORT_SELECT_OR_MIGRATE)
+                                assert_int_equal(attach_type, t->attach_type);
+                }
+}
+
+static void test_hooks(void **state)
+{
+        const KernType *sock = kern_type_find("cgroup_sock");
+        const KernType *addr = kern_type_find("cgroup_sock_addr");
+        char names[32];
+
+        (void)state;
+        assert_string_equal(kern_type_section_hook(sock, "cgroup/sock")->name, "sock_create");
+        assert_string_equal(kern_type_section_hook(sock, "?cgroup/post_bind6")->name, "post_bind6");
+        assert_string_equal(kern_type_section_hook(addr, "cgroup/connect_unix")->name,
+                            "connect_unix");
+        assert_null(kern_type_section_hook(addr, "cgroup/post_bind6"));
+        assert_null(kern_type_section_hook(addr, "prog"));
+        assert_null(kern_type_section_hook(kern_type_find("xdp"), "xdp"));
+        assert_null(kern_type_find_hook(addr, "connect5"));
+        assert_null(kern_type_find_hook(kern_type_find("xdp"), "xdp"));
+        kern_type_list_hooks(sock, names, sizeof(names));
+        assert_string_equal(names, "sock_create, sock_release, post");
+        kern_type_list_hooks(kern_type_find("xdp"), names, sizeof(names));
+        assert_string_equal(names, "");
+}
+
 static void test_sections(void **state)
 {
         static const struct {
@@ -36,7 +87,8 @@ static void test_sections(void **state)
                 {"xdp", "xdp", ""},
                 {"?xdp", "xdp", ""},
                 {"xdp.frags", "xdp", ""},
-                {"xdp/devmap", NULL, ""},
+                {"xdp/devmap", "xdp_devmap", ""},
+                {"xdp/none", NULL, ""},
                 {"xdp_filter", NULL, ""},
                 {"tc", "tc", ""},
                 {"classifier", "tc", ""},
@@ -48,7 +100,7 @@ static void test_sections(void **state)
                 {"tp", "tracepoint", ""},
                 {"tp_btf/sched_switch", "tp_btf", "sched_switch"},
                 {"raw_tp/sched_switch", "raw_tracepoint", "sched_switch"},
-                {"raw_tracepoint.w/x", NULL, ""},
+                {"raw_tracepoint.w/x", "raw_tracepoint_writable", "x"},
                 {"kprobe/vfs_read", "kprobe", "vfs_read"},
                 {"kprobe.multi/vfs_*", "kprobe_multi", "vfs_*"},
                 {"kretprobe.multi", "kretprobe_multi", ""},
@@ -61,10 +113,14 @@ static void test_sections(void **state)
                 {"fentry.s/vfs_read", "fentry", "vfs_read"},
                 {"fexit/vfs_read", "fexit", "vfs_read"},
                 {"lsm.s/file_open", "lsm", "file_open"},
-                {"lsm_cgroup/socket_bind", NULL, ""},
+                {"lsm_cgroup/socket_bind", "lsm_cgroup", "socket_bind"},
                 {"cgroup_skb/egress", "cgroup_skb", ""},
                 {"cgroup/skb", "cgroup_skb", ""},
-                {"cgroup/sock", NULL, ""},
+                {"cgroup/sock", "cgroup_sock", ""},
+                {"cgroup/sock_release", "cgroup_sock", ""},
+                {"cgroup/connect4", "cgroup_sock_addr", ""},
+                {"cgroup/connect5", NULL, ""},
+                {"ksyscall/openat", "ksyscall", "openat"},
                 {"perf_event", "perf_event", ""},
                 {"perf_event/x", NULL, ""},
                 {"prog", NULL, ""},
@@ -106,8 +162,8 @@ static void test_names(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_table),
-                cmocka_unit_test(test_sections),
+                cmocka_unit_test(test_table), cmocka_unit_test(test_libbpf),
+                cmocka_unit_test(test_hooks), cmocka_unit_test(test_sections),
                 cmocka_unit_test(test_names),
         };
 

@@ -265,12 +265,26 @@ static void fake_last_log(void *service, sd_bus_message *m)
 /* Options of Attach() with every type that there is */
 static const BusHookParam fake_params[] = {
 #define TYPES(...) ((const char *const[]){__VA_ARGS__, NULL})
-        {"interface", TYPES("s", "u")}, {"direction", TYPES("s")},   {"priority", TYPES("u")},
-        {"mode", TYPES("s")},           {"tracepoint", TYPES("s")},  {"function", TYPES("s")},
-        {"offset", TYPES("t")},         {"target", TYPES("h", "s")}, {"pid", TYPES("i")},
-        {"cgroup", TYPES("h", "s")},    {"event", TYPES("s")},       {"cpu", TYPES("i")},
-        {"cookie", TYPES("t")},         {"functions", TYPES("as")},  {"cookies", TYPES("at")},
-        {"target_program", TYPES("o")}, {"proceed_on", TYPES("as")}, {NULL, NULL},
+        {"interface", TYPES("s", "u")},
+        {"direction", TYPES("s")},
+        {"priority", TYPES("u")},
+        {"mode", TYPES("s")},
+        {"tracepoint", TYPES("s")},
+        {"function", TYPES("s")},
+        {"offset", TYPES("t")},
+        {"target", TYPES("h", "s")},
+        {"pid", TYPES("i")},
+        {"cgroup", TYPES("h", "s")},
+        {"event", TYPES("s")},
+        {"cpu", TYPES("i")},
+        {"cookie", TYPES("t")},
+        {"functions", TYPES("as")},
+        {"cookies", TYPES("at")},
+        {"target_program", TYPES("o")},
+        {"proceed_on", TYPES("as")},
+        {"hook", TYPES("s")},
+        {"offsets", TYPES("at")},
+        {NULL, NULL},
 #undef TYPES
 };
 
@@ -413,6 +427,7 @@ FAKE_BY_ID(unload)
 FAKE_BY_ID(detach)
 FAKE_FD_BY_ID(program_open_fd)
 FAKE_FD_BY_ID(program_log)
+FAKE_FD_BY_ID(open_iterator)
 
 static void fake_test_run(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args)
 {
@@ -496,6 +511,7 @@ G_GNUC_UNUSED static const BusOps fake_ops = {
         .program_log = fake_program_log,
         .test_run = fake_test_run,
         .detach = fake_detach,
+        .open_iterator = fake_open_iterator,
         .map_lookup = fake_map_lookup,
         .map_update = fake_map_update,
         .map_delete = fake_map_delete,

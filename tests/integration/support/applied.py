@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The types whose programs the service can't attach: somebody does who has their descriptor.
+
+A Use is a context in which the program is where it belongs, with cause(), which makes it run there.
+"""
+
+import contextlib
+import socket
+import struct
+
+from support import bpf
+from support.case import number
+from support.net import FRAME, ip, transmit
+
+SO_DETACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF = 27, 50, 52, 68
+PINS = "/sys/fs/bpf/bpfkeeper/program"
+
+
+class Use:
+    def __init__(self, kind, obj, program, context, index=0):
+        self.kind, self.object, self.program, self.index = kind, obj, program, index
+        self.context = context
+
+
+def send_to(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(b"x", address)
+
+
+def on_socket(option, undo, *options):
+    """On a socket of this process's; a datagram that arrives there has it run."""
+    @contextlib.contextmanager
+    def context(case, program):
+        fd = case.keep(case.bus.open_program(program))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for each in options:
+                s.setsockopt(socket.SOL_SOCKET, each, 1)
+            s.bind(("127.0.0.1", 0))
+            s.setsockopt(socket.SOL_SOCKET, option, fd)
+            yield lambda: send_to(s.getsockname())
+            s.setsockopt(socket.SOL_SOCKET, undo, 0)
+    return context
+
+
+def in_map(name, redirecting, first):
+    """In the entry of a map, to which another program redirects what arrives."""
+    @contextlib.contextmanager
+    def context(case, program):
+        veth, other = case.veth(), case.veth()
+        redirect = case.load("xdp_map", redirecting)
+        entries = case.keep(case.bus.open_map(case.bus.maps_of(redirect)[name], "rw"))
+        fd = case.keep(case.bus.open_program(program))
+        value = struct.pack("=Ii", first(other), fd)
+        bpf.map_update(entries, struct.pack("=I", 0), value)
+        link = case.bus.attach(redirect, interface=veth.name, mode="skb")
+        yield veth.receive
+        case.bus.detach(link)
+    return context
+
+
+def on_route(direction):
+    """On a route, which names the program's pin."""
+    @contextlib.contextmanager
+    def context(case, program):
+        veth = case.veth()
+        pin = f"{PINS}/{number(program)}"
+        ip("address", "add", "10.213.0.1/24", "dev", veth.name)
+        ip("neighbour", "add", "10.213.0.2", "dev", veth.name, "lladdr", "02:00:00:00:00:02")
+        encap = ["encap", "bpf", direction, "pinned", pin]
+        if direction == "in":
+            route = ["local", "10.213.1.2", *encap, "dev", "lo", "table", "local"]
+        else:
+            route = ["10.213.1.2", *encap, "via", "10.213.0.2", "dev", veth.name]
+        ip("route", "add", *route)
+        yield lambda: send_to(("10.213.1.2", 9))
+        ip("route", "del", *route[:2] if direction == "in" else route[:1])
+    return context
+
+
+def segment_frame(veth):
+    """An Ethernet frame with an IPv6 packet whose routing header leads over one segment to another."""
+    with open(f"/sys/class/net/{veth.name}/address", encoding="ascii") as f:
+        address = bytes.fromhex(f.read().strip().replace(":", ""))
+    here, there, source = (socket.inet_pton(socket.AF_INET6, a)
+                           for a in ("fd00:213::1", "fd00:213::2", "fd00:213::9"))
+    # no next header, four times eight bytes, type, segments left, last entry, flags and tag
+    routing = struct.pack("=BBBBBBH", 59, 4, 4, 1, 1, 0, 0) + there + here
+    return (address + FRAME[6:12] + b"\x86\xdd" +
+            struct.pack("!IHBB", 6 << 28, len(routing), 43, 64) + source + here + routing)
+
+
+@contextlib.contextmanager
+def on_segment(case, program):
+    veth = case.veth()
+    with open(f"/proc/sys/net/ipv6/conf/{veth.name}/disable_ipv6", "w", encoding="ascii") as f:
+        f.write("0")
+    route = ["fd00:213::1/128", "dev", veth.name]
+    ip("-6", "route", "add", *route, "encap", "seg6local", "action", "End.BPF", "endpoint", "pinned",
+       f"{PINS}/{number(program)}")
+    yield lambda: transmit(veth.peer, frame=segment_frame(veth))
+    ip("-6", "route", "del", *route)
+
+
+def told(case, program):
+    """Where it is told to run it has a context, in which it leaves a sum."""
+    def run():
+        _, _, results = case.bus.test_run(program, context=struct.pack("=QQ", 40, 2))
+        case.assertEqual(struct.unpack("=QQ", results["context"]), (42, 2))
+    return contextlib.nullcontext(run)
+
+
+USES = [
+    Use("socket_filter", "socket", "socket_count", on_socket(SO_ATTACH_BPF, SO_DETACH_FILTER)),
+    Use("sk_reuseport", "socket", "reuseport_count",
+        on_socket(SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF, socket.SO_REUSEPORT), index=1),
+    Use("xdp_devmap", "xdp_map", "xdp_on_device",
+        in_map("devices", "xdp_to_device", lambda veth: veth.index)),
+    Use("xdp_cpumap", "xdp_map", "xdp_on_cpu", in_map("cpus", "xdp_to_cpu", lambda veth: 64), index=1),
+    Use("lwt_in", "lwt", "lwt_in_count", on_route("in")),
+    Use("lwt_out", "lwt", "lwt_out_count", on_route("out"), index=1),
+    Use("lwt_xmit", "lwt", "lwt_xmit_count", on_route("xmit"), index=2),
+    Use("lwt_seg6local", "lwt", "lwt_seg6local_count", on_segment, index=3),
+    Use("syscall", "syscall", "syscall_sum", told),
+]

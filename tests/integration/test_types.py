@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Types that attach otherwise than most: by who has the descriptor, or on one of many hooks."""
+
+import os
+import struct
+
+from support import bpf, outcome
+from support.applied import USES
+from support.case import LINK, BusError, Case, can_load, needs_attach
+from support.hooks import Cgroup, read_iterators
+
+
+class Applied(Case):
+    """What the service loads and somebody else puts where it runs."""
+
+    def test_runs_where_it_is_put(self):
+        for use in USES:
+            if not can_load(use.kind):
+                continue
+            with self.subTest(type=use.kind):
+                program = self.load(use.object, use.program)
+                outcome.got(use.kind, "loaded")
+                with use.context(self, program) as cause:
+                    outcome.got(use.kind, "attached")
+                    self.assert_counts(program, cause, use.index)
+                    outcome.got(use.kind, "fired")
+                self.bus.unload(program)
+
+    def test_attach_tells_who_can(self):
+        for use in USES:
+            if not can_load(use.kind):
+                continue
+            with self.subTest(type=use.kind):
+                program = self.load(use.object, use.program)
+                with self.refused("NotSupported") as caught:
+                    self.bus.attach(program)
+                self.assertIn(use.kind, caught.exception.message)
+                self.bus.unload(program)
+
+
+# What makes the hooks of an address family run
+ADDRESSES = {"4": "exchange(socket.AF_INET, ('127.0.0.1', 0))",
+             "6": "exchange(socket.AF_INET6, ('::1', 0))",
+             "_unix": "exchange(socket.AF_UNIX, '')"}
+OPTION = "socket.socket().{}sockopt(socket.SOL_SOCKET, socket.SO_PRIORITY{})"
+
+
+class CgroupHooks(Case):
+    """Every hook of the types that have many."""
+
+    def setUp(self):
+        super().setUp()
+        self.cgroup = Cgroup()
+        self.addCleanup(self.cgroup.remove)
+
+    def run_hook(self, obj, program, hook, what, index=0):
+        path = self.load(obj, program)
+        self.assert_idle(path, self.cgroup.does(what), index)
+        link = self.bus.attach(path, cgroup=self.cgroup.path)
+        self.assertEqual(self.bus.get(link, LINK, "Hook"), hook)
+        self.assert_counts(path, self.cgroup.does(what), index)
+        self.bus.detach(link)
+        self.assert_idle(path, self.cgroup.does(what), index)
+        self.bus.unload(path)
+
+    def test_sockets(self):
+        for index, hook in enumerate(("sock_create", "sock_release", "post_bind4", "post_bind6")):
+            with self.subTest(hook=hook):
+                self.run_hook("cgroup_sock", "on_" + hook, hook, ADDRESSES["6" if "6" in hook else "4"],
+                              index)
+
+    def test_addresses(self):
+        for hook in ("bind", "connect", "sendmsg", "recvmsg", "getpeername", "getsockname"):
+            for family in "4", "6":
+                with self.subTest(hook=hook + family):
+                    self.run_hook("cgroup_sock_addr", "on_" + hook + family, hook + family,
+                                  ADDRESSES[family])
+
+    def test_unix_addresses(self):
+        for hook in ("connect", "sendmsg", "recvmsg", "getpeername", "getsockname"):
+            with self.subTest(hook=hook):
+                try:
+                    self.run_hook("cgroup_sock_unix", f"on_{hook}_unix", hook + "_unix",
+                                  ADDRESSES["_unix"])
+                except BusError as e:
+                    # The kernels before 6.7 have none
+                    self.assertEqual(e.name, "NotSupported")
+                    self.assertIn("Linux 6.7", e.message)
+
+    def test_options(self):
+        self.run_hook("cgroup_sockopt", "getsockopt_count", "getsockopt", OPTION.format("get", ""))
+        self.run_hook("cgroup_sockopt", "setsockopt_count", "setsockopt", OPTION.format("set", ", 1"),
+                      1)
+
+    def test_the_hook_is_the_sections(self):
+        path = self.load("cgroup_sock_addr", "on_bind4")
+        for hook, word in (("bind6", "not to bind6"), ("nothing", "not to nothing")):
+            with self.refused("InvalidArgument") as caught:
+                self.bus.attach(path, cgroup=self.cgroup.path, hook=hook)
+            self.assertIn(word, caught.exception.message)
+        with self.refused("MissingParameter") as caught:
+            self.load("plain_section", [("plain_prog", "cgroup_sock")])
+        self.assertIn("sock_create, sock_release, post_bind4, post_bind6", caught.exception.message)
+        with self.refused("InvalidArgument"):
+            self.bus.attach(self.load("tc", "tc_count"), interface="lo", direction="ingress", hook="x")
+
+
+class Iterators(Case):
+    def attach(self, program="iter_tasks", **options):
+        path = self.load("iter", program)
+        return path, self.bus.attach(path, **options)
+
+    @needs_attach("iter")
+    def test_text(self):
+        # The numbers are those outside of the sandbox
+        with open("/proc/self/comm", encoding="ascii") as f:
+            me = " " + f.read().strip()
+        for program, index in (("iter_tasks", 0), ("iter_tasks_sleepable", 1)):
+            path, _ = self.attach(program)
+            self.assert_counts(path, lambda: read_iterators(self), index)
+            text, = read_iterators(self)
+            self.assertTrue(any(line.endswith(me) for line in text.split("\n")), text)
+            self.assertGreater(text.count("\n"), 3)
+            self.bus.unload(path)
+
+    @needs_attach("iter")
+    def test_one_process(self):
+        self.attach(pid=os.getpid())
+        text, = read_iterators(self)
+        names = {line.split(maxsplit=1)[1] for line in text.splitlines()}
+        with open("/proc/self/comm", encoding="ascii") as f:
+            self.assertIn(f.read().strip(), names)
+        self.assertNotIn("bpfkeeperd", names)
+        with self.refused("InvalidArgument"):
+            self.attach(pid=-1)
+
+    @needs_attach("iter")
+    def test_survives_the_service(self):
+        _, link = self.attach()
+        self.daemon.restart()
+        self.assertTrue(read_iterators(self)[0])
+        self.bus.detach(link)
+        self.assertEqual(read_iterators(self), [])
+
+    @needs_attach("iter")
+    def test_who_may_read(self):
+        self.allow("alice", "load.iter", "attach.iter")
+        path = self.load("iter", "iter_tasks", who=self.alice)
+        link = self.alice.attach(path)
+        self.keep(self.alice.open_iterator(link))
+        with self.refused("AuthorizationRequired"):
+            self.bob.open_iterator(link)
+
+    @needs_attach("iter")
+    def test_wrong(self):
+        path, _ = self.attach()
+        cgroup = Cgroup()
+        self.addCleanup(cgroup.remove)
+        with self.refused("InvalidArgument"):
+            self.bus.attach(path, cgroup=cgroup.path)
+        with self.refused("InvalidArgument"):
+            self.bus.attach(path, function="tcp")
+        other = self.bus.attach(self.load("raw_tracepoint", "raw_tracepoint_fork"))
+        with self.refused("NotSupported"):
+            self.bus.open_iterator(other)
+
+
+class Writable(Case):
+    @staticmethod
+    def rename(name):
+        with open("/proc/self/comm", "w", encoding="ascii") as f:
+            f.write(name)
+
+    @needs_attach("raw_tracepoint_writable")
+    def test_an_argument_is_changed(self):
+        fd = self.keep(self.bus.open_program(self.load("tc", "tc_count")))
+        with open("/proc/self/comm", encoding="ascii") as f:
+            before = f.read()
+            self.addCleanup(self.rename, before)
+        self.rename("changed")
+        path = self.load("raw_tracepoint_writable", "writable_finish",
+                         globals={"changed_comm": b"changed".ljust(16, b"\0")})
+        returned = bpf.test_run(fd, bytes(64))
+        link = self.bus.attach(path)
+        with self.assertRaises(OSError) as caught:
+            bpf.test_run(fd, bytes(64))
+        self.assertEqual(caught.exception.errno, 61)  # ENODATA
+        self.bus.detach(link)
+        self.assertEqual(bpf.test_run(fd, bytes(64)), returned)
+
+
+class SystemCalls(Case):
+    @needs_attach("ksyscall")
+    def test_unknown(self):
+        path = self.load("ksyscall", "ksyscall_count")
+        with self.refused("NoSuchFunction") as caught:
+            self.bus.attach(path, function="nothing_like_it")
+        self.assertIn("nothing_like_it", caught.exception.message)
+
+
+class Syscall(Case):
+    def test_running_takes_leave(self):
+        """A syscall program may do what bpf(2) does, so its owner must be allowed to run it."""
+        self.allow("alice", "load.syscall")
+        path = self.load("syscall", "syscall_sum", who=self.alice)
+        context = struct.pack("=QQ", 1, 2)
+        with self.refused("AuthorizationRequired"):
+            self.alice.test_run(path, context=context)
+        self.allow("alice", "attach.syscall")
+        results = self.alice.test_run(path, context=context)[2]
+        self.assertEqual(struct.unpack("=QQ", results["context"]), (3, 2))
