@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "program.h"
 
-/* Global variables of every shape; what program answers with is the variable's, when it was loaded. */
+/* Global variables of every shape; a packet's first byte says which of them the answer is about. */
 
 enum mode {
         MODE_OFF,
@@ -72,11 +72,14 @@ struct config config = {
 };
 const volatile __u32 which;
 
-/* The parts of the variable which is chosen by number, one in a result, in their sum, or their last. */
 SEC("xdp")
 int values_answer(struct xdp_md *ctx)
 {
-        switch (which) {
+        const __u8 *data = (void *)(long)ctx->data;
+
+        if ((void *)(data + 1) > (void *)(long)ctx->data_end)
+                return -1;
+        switch (*data) {
         case 0:
                 return small + negative;
         case 1:
@@ -127,7 +130,9 @@ int values_answer(struct xdp_md *ctx)
                                : (int)*(const volatile __u64 *)&real;
         case 23:
                 return (int)huge;
-        default:
+        case 24:
                 return config.pointer ? 1 : 0;
+        default:
+                return (int)which;
         }
 }
