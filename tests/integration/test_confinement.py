@@ -61,6 +61,21 @@ class Confinement(Case):
         with Inside(pid) as inside:
             self.assertEqual(inside.call("memfd_create", b"x", 1) >= 0, True, "nothing works there")
             yield inside
+        until(lambda: daemon.rests(pid), "it goes on")
+
+    def held(self, begin):
+        """The worker that begin() finds. The daemon is held, which ends a worker that has had nothing to
+        do for some seconds."""
+        def hold():
+            found = begin()
+            pid = self.daemon.pid()
+            daemon.stop(pid)
+            if found and daemon.is_alive(found):
+                self.addCleanup(daemon.kill, pid, signal.SIGCONT)
+                return found
+            daemon.kill(pid, signal.SIGCONT)
+            return None
+        return until(hold, "a worker is there when it is looked for")
 
     def inspecting(self):
         """A worker that reads what nobody writes."""
@@ -68,21 +83,20 @@ class Confinement(Case):
         self.keep(ours), self.keep(theirs)
         self.daemon.restart()
         self.bus.start(ROOT, MANAGER, "Inspect", "(h)", ours)
-        pid, = until(self.daemon.busy_workers, "a worker has taken its role")
-        return pid
+        return until(self.daemon.busy_workers, "a worker has taken its role")[0]
 
     def loading(self):
         """One that has loaded a program and waits for more of the same user's."""
         self.daemon.restart()
         self.load("tc")
-        pid, = self.daemon.busy_workers()
-        return pid
+        return next(iter(self.daemon.busy_workers()), None)
 
     def attaching(self):
-        before = {self.loading()}
-        self.bus.attach(self.load("tracepoint", "tracepoint_fork"))
-        pid, = set(self.daemon.busy_workers()) - before
-        return pid
+        self.daemon.restart()
+        program = self.load("tracepoint", "tracepoint_fork")
+        before = self.daemon.busy_workers()
+        self.bus.attach(program)
+        return next((w for w in self.daemon.busy_workers() if w not in before), None)
 
     def assert_files_are_out_of_reach(self, inside, files):
         for path, flags in files:
@@ -118,7 +132,7 @@ class Confinement(Case):
     NET_ADMIN, SYS_ADMIN, PERFMON, BPF = 1 << 12, 1 << 21, 1 << 38, 1 << 39
 
     def test_inspecting_worker(self):
-        pid = self.inspecting()
+        pid = self.held(self.inspecting)
         self.assert_state(pid, 0, nobody=True)
         with self.inside(pid) as inside:
             self.assert_files_are_out_of_reach(inside, FILES + KERNEL_FILES)
@@ -129,7 +143,7 @@ class Confinement(Case):
             self.assertIn(inside.error("perf_event_open", b"\0" * 128, 0, -1, -1, 0), REFUSED)
 
     def test_loading_worker(self):
-        pid = self.loading()
+        pid = self.held(self.loading)
         self.assert_state(pid, self.BPF | self.PERFMON | self.NET_ADMIN)
         if not has_landlock():
             self.skipTest("this kernel has no Landlock, so what isn't written to can be read")
@@ -146,7 +160,7 @@ class Confinement(Case):
 
     @needs_attach("tracepoint")
     def test_attaching_worker(self):
-        pid = self.attaching()
+        pid = self.held(self.attaching)
         self.assert_state(pid, self.BPF | self.PERFMON | self.NET_ADMIN | self.SYS_ADMIN)
         if not has_landlock():
             self.skipTest("this kernel has no Landlock, so what isn't written to can be read")
@@ -158,13 +172,17 @@ class Confinement(Case):
 
     def test_the_way_of_asking_makes_no_difference(self):
         """A worker that has no role yet, and has read nobody's bytes, can; and all go on afterwards."""
-        pid = self.loading()
-        spare, = until(lambda: set(self.daemon.workers()) - {pid}, "a spare one is there")
+        def both():
+            pid = self.loading()
+            self.spare, = until(lambda: set(self.daemon.workers()) - {pid}, "a spare one is there")
+            return pid
+        pid = self.held(both)
+        spare = self.spare
         with self.inside(spare) as inside:
             fd = inside.call("openat", AT_FDCWD, b"/etc/passwd", READ)
             self.assertGreater(fd, 3)
             self.assertEqual(inside.error("close", fd), "")
         with self.inside(pid) as inside:
             self.assertIn(inside.error("openat", AT_FDCWD, b"/etc/passwd", READ), REFUSED)
+        daemon.kill(self.daemon.running(), signal.SIGCONT)
         self.load("tc")
-        self.assertIn(pid, self.daemon.busy_workers())

@@ -16,7 +16,7 @@ from support.hooks import Cgroup, fork, hooks
 from support.wait import rounds
 
 ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(40)))
-SIGNALS = (signal.SIGTERM, signal.SIGKILL)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 GONE = ("NoSuchObject", "org.freedesktop.DBus.Error.UnknownObject")
 
 
@@ -32,7 +32,7 @@ class Between(Case):
     def test_each_type(self):
         """Programs of all types, on their hooks at the same time."""
         used = [hook for hook in hooks(self) if can_attach(hook.kind)]
-        for sig in SIGNALS:
+        for sig in SIGNALS[:rounds(len(SIGNALS))]:
             programs = [self.load(hook.object, hook.program, name="app", metadata={"a": "b"},
                                   **hook.load) for hook in used]
             self.again(sig)

@@ -39,7 +39,7 @@ class Callers(Case):
     def test_many_connections(self):
         """More than the bus lets a connection have match rules."""
         before = self.daemon.pid()
-        crowds = [run_as(user, sys.executable, "-c", CROWD, "200", sys.path[0])
+        crowds = [run_as(user, *users.PYTHON, "-c", CROWD, "200", sys.path[0])
                   for user in ("alice", "bob", "carol")]
         for crowd in crowds:
             self.addCleanup(crowd.communicate)

@@ -114,7 +114,7 @@ class Packages(Case):
     def setUp(self):
         purge = run("dpkg", "--purge", "bpfkeeper", "bpfkeeper-dev", check=False)
         self.assertEqual(status(), "not-installed", purge.stdout)
-        self._fds, self._rules = [], None
+        self._fds, self._maps, self._rules = [], {}, None
         self.files, self.accounts = ours(), accounts()
         self.addCleanup(self._clean)
 

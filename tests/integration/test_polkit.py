@@ -12,7 +12,7 @@ from support import daemon, objects, rules
 from support.bus import DBUS, INTERACTIVE
 from support.case import BusError, Case, Fd, can_attach, can_load, needs_attach, number, until
 from support.hooks import TARGET, hooks, open_file, run_target
-from support.wait import SCALE
+from support.wait import SCALE, rounds
 
 REFUSED = ("AuthorizationRequired", "NotAuthorized")
 TRACING = ("tracepoint", "raw_tracepoint", "tp_btf", "kprobe", "kretprobe", "kprobe_multi",
@@ -75,7 +75,7 @@ class Matrix(Case):
         return found
 
     def test_as_shipped_nobody_may_do_anything(self):
-        found = self.matrix([self.alice, self.bob, self.carol])
+        found = self.matrix([self.alice, self.bob, self.carol][:rounds(3)])
         self.assertEqual({k: v for k, v in found.items() if any(v)}, {})
         for link in self.bus.list("Links"):
             self.fail(link)

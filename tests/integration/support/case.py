@@ -100,6 +100,7 @@ class Case(unittest.TestCase):
         self.bus = root_bus()
         self.daemon = daemon.Daemon(self.bus)
         self._fds = []
+        self._maps = {}
         self._rules = None
         self.addCleanup(self._clean)
 
@@ -190,7 +191,9 @@ class Case(unittest.TestCase):
 
     def hits(self, program, index=0, name="hits"):
         """What a test program has counted."""
-        value = self.bus.lookup(self.bus.maps_of(program)[name], struct.pack("=I", index))
+        if (program, name) not in self._maps:
+            self._maps[program, name] = self.bus.maps_of(program)[name]
+        value = self.bus.lookup(self._maps[program, name], struct.pack("=I", index))
         return struct.unpack("=Q", value)[0]
 
     def assert_counts(self, program, cause, index=0, name="hits"):

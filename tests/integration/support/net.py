@@ -23,15 +23,15 @@ class Veth:
         number = next(numbers)
         self.name = name or f"veth{number}"
         self.peer = f"peer{number}"
-        ip("link", "add", self.name, "type", "veth", "peer", "name", self.peer)
-        for side in (self.name, self.peer):
-            try:
-                with open(f"/proc/sys/net/ipv6/conf/{side}/disable_ipv6", "w",
-                          encoding="ascii") as f:
-                    f.write("1")
-            except OSError:
-                pass  # some noise, then
-            ip("link", "set", side, "up")
+        try:
+            with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as f:
+                f.write("1")
+        except OSError:
+            pass  # some noise, then
+        batch = (f"link add {self.name} type veth peer name {self.peer}\n"
+                 f"link set {self.name} up\nlink set {self.peer} up\n")
+        subprocess.run(["ip", "-batch", "-"], check=True, input=batch, text=True,
+                       stdout=subprocess.PIPE)
         self.index = socket.if_nametoindex(self.name)
 
     def receive(self, n=1):

@@ -83,8 +83,7 @@ class Rules:
             if os.path.basename(path) in examples:
                 os.unlink(path)
         if self.marker is not None:
-            # With a new marker once more, so that it's known when the old rules are gone
-            self.write()
+            # Read at once, so that the other rules are gone when the marker is
             os.unlink(OURS)
             until(lambda: not self.is_in_force(self.marker), "polkit forgets the rules")
             self.marker = None

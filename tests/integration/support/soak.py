@@ -15,7 +15,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import bus, objects  # noqa: E402
 from support.bus import LINK, PROGRAM, BusError, Fd  # noqa: E402
-from support.users import UIDS, receive, send  # noqa: E402
+from support.users import PYTHON, UIDS, receive, send  # noqa: E402
 
 # Nobody knows whether what was asked for was done: the service ended below it, or did not start
 LOST = ("org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.ServiceUnknown",
@@ -304,7 +304,7 @@ class ClientProcess:
         command = [] if self.uid == 0 else [
             "setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--init-groups", "--"]
         self.process = subprocess.Popen(
-            [*command, sys.executable, os.path.abspath(__file__), str(theirs.fileno())],
+            [*command, *PYTHON, os.path.abspath(__file__), str(theirs.fileno())],
             pass_fds=[theirs.fileno()])
         theirs.close()
         send(self.sock, arguments)

@@ -18,6 +18,8 @@ from support import bpf, bus  # noqa: E402
 from support.bus import GLib  # noqa: E402
 from support.wait import SCALE  # noqa: E402
 
+# Whose environment may be another's still finds what was compiled before
+PYTHON = [sys.executable, *(["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else [])]
 UIDS = {"root": 0, "alice": 4001, "bob": 4002, "carol": 4003}
 
 
@@ -69,7 +71,7 @@ class User(bus.Api):
         command = [] if self.uid == 0 and groups is None else [
             "setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", *change, "--reset-env", "--"]
         self.process = subprocess.Popen(
-            [*prefix, *command, sys.executable, os.path.abspath(__file__), str(theirs.fileno())],
+            [*prefix, *command, *PYTHON, os.path.abspath(__file__), str(theirs.fileno())],
             pass_fds=[theirs.fileno()])
         theirs.close()
         self.name, self.pid = self.ask("hello")
