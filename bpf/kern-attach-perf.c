@@ -291,12 +291,11 @@ int kern_attach_ksyscall(int prog_fd, const KernHook *hook, KernAttachment *atta
         int r = -ENOENT;
 
         for (size_t i = 0; r == -ENOENT && i < KERN_ELEMENTSOF(prefixes); i++) {
-                size_t n = strlen(prefixes[i]);
+                int n = snprintf(probe.function, sizeof(probe.function), "%s%s", prefixes[i],
+                                 hook->function);
 
-                if (n + strlen(hook->function) >= sizeof(probe.function))
+                if (n < 0 || (size_t)n >= sizeof(probe.function))
                         break;
-                snprintf(probe.function, sizeof(probe.function), "%s%s", prefixes[i],
-                         hook->function);
                 kern_diag_clear(diag);
                 r = kern_attach_kprobe(prog_fd, &probe, attachment, diag);
                 /* no such device is no such function to nobody */
