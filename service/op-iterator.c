@@ -27,7 +27,7 @@ static void open_allowed(Request *request)
         iterator = kern_iterator_open(fd);
         close(fd);
         if (iterator < 0) {
-                request_fail(request, error_from_errno(-iterator, "open the iterator"));
+                request_fail(request, error_from_errno(iterator, "open the iterator"));
                 return;
         }
         request_finish(request, bus_reply_fd(request->m, iterator));

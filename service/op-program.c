@@ -47,10 +47,7 @@ static void go(Request *request)
         op->go(request, program);
 }
 
-/*
- * Who has a program's descriptor needs no privilege to attach it to most kinds of hooks: the kernel
- * takes having it for being allowed to. So that is a question of its own, for owners too.
- */
+/* It may load and attach other programs while it runs, which is more than any hook of its own. */
 static void authorize_running(Request *request, const Program *program)
 {
         g_autofree char *id = g_strdup_printf("%u", program->pub.id);
@@ -67,12 +64,15 @@ static void authorize_running(Request *request, const Program *program)
         request_authorize(request, "org.bpfkeeper1.attach.syscall", details, go);
 }
 
+/*
+ * Who has a program's descriptor needs no privilege to attach it to most kinds of hooks: the kernel
+ * takes having it for being allowed to. So that is a question of its own, for owners too.
+ */
 static void authorize_opening(Request *request)
 {
         ProgramOp *op = request->op;
         const Program *program = registry_any_program(request->daemon->registry, op->id);
 
-        /* It may load and attach other programs while it runs, which is more than any hook of its own. */
         if (op->go == go_test_run && program && g_str_equal(program->pub.type, "syscall")) {
                 authorize_running(request, program);
                 return;

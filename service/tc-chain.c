@@ -184,7 +184,7 @@ static GError *take_place(Daemon *daemon, TcChain *chain, Link *link)
         if (a->tc_slot == 0)
                 return error_new(
                         LIMIT_EXCEEDED,
-                        "Interface %s has %u tc programs on %s already, and %u are as many "
+                        "Interface %s has %u tc programs on %s already, and %d are as many "
                         "as can be put in order; detach one first, or attach this one as "
                         "tcx.",
                         link->pub.interface, chain->members->len,
@@ -357,6 +357,24 @@ void tc_chain_join(Daemon *daemon, Link *link, TcChainDone done, void *userdata)
 
 /* Leaving */
 
+#define KEEP_MSEC 1000
+
+static gboolean close_kept(void *fd)
+{
+        close(GPOINTER_TO_INT(fd));
+        return G_SOURCE_REMOVE;
+}
+
+/*
+ * The last user of a map of programs has the kernel clear it, in the background; if somebody who lists
+ * maps comes and goes as one more last user before that is done, the kernel (seen with 6.18) keeps the
+ * map for ever. So it isn't let go while the dispatcher still has it, but when the map is about to end.
+ */
+static void close_after_dispatcher(int programs_fd)
+{
+        g_timeout_add(KEEP_MSEC, close_kept, GINT_TO_POINTER(programs_fd));
+}
+
 static bool take_out(TcChain *chain, const Link *link)
 {
         for (guint i = 0; i < chain->members->len; i++)
@@ -383,7 +401,9 @@ bool tc_chain_leave(Daemon *daemon, const Link *link)
         if (member && fds[TC_CHAIN_PROGRAMS] >= 0)
                 (void)kern_tc_chain_clear(fds[TC_CHAIN_PROGRAMS], link->attachment.tc_slot);
         for (unsigned i = 0; i < _TC_CHAIN_PINS; i++) {
-                if (fds[i] >= 0)
+                if (i == TC_CHAIN_PROGRAMS && fds[i] >= 0 && (!ours || chain->members->len == 0))
+                        close_after_dispatcher(fds[i]);
+                else if (fds[i] >= 0)
                         close(fds[i]);
                 store_unpin(daemon->store, BUS_LINK, link->pub.id, i);
         }
