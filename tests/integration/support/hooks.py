@@ -7,6 +7,7 @@ interface, a cgroup) have it made by the test case.
 """
 
 import contextlib
+import errno
 import functools
 import itertools
 import os
@@ -18,6 +19,7 @@ import sys
 import time
 
 from support import bpf, objects
+from support.wait import until
 
 
 def installed(name):
@@ -185,8 +187,19 @@ for line in sys.stdin:
         if self.process:
             self.process.communicate()
             self.process = None
-        with contextlib.suppress(FileNotFoundError):
+        until(self.is_removed, "the cgroup is empty")
+
+    def is_removed(self):
+        """Who was in it, and has ended, may be in it still for a moment."""
+        try:
             os.rmdir(self.path)
+        except FileNotFoundError:
+            pass
+        except OSError as e:
+            if e.errno != errno.EBUSY:
+                raise
+            return False
+        return True
 
 
 def send_datagram():
