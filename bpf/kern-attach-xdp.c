@@ -35,6 +35,9 @@ int kern_xdp_busy(int r, const KernHook *hook, const char *name, KernDiag *diag)
         LIBBPF_OPTS(bpf_xdp_query_opts, opts);
         const char *why =
                 !hook->xdp_shares ? ". This kernel can't have several: it has no freplace"
+                : hook->given & KERN_PARAM_BIT(KERN_PARAM_NETNS)
+                        ? ". There can't be several in another network namespace: libxdp tells "
+                          "interfaces by their indexes alone"
                 : hook->extension_fd < 0
                         ? ". The one to attach can't be among several: the kernel doesn't "
                           "take it as an extension"

@@ -69,6 +69,7 @@ typedef struct KernHook {
         const KernType *type;
         uint64_t given; /* bits of KernParam: which of the fields below were given */
         uint32_t ifindex;
+        int netns_fd; /* -1: none; kern_attach()'s caller has entered it; borrowed */
         KernDirection direction;
         uint32_t priority;
         KernXdpMode mode;
@@ -102,6 +103,7 @@ typedef struct KernHook {
 #define KERN_HOOK_INIT                       \
         ((KernHook){.target_fd = -1,         \
                     .cgroup_fd = -1,         \
+                    .netns_fd = -1,          \
                     .target_program_fd = -1, \
                     .extension_fd = -1,      \
                     .cpu = -1,               \

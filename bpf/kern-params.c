@@ -244,6 +244,16 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         IN_HOOK(offsets),
                         .key = "Offsets",
                 },
+        [KERN_PARAM_NETNS] =
+                {
+                        .name = "netns",
+                        .form = "NAME|PATH",
+                        .summary =
+                                "Another network namespace: that of the interface, or to attach to",
+                        .kind = KERN_KIND_FILE,
+                        IN_HOOK(netns_fd),
+                        .key = "Netns",
+                },
 };
 
 int kern_word_find(const char *const *words, const char *word)

@@ -34,6 +34,7 @@ typedef enum KernParam {
         KERN_PARAM_PROCEED_ON,
         KERN_PARAM_HOOK,
         KERN_PARAM_OFFSETS,
+        KERN_PARAM_NETNS,
         _KERN_PARAM_MAX,
 } KernParam;
 

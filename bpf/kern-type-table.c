@@ -69,7 +69,7 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_XDP,
                 .attach_type = BPF_XDP,
                 .required = BIT(INTERFACE),
-                .optional = BIT(PRIORITY) | BIT(MODE) | BIT(PROCEED_ON),
+                .optional = BIT(PRIORITY) | BIT(MODE) | BIT(PROCEED_ON) | BIT(NETNS),
                 .sharing = KERN_SHARING_LIBXDP,
         },
         {
@@ -78,7 +78,7 @@ const KernType kern_types[] = {
                 .sections = SECTIONS("tc", "classifier"),
                 .prog_type = BPF_PROG_TYPE_SCHED_CLS,
                 .required = BIT(INTERFACE) | BIT(DIRECTION),
-                .optional = BIT(PRIORITY) | BIT(PROCEED_ON),
+                .optional = BIT(PRIORITY) | BIT(PROCEED_ON) | BIT(NETNS),
                 .sharing = KERN_SHARING_DISPATCHER,
                 .needs = "CONFIG_NET_CLS_BPF, CONFIG_NET_SCH_INGRESS",
         },
@@ -88,6 +88,7 @@ const KernType kern_types[] = {
                 .sections = SECTIONS("tcx/ingress", "tcx/egress", "tc/ingress", "tc/egress"),
                 .prog_type = BPF_PROG_TYPE_SCHED_CLS,
                 .required = BIT(INTERFACE) | BIT(DIRECTION),
+                .optional = BIT(NETNS),
                 .needs = "Linux 6.6",
         },
         {
@@ -168,6 +169,7 @@ const KernType kern_types[] = {
                 .sections = SECTIONS("sk_lookup"),
                 .prog_type = BPF_PROG_TYPE_SK_LOOKUP,
                 .attach_type = BPF_SK_LOOKUP,
+                .optional = BIT(NETNS),
         },
         {
                 .name = "flow_dissector",
@@ -175,6 +177,7 @@ const KernType kern_types[] = {
                 .sections = SECTIONS("flow_dissector"),
                 .prog_type = BPF_PROG_TYPE_FLOW_DISSECTOR,
                 .attach_type = BPF_FLOW_DISSECTOR,
+                .optional = BIT(NETNS),
                 .sharing = KERN_SHARING_EXCLUSIVE,
         },
 

@@ -122,6 +122,8 @@ const sd_bus_vtable bus_link_vtable[] = {
                         SD_BUS_VTABLE_PROPERTY_CONST),
         PARAM_PROPERTY("Interface", "s"),
         CONST_PROPERTY("InterfaceIndex", "u", interface_index),
+        PARAM_PROPERTY("Netns", "s"),
+        CONST_PROPERTY("NetnsInode", "t", netns_inode),
         PARAM_PROPERTY("Direction", "s"),
         PARAM_PROPERTY("Priority", "u"),
         PARAM_PROPERTY("Mode", "s"),

@@ -102,6 +102,7 @@ typedef struct BusLink {
         GArray *kernel_link_ids; /* uint32_t */
         const char *interface;   /* what it was told as, see BusOps.link_param */
         uint32_t interface_index;
+        uint64_t netns_inode;
         uint64_t cgroup_id;
         uint32_t target_program_id;
         const char *sharing; /* static */

@@ -229,8 +229,9 @@ static bool check_patterns(const AuthzGrant *g, const char **reterr_key, char **
         const char *wrong = g->interface ? authz_pattern_error(g->interface) : NULL;
 
         *reterr_key = "Interface";
-        if (!wrong && g->interface && strchr(g->interface, '/'))
-                wrong = "no interface's name has a slash";
+        if (!wrong && g->interface && strchr(g->interface, '/') && g->interface[0] != '/')
+                wrong = "no interface's name has a slash; in another network namespace it begins "
+                        "with that one's path, as in /run/netns/NAME/INTERFACE";
         if (!wrong && g->cgroup) {
                 *reterr_key = "Cgroup";
                 wrong = authz_pattern_error(g->cgroup);

@@ -25,17 +25,19 @@ static void set_given(AttachOp *op, KernParam param)
 static GError *set_interface(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
 {
         bool by_name = g_str_equal(value->type, "s");
+        int netns = op->files[KERN_PARAM_NETNS];
         char name[IF_NAMESIZE];
         KernHook *h = &op->hook;
 
         (void)uid;
-        h->ifindex = by_name ? if_nametoindex(value->s) : value->u;
+        h->ifindex = by_name ? netns_interface_index(netns, value->s) : value->u;
         if (by_name && h->ifindex == 0)
-                return error_new(NO_SUCH_INTERFACE, "There is no network interface '%s'.",
-                                 value->s);
-        if (!if_indextoname(h->ifindex, name))
+                return error_new(NO_SUCH_INTERFACE, "There is no network interface '%s'%s.",
+                                 value->s, netns < 0 ? "" : " in that network namespace");
+        if (!netns_interface_name(netns, h->ifindex, name))
                 return error_new(NO_SUCH_INTERFACE,
-                                 "There is no network interface with the index %u.", h->ifindex);
+                                 "There is no network interface with the index %u%s.", h->ifindex,
+                                 netns < 0 ? "" : " in that network namespace");
         /* The kernel takes nearly any bytes for a name, the bus and the state files don't. */
         if (!g_utf8_validate(name, -1, NULL))
                 return error_new(INVALID_ARGUMENT,
@@ -46,13 +48,13 @@ static GError *set_interface(AttachOp *op, uid_t uid, KernParam param, const Bus
         return NULL;
 }
 
-/* Takes @fd, which has been looked at. */
-static void use_file(AttachOp *op, KernParam param, int fd)
+/* Takes @fd, which has been looked at, and what it is called. */
+static void use_file(AttachOp *op, KernParam param, int fd, char *text)
 {
         op->files[param] = fd;
         *(int *)kern_hook_member(&op->hook, param) = fd;
         g_free(op->texts[param]);
-        op->texts[param] = descriptor_path(fd);
+        op->texts[param] = text;
         set_given(op, param);
 }
 
@@ -73,7 +75,7 @@ static GError *use_target(AttachOp *op, int fd)
         if (error)
                 close(fd);
         else
-                use_file(op, KERN_PARAM_TARGET, fd);
+                use_file(op, KERN_PARAM_TARGET, fd, descriptor_path(fd));
         return error;
 }
 
@@ -124,8 +126,73 @@ static GError *set_cgroup(AttachOp *op, uid_t uid, KernParam param, const BusVal
                                  "'%s' is no directory of a cgroup version 2 hierarchy.",
                                  by_path ? value->s : "");
         }
-        use_file(op, param, fd);
+        use_file(op, param, fd, descriptor_path(fd));
         return NULL;
+}
+
+/* As for a target: a path is for root to give. */
+static GError *open_netns(uid_t uid, const BusValue *value, int *ret)
+{
+        if (g_str_equal(value->type, "h"))
+                *ret = fcntl(value->h, F_DUPFD_CLOEXEC, 3);
+        else if (uid != 0)
+                return error_new(MISSING_PARAMETER,
+                                 "The network namespace is given as the path '%s'; only uid 0 may "
+                                 "do so, others pass option 'netns' as a descriptor (D-Bus type "
+                                 "'h').",
+                                 value->s);
+        else if (*value->s != '/')
+                return error_new(INVALID_ARGUMENT,
+                                 "The network namespace '%s' is no absolute path, such as "
+                                 "/run/netns/%s.",
+                                 value->s, value->s);
+        else
+                *ret = open(value->s, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (*ret < 0)
+                return error_new(INVALID_ARGUMENT,
+                                 "The network namespace '%s' can't be opened: %s.",
+                                 g_str_equal(value->type, "h") ? "" : value->s, g_strerror(errno));
+        return NULL;
+}
+
+static GError *set_netns(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
+{
+        const KernType *type = op->hook.type;
+        GError *error;
+        int fd = -1, r;
+
+        error = open_netns(uid, value, &fd);
+        if (error)
+                return error;
+        r = netns_identify(fd, &op->netns);
+        if (r == -EINVAL)
+                error = error_new(INVALID_ARGUMENT,
+                                  "'%s' is no network namespace; give one as it is in /run/netns, "
+                                  "or a descriptor of one.",
+                                  g_str_equal(value->type, "h") ? "the descriptor" : value->s);
+        else if (r < 0)
+                error = error_from_errno(r, "tell network namespaces apart");
+        /* The service's own is where interfaces are anyway. */
+        if (error || (op->netns.inode == 0 && kern_type_takes(type, KERN_PARAM_BIT(param)))) {
+                close(fd);
+                return error;
+        }
+        use_file(op, param, fd, netns_text(fd));
+        return NULL;
+}
+
+/* What the kernel has no link of is found again from within its namespace. */
+static GError *check_netns(const AttachOp *op)
+{
+        const char *text = op->texts[KERN_PARAM_NETNS];
+
+        if (!text || netns_text_is_path(text) || !g_str_equal(op->hook.type->name, "tc"))
+                return NULL;
+        return error_new(INVALID_ARGUMENT,
+                         "The network namespace %s has no path by which the service can find a tc "
+                         "filter again; give it as it is in /run/netns, or attach the program as "
+                         "tcx.",
+                         text);
 }
 
 /* What the service itself has to look at. */
@@ -133,6 +200,7 @@ static const SetParam looked_at[_KERN_PARAM_MAX] = {
         [KERN_PARAM_INTERFACE] = set_interface,
         [KERN_PARAM_TARGET] = set_target,
         [KERN_PARAM_CGROUP] = set_cgroup,
+        [KERN_PARAM_NETNS] = set_netns,
 };
 
 /* "'ingress' or 'egress'" */
@@ -298,14 +366,19 @@ GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program 
 
         op->hook = KERN_HOOK_INIT;
         op->hook.type = program->type;
+        op->netns = NETNS_INIT;
         set_company(op, daemon, program);
+        /* An interface means what it is in the namespace, which is therefore the first to be read. */
+        if (args->values[KERN_PARAM_NETNS].type)
+                error = set_param(op, uid, KERN_PARAM_NETNS, &args->values[KERN_PARAM_NETNS]);
         for (size_t i = 0; !error && i < args->n; i++)
-                if (args->values[i].type)
+                if (args->values[i].type && i != KERN_PARAM_NETNS)
                         error = set_param(op, uid, (KernParam)i, &args->values[i]);
         if (error)
                 return error;
         set_target_program(op, program);
-        return complete(op, uid, program);
+        error = complete(op, uid, program);
+        return error ?: check_netns(op);
 }
 
 /* Symbols */

@@ -21,6 +21,7 @@ typedef struct AttachOp {
         /* What the probe borrows where functions of a target were looked up; owned, uint64_t */
         GArray *offsets, *cookies;
         uint64_t cgroup_id;
+        Netns netns;                    /* that the interface is in */
         Link *link;                     /* being attached; owned until it is registered */
         void (*next)(Request *request); /* attach-hook.c: what comes after */
 } AttachOp;

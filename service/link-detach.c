@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "bus-error.h"
+#include "errors.h"
+#include "link-netns.h"
 #include "tc-chain.h"
 
 #define DETACH_TIMEOUT_SEC 20
@@ -28,7 +29,10 @@ typedef struct Detaching {
         uid_t uid;
         bool registered;
         unsigned attempts;
-        uint32_t tc_handle;        /* of the chain that ends with it, or 0 */
+        uint32_t tc_handle; /* of the chain that ends with it, or 0 */
+        Netns netns;
+        char *netns_text;
+        bool unreachable;          /* that namespace */
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
         void *userdata;
@@ -49,7 +53,8 @@ static void detaching_end(Detaching *d, GError *error)
         if (!d->registered)
                 link_free(d->link);
         if (d->tc_handle != 0)
-                tc_chain_ended(daemon, &d->hook, d->tc_handle);
+                tc_chain_ended(daemon, &d->netns, &d->hook, d->tc_handle);
+        g_free(d->netns_text);
         g_free(d);
         done(error, userdata);
         for (guint i = 0; i < waiting->len; i++) {
@@ -74,6 +79,24 @@ static void unpin(Daemon *daemon, const Link *link)
                 store_unpin(daemon->store, BUS_LINK, link->pub.id, i);
 }
 
+/* What has a kernel link is detached from anywhere. */
+static int append_netns(sd_bus_message *m, Detaching *d)
+{
+        int fd = -1, r;
+
+        if (d->netns.inode != 0 && d->attachment.n_links == 0) {
+                fd = netns_open(d->netns_text, &d->netns);
+                d->unreachable = fd == -EXDEV;
+                /* Of what went with its namespace nothing is found in the service's own, either. */
+                if (fd < 0 && fd != -ENOENT)
+                        return fd;
+        }
+        r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
+        if (fd >= 0)
+                close(fd);
+        return r;
+}
+
 static int fill_detach(sd_bus_message *m, void *userdata)
 {
         Detaching *d = userdata;
@@ -85,6 +108,9 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         if (r < 0)
                 return r;
         r = worker_hook_append(m, &d->hook);
+        if (r < 0)
+                return r;
+        r = append_netns(m, d);
         if (r < 0)
                 return r;
         r = worker_fds_append(m, a->link_fds, a->n_links);
@@ -110,8 +136,7 @@ static bool may_be_attached(const Daemon *daemon, const Link *link)
 {
         if (link->attachment.n_links > 0)
                 return false;
-        return daemon->stopping ||
-               kern_is_attached(link->pub.program_id, &link->hook, &link->attachment) != 0;
+        return daemon->stopping || link_is_attached(link) != 0;
 }
 
 static void ask_worker(Detaching *d);
@@ -139,6 +164,14 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                 return;
         }
         if (stays && d->tc_handle == 0) {
+                if (d->unreachable) {
+                        g_error_free(error);
+                        error = error_new(FAILED,
+                                          "The network namespace %s is there, but that path no "
+                                          "longer leads to it, so that the service can't enter "
+                                          "it; the program goes when the namespace does.",
+                                          d->netns_text);
+                }
                 /* Of one that nobody knows of the file says that it is to be detached: it stays, and
                  * the next one that starts tries again. */
                 if (d->registered) {
@@ -148,8 +181,9 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                 detaching_end(d, error);
                 return;
         }
-        /* A dispatcher without members runs nothing; the next one that starts tries to remove it. */
-        if (stays)
+        /* A dispatcher without members runs nothing; the next one that starts tries to remove it, or it
+         * goes with a namespace that nobody gets into. */
+        if (stays && !d->unreachable)
                 g_warning("The dispatcher of link %u stays on its interface: %s", d->id,
                           error->message);
         else
@@ -190,6 +224,8 @@ void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachD
         d->hook = link->hook;
         /* These are the link's, which may go before a worker is free, and detaching asks for none. */
         kern_hook_drop_borrowed(&d->hook);
+        d->netns = link->netns;
+        d->netns_text = g_strdup(link->texts[KERN_PARAM_NETNS] ?: "");
         d->uid = uid;
         d->registered = registered;
         d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
@@ -239,7 +275,7 @@ void link_forget(Daemon *daemon, Link *link)
                 return;
         }
         if (link->attachment.tc_slot != 0 && tc_chain_leave(daemon, link))
-                tc_chain_ended(daemon, &link->hook, link->attachment.tc_handle);
+                tc_chain_ended(daemon, &link->netns, &link->hook, link->attachment.tc_handle);
         unpin(daemon, link);
         store_remove_link(daemon->store, link->pub.id);
         registry_remove_link(daemon->registry, link);

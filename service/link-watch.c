@@ -2,58 +2,84 @@
 #include "link-watch.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <unistd.h>
 
 #include "descriptor.h"
 #include "link-detach.h"
+#include "link-netns.h"
 #include "netwatch.h"
 
 #define ANY_INTERFACE 0
 
-static void interface_gone(uint32_t ifindex, void *userdata)
+typedef bool (*IsGone)(const Daemon *daemon, const Link *link, uint32_t number);
+
+static void forget(Daemon *daemon, IsGone is_gone, uint32_t number)
 {
-        Daemon *daemon = userdata;
         g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
 
         for (GList *l = links; l; l = l->next)
-                if (((Link *)l->data)->pub.interface_index == ifindex)
+                if (is_gone(daemon, l->data, number))
                         link_forget(daemon, l->data);
 }
 
-/* Members of libxdp's dispatchers are no links of the kernel's that would stay until we let go. */
-static void look(Daemon *daemon, uint32_t ifindex)
+static bool is_on(const Daemon *daemon, const Link *link, uint32_t ifindex)
 {
-        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
+        (void)daemon;
+        return link->netns.id == NETNS_OWN && link->pub.interface_index == ifindex;
+}
 
-        for (GList *l = links; l; l = l->next) {
-                Link *link = l->data;
+static void interface_gone(uint32_t ifindex, void *userdata)
+{
+        forget(userdata, is_on, ifindex);
+}
 
-                if (link->attachment.xdp_member != 0 && link->state == LINK_ATTACHED &&
-                    (ifindex == ANY_INTERFACE || ifindex == link->hook.ifindex) &&
-                    kern_is_attached(link->pub.program_id, &link->hook, &link->attachment) == 0)
-                        link_forget(daemon, link);
-        }
+static bool is_in(const Daemon *daemon, const Link *link, uint32_t netns)
+{
+        (void)daemon;
+        return link->netns.id != NETNS_OWN && link->netns.id == (int32_t)netns;
+}
+
+static void netns_gone(int32_t netns, void *userdata)
+{
+        forget(userdata, is_in, (uint32_t)netns);
+}
+
+/* Members of libxdp's dispatchers are no links of the kernel's that would stay until we let go. */
+static bool has_left(const Daemon *daemon, const Link *link, uint32_t ifindex)
+{
+        return link->attachment.xdp_member != 0 && link->state == LINK_ATTACHED &&
+               (ifindex == ANY_INTERFACE || is_on(daemon, link, ifindex)) &&
+               link_is_attached(link) == 0;
 }
 
 static void interface_changed(uint32_t ifindex, void *userdata)
 {
-        look(userdata, ifindex);
+        forget(userdata, has_left, ifindex);
+}
+
+static bool is_off(const Daemon *daemon, const Link *link, uint32_t number)
+{
+        (void)number;
+        return link->pub.interface_index != 0 && link->state == LINK_ATTACHED &&
+               !link_has_interface(daemon, link);
+}
+
+/* Interfaces of which nothing is told. */
+static bool is_off_elsewhere(const Daemon *daemon, const Link *link, uint32_t number)
+{
+        return link->netns.id != NETNS_OWN && is_off(daemon, link, number);
+}
+
+static void look(Daemon *daemon)
+{
+        forget(daemon, is_off_elsewhere, ANY_INTERFACE);
+        forget(daemon, has_left, ANY_INTERFACE);
 }
 
 static void interfaces_unknown(void *userdata)
 {
-        Daemon *daemon = userdata;
-        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
-        char name[IF_NAMESIZE];
-
-        for (GList *l = links; l; l = l->next) {
-                uint32_t ifindex = ((Link *)l->data)->pub.interface_index;
-
-                if (ifindex != 0 && !if_indextoname(ifindex, name))
-                        link_forget(daemon, l->data);
-        }
-        look(daemon, ANY_INTERFACE);
+        forget(userdata, is_off, ANY_INTERFACE);
+        look(userdata);
 }
 
 /* By its id, since there may be another of that name by now. */
@@ -88,7 +114,7 @@ static gboolean on_idle(gpointer userdata)
         Daemon *daemon = userdata;
 
         daemon->look_idle = 0;
-        look(daemon, ANY_INTERFACE);
+        look(daemon);
         return G_SOURCE_REMOVE;
 }
 
@@ -101,8 +127,14 @@ void link_watch_look_later(Daemon *daemon)
 
 void link_watch_start(Daemon *daemon)
 {
-        daemon->netwatch =
-                netwatch_new(interface_gone, interface_changed, interfaces_unknown, daemon);
+        static const NetwatchCalls calls = {
+                .gone = interface_gone,
+                .changed = interface_changed,
+                .netns_gone = netns_gone,
+                .overrun = interfaces_unknown,
+        };
+
+        daemon->netwatch = netwatch_new(&calls, daemon);
         if (!daemon->netwatch)
                 g_warning("Interfaces that go are not noticed, and links on them stay listed: %s",
                           g_strerror(errno));

@@ -6,12 +6,19 @@
 /*
  * Tells when network interfaces go, by rtnetlink(7): what is attached to them goes with them, and
  * the kernel says so nowhere else. And when something about one changes, what XDP program it has for one.
+ * Of interfaces in other network namespaces it takes CAP_NET_BROADCAST to be told; but when such a
+ * namespace ends, its id (see netns.h) goes, which is told.
  */
+
 typedef struct Netwatch Netwatch;
 
-/* @gone and @changed are called from the main loop with an interface's index; @overrun where messages
- * were lost, so that any may be. NULL where the kernel gives no socket. */
-Netwatch *netwatch_new(void (*gone)(uint32_t ifindex, void *userdata),
-                       void (*changed)(uint32_t ifindex, void *userdata),
-                       void (*overrun)(void *userdata), void *userdata);
+typedef struct NetwatchCalls {
+        void (*gone)(uint32_t ifindex, void *userdata);
+        void (*changed)(uint32_t ifindex, void *userdata);
+        void (*netns_gone)(int32_t netns, void *userdata);
+        void (*overrun)(void *userdata); /* messages were lost: any may be gone */
+} NetwatchCalls;
+
+/* The calls come from the main loop. NULL where the kernel gives no socket. */
+Netwatch *netwatch_new(const NetwatchCalls *calls, void *userdata);
 void netwatch_free(Netwatch *watch);

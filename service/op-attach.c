@@ -97,6 +97,21 @@ static void add_param(Details *d, const AttachOp *op, KernParam param)
                 add_owned(d, kern_params[param].name, text);
 }
 
+/*
+ * An interface of another network namespace is called NETNS/IFACE, in what administrators read and in
+ * what their rules and grants compare: no name has a slash, so that what was meant for an interface of
+ * this namespace fits none of another's.
+ */
+static void add_interface(Details *d, const AttachOp *op)
+{
+        const char *name = op->texts[KERN_PARAM_INTERFACE], *netns = op->texts[KERN_PARAM_NETNS];
+
+        if (!name)
+                return;
+        add_number(d, "ifindex", op->hook.ifindex);
+        add_owned(d, "interface", netns ? g_strdup_printf("%s/%s", netns, name) : g_strdup(name));
+}
+
 static void authorize(Request *request, const Program *program)
 {
         AttachOp *op = request->op;
@@ -111,8 +126,7 @@ static void authorize(Request *request, const Program *program)
         add_number(&d, "owner", program->pub.owner_uid);
         add(&d, "application", program->pub.application);
         add(&d, "digest", program->pub.source_digest);
-        if (h->ifindex != 0)
-                add_number(&d, "ifindex", h->ifindex);
+        add_interface(&d, op);
         if (h->target_program_id != 0) {
                 const Program *target =
                         registry_any_program(request->daemon->registry, h->target_program_id);
@@ -126,7 +140,8 @@ static void authorize(Request *request, const Program *program)
                 add_number(&d, "target_program_owner", target->pub.owner_uid);
         }
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
-                if (kern_params[i].kind != KERN_KIND_PROGRAM)
+                if (kern_params[i].kind != KERN_KIND_PROGRAM &&
+                    kern_params[i].kind != KERN_KIND_INTERFACE)
                         add_param(&d, op, (KernParam)i);
         kern_type_action_suffix(h->type, suffix, sizeof(suffix));
         g_snprintf(action, sizeof(action), "org.bpfkeeper1.attach.%s", suffix);
@@ -290,8 +305,9 @@ static void attach(Request *request)
         if (op->hook.target_program_id != 0 && !open_target_program(request))
                 error = no_such_object(BUS_PROGRAM, op->hook.target_program_id);
         /* polkit may have taken a while: what was asked for must be what it was. */
-        else if (op->hook.ifindex != 0 && (!if_indextoname(op->hook.ifindex, name) ||
-                                           strcmp(name, op->texts[KERN_PARAM_INTERFACE]) != 0))
+        else if (op->hook.ifindex != 0 &&
+                 (!netns_interface_name(op->files[KERN_PARAM_NETNS], op->hook.ifindex, name) ||
+                  strcmp(name, op->texts[KERN_PARAM_INTERFACE]) != 0))
                 error = error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
                                   op->texts[KERN_PARAM_INTERFACE]);
         else if (op->hook.target_program_id != 0)
@@ -307,6 +323,7 @@ static void attach(Request *request)
                 if (op->texts[i])
                         link_set_text(op->link, (KernParam)i, op->texts[i]);
         op->link->pub.cgroup_id = op->cgroup_id;
+        link_set_netns(op->link, &op->netns);
         if (tc_chain_takes(daemon, program)) {
                 tc_chain_join(daemon, op->link, on_joined, request);
                 return;
@@ -318,7 +335,9 @@ static void attach(Request *request)
         /* Ours are never used twice, so a filter with that handle is this link's and no other's. */
         op->link->attachment.tc_handle = TC_HANDLE_OURS | id;
         op->link->attachment.tc_priority = op->hook.priority;
-        if (!registry_is_target(daemon->registry, op->program_id))
+        /* libxdp keeps its pins by the interface's index, whatever namespace that is in: it would take
+         * another's apart for those of one that is there no more. */
+        if (!registry_is_target(daemon->registry, op->program_id) && op->netns.inode == 0)
                 op->link->attachment.xdp_member = program->extension_id;
         if (op->link->attachment.xdp_member != 0 && !registry_claim(daemon->registry, op->link)) {
                 request_fail(request,
@@ -441,7 +460,8 @@ static GError *check_attached(Request *request)
         if (request_is_cancelled(request))
                 return error_new(CANCELLED, "The caller left the bus.");
         /* That may have been told while this wasn't known as a link. */
-        if (op->link->hook.ifindex != 0 && !if_indextoname(op->link->hook.ifindex, name))
+        if (op->link->hook.ifindex != 0 &&
+            !netns_interface_name(op->files[KERN_PARAM_NETNS], op->link->hook.ifindex, name))
                 return error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
                                  op->texts[KERN_PARAM_INTERFACE]);
         return NULL;

@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "link-detach.h"
+#include "link-netns.h"
 #include "ops.h"
 #include "tc-chain.h"
 
@@ -204,7 +205,7 @@ static Found find_attachment(Daemon *daemon, Link *link, GArray *ids, GError **r
                 g_propagate_error(reterr, g_steal_pointer(&error));
                 return FOUND_ERROR;
         }
-        r = kern_is_attached(link->pub.program_id, &link->hook, &link->attachment);
+        r = link_is_attached(link);
         if (r < 0)
                 return unclear(r, "link", link->pub.id, reterr);
         return r > 0 ? FOUND_THERE : FOUND_GONE;

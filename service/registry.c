@@ -178,7 +178,14 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
         pub->sharing = kern_sharing_to_string(hook->type->sharing);
         link->lists = g_ptr_array_new_with_free_func(g_free);
         copy_lists(link, hook);
+        link->netns = NETNS_INIT;
         return link;
+}
+
+void link_set_netns(Link *link, const Netns *netns)
+{
+        link->netns = *netns;
+        link->pub.netns_inode = netns->inode;
 }
 
 void link_set_text(Link *link, KernParam param, const char *text)

@@ -7,6 +7,7 @@
 #include "cgroup-watch.h"
 #include "kern-attach.h"
 #include "kern-info.h"
+#include "netns.h"
 #include "quota.h"
 
 /*
@@ -52,6 +53,7 @@ typedef struct Link {
         KernHook hook; /* without descriptors; its lists are of @lists */
         GPtrArray *lists;
         char *texts[_KERN_PARAM_MAX]; /* see hook-param.h */
+        Netns netns;                  /* that its interface is in */
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
         struct Detaching *detaching; /* op-release.c's, while it goes on */
@@ -131,6 +133,9 @@ void load_free(Load *load);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Load, load_free)
 
 Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook *hook);
+
+/* The network namespace that its interface is in; until this is called the service's own. */
+void link_set_netns(Link *link, const Netns *netns);
 
 /* What an interface or a file of the hook is called. */
 void link_set_text(Link *link, KernParam param, const char *text);

@@ -98,6 +98,10 @@ int state_parse_link(const char *text, StateLink *ret)
         link.hook.direction = (KernDirection)get_u32(text, HOOK, "Direction");
         link.hook.priority = get_u32(text, HOOK, "Priority");
         link.hook.mode = (KernXdpMode)get_u32(text, HOOK, "Mode");
+        if (state_value(text, HOOK, "NetnsInode", value, sizeof(value)))
+                link.netns_inode = strtoull(value, NULL, 10);
+        if (!state_value(text, HOOK, "Netns", link.netns, sizeof(link.netns)))
+                link.netns[0] = '\0';
         find_place(text, &link);
         *ret = link;
         return 0;

@@ -19,7 +19,9 @@ typedef struct StateLink {
         uint32_t program_id;
         char program_name[128];
         char place[256]; /* what it is attached to, for people; "" where the file doesn't say */
-        KernHook hook;   /* without descriptors */
+        char netns[256]; /* the network namespace that the interface is in: a path, or "" */
+        uint64_t netns_inode;
+        KernHook hook; /* without descriptors */
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
 } StateLink;

@@ -283,6 +283,10 @@ GKeyFile *store_format_link(const Link *link)
         g_key_file_set_uint64(file, HOOK, "Given", h->given);
         set_u32(file, HOOK, "InterfaceIndex", h->ifindex);
         g_key_file_set_uint64(file, HOOK, "CgroupId", link->pub.cgroup_id);
+        if (link->netns.inode != 0) {
+                g_key_file_set_uint64(file, HOOK, "NetnsInode", link->netns.inode);
+                g_key_file_set_integer(file, HOOK, "NetnsId", link->netns.id);
+        }
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
                 format_param(file, link, (KernParam)i);
         return file;
@@ -346,6 +350,7 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         g_autofree char *type = NULL, *program_name = NULL;
         KernHook h = KERN_HOOK_INIT;
         Program program = {0};
+        Netns netns = NETNS_INIT;
         LinkState state;
         Link *link;
 
@@ -369,6 +374,11 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         link->state = state;
         link->pub.attach_time = g_key_file_get_uint64(file, LINK, "AttachTime", NULL);
         link->pub.cgroup_id = g_key_file_get_uint64(file, HOOK, "CgroupId", NULL);
+        netns.inode = g_key_file_get_uint64(file, HOOK, "NetnsInode", NULL);
+        if (netns.inode != 0) {
+                netns.id = g_key_file_get_integer(file, HOOK, "NetnsId", NULL);
+                link_set_netns(link, &netns);
+        }
         for (int i = 0; i < _KERN_PARAM_MAX; i++) {
                 const KernParamInfo *p = &kern_params[i];
                 g_autofree char *text = NULL;

@@ -8,6 +8,7 @@
 #include "errors.h"
 #include "kern-tc.h"
 #include "link-detach.h"
+#include "link-netns.h"
 #include "ops.h"
 
 #define BEGIN_TIMEOUT_SEC 20
@@ -67,26 +68,28 @@ void tc_chains_free(TcChains *chains)
         g_free(chains);
 }
 
-static gint64 key_of(const KernHook *hook)
+/* Indexes have 31 bits, and of the ids of namespaces the kernel gives out the lowest ones. */
+static gint64 key_of(const Netns *netns, const KernHook *hook)
 {
-        return (gint64)hook->ifindex << 32 | (gint64)hook->direction;
+        return (gint64)((uint64_t)(netns->id + 1) << 33 | (uint64_t)hook->ifindex << 2 |
+                        (uint64_t)hook->direction);
 }
 
-static TcChain *find_chain(const Daemon *daemon, const KernHook *hook)
+static TcChain *find_chain(const Daemon *daemon, const Netns *netns, const KernHook *hook)
 {
-        const gint64 key = key_of(hook);
+        const gint64 key = key_of(netns, hook);
 
         return g_hash_table_lookup(daemon->tc_chains->by_hook, &key);
 }
 
-static TcChain *get_chain(Daemon *daemon, const KernHook *hook)
+static TcChain *get_chain(Daemon *daemon, const Netns *netns, const KernHook *hook)
 {
-        TcChain *chain = find_chain(daemon, hook);
+        TcChain *chain = find_chain(daemon, netns, hook);
 
         if (chain)
                 return chain;
         chain = g_new0(TcChain, 1);
-        chain->key = key_of(hook);
+        chain->key = key_of(netns, hook);
         chain->members = g_ptr_array_new();
         g_queue_init(&chain->waiting);
         g_hash_table_add(daemon->tc_chains->by_hook, chain);
@@ -252,9 +255,17 @@ static void join_end(Join *join, GError *error)
 static int fill_begin(sd_bus_message *m, void *userdata)
 {
         const Join *join = userdata;
-        int r;
+        int netns, r;
 
         r = worker_hook_append(m, &join->link->hook);
+        if (r < 0)
+                return r;
+        r = link_open_netns(join->link, &netns);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, &netns, netns >= 0 ? 1 : 0);
+        if (netns >= 0)
+                close(netns);
         return r < 0 ? r : sd_bus_message_append_basic(m, 'u', &join->chain->handle);
 }
 
@@ -298,7 +309,7 @@ static void forget_if_gone(Daemon *daemon, TcChain *chain)
         const Link *first = g_ptr_array_index(chain->members, 0);
         g_autoptr(GPtrArray) members = NULL;
 
-        if (kern_tc_chain_is_there(&first->hook, chain->handle, chain->program_id) != 0)
+        if (link_is_attached(first) != 0)
                 return;
         members = g_steal_pointer(&chain->members);
         chain->members = g_ptr_array_new();
@@ -347,7 +358,7 @@ static void pump(Daemon *daemon, TcChain *chain)
 
 void tc_chain_join(Daemon *daemon, Link *link, TcChainDone done, void *userdata)
 {
-        TcChain *chain = get_chain(daemon, &link->hook);
+        TcChain *chain = get_chain(daemon, &link->netns, &link->hook);
         Join *join = g_new(Join, 1);
 
         *join = (Join){daemon, chain, link, done, userdata};
@@ -387,7 +398,7 @@ static bool take_out(TcChain *chain, const Link *link)
 
 bool tc_chain_leave(Daemon *daemon, const Link *link)
 {
-        TcChain *chain = find_chain(daemon, &link->hook);
+        TcChain *chain = find_chain(daemon, &link->netns, &link->hook);
         const bool ours =
                 chain && chain->state == CHAIN_THERE && chain->handle == link->attachment.tc_handle;
         const bool member = ours && take_out(chain, link);
@@ -412,9 +423,9 @@ bool tc_chain_leave(Daemon *daemon, const Link *link)
         return !ours || chain->members->len == 0;
 }
 
-void tc_chain_ended(Daemon *daemon, const KernHook *hook, uint32_t handle)
+void tc_chain_ended(Daemon *daemon, const Netns *netns, const KernHook *hook, uint32_t handle)
 {
-        TcChain *chain = find_chain(daemon, hook);
+        TcChain *chain = find_chain(daemon, netns, hook);
 
         if (!chain || chain->state != CHAIN_ENDING || chain->handle != handle)
                 return;
@@ -430,7 +441,7 @@ static int has_member(Daemon *daemon, const Link *link)
         uint32_t id = 0;
         int fd, r;
 
-        r = kern_tc_chain_is_there(&link->hook, a->tc_handle, a->tc_dispatcher);
+        r = link_is_attached(link);
         if (r <= 0)
                 return r;
         fd = store_open_pin(daemon->store, BUS_LINK, link->pub.id, TC_CHAIN_PROGRAMS);
@@ -454,7 +465,7 @@ bool tc_chain_has(Daemon *daemon, const Link *link, GError **reterr)
 bool tc_chain_adopt(Daemon *daemon, Link *link)
 {
         const KernAttachment *a = &link->attachment;
-        TcChain *chain = get_chain(daemon, &link->hook);
+        TcChain *chain = get_chain(daemon, &link->netns, &link->hook);
 
         if (chain->state == CHAIN_THERE && chain->handle != a->tc_handle)
                 return false;

@@ -55,4 +55,4 @@ void tc_chain_settle(Daemon *daemon);
  * filter is the caller's to have removed, and tc_chain_ended() to be called afterwards.
  */
 bool tc_chain_leave(Daemon *daemon, const Link *link);
-void tc_chain_ended(Daemon *daemon, const KernHook *hook, uint32_t handle);
+void tc_chain_ended(Daemon *daemon, const Netns *netns, const KernHook *hook, uint32_t handle);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,12 +151,50 @@ static int take_pins(const char *id, KernAttachment *attachment)
         return 0;
 }
 
+/* Where this process is between two links. */
+static int home = -1;
+
+/* Enters the link's network namespace; false where that is gone, or no longer where it was. */
+static bool enter_netns(const StateLink *link)
+{
+        struct stat st;
+        bool entered;
+        int fd;
+
+        if (home < 0)
+                home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        fd = open(link->netns, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        entered = home >= 0 && fd >= 0 && fstat(fd, &st) >= 0 && st.st_ino == link->netns_inode &&
+                  setns(fd, CLONE_NEWNET) >= 0;
+        if (fd >= 0)
+                close(fd);
+        return entered;
+}
+
+static void leave_netns(void)
+{
+        if (setns(home, CLONE_NEWNET) >= 0)
+                return;
+        fputs("bpfkeeper-unload-all: can't return to the own network namespace\n", stderr);
+        exit(EXIT_FAILURE);
+}
+
 static int detach(const char *id, StateLink *link)
 {
+        /* What has a kernel link is detached from anywhere. */
+        const bool elsewhere = link->netns_inode != 0 && link->attachment.n_links == 0;
         KernDiag diag = {0};
         char path[PATH_SIZE];
         int prog_fd, r;
 
+        if (elsewhere && !enter_netns(link)) {
+                fprintf(stderr,
+                        "bpfkeeper-unload-all: the network namespace %s of link %s is gone or "
+                        "can't "
+                        "be reached; what is attached in it goes when it does\n",
+                        kern_text_clean(link->netns), id);
+                return 0;
+        }
         snprintf(path, sizeof(path), PIN_DIR "/program/%u", link->program_id);
         prog_fd = kern_open_pin(path);
         r = take_pins(id, &link->attachment);
@@ -164,6 +203,8 @@ static int detach(const char *id, StateLink *link)
         kern_attachment_done(&link->attachment);
         if (prog_fd >= 0)
                 close(prog_fd);
+        if (elsewhere)
+                leave_netns();
         if (r < 0)
                 fprintf(stderr, "bpfkeeper-unload-all: link %s stays: %s\n", id,
                         diag.message[0] ? diag.message : strerror(-r));

@@ -3,6 +3,10 @@
 /* What a worker does with hooks, and what the kernel can do with them. */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kern-features.h"
@@ -21,6 +25,33 @@ static void files_close(Files *files)
                 close(files->fds[--files->n]);
 }
 
+/* Where this process is between two calls. */
+static int home = -1;
+
+static int enter_role(WorkerRole role)
+{
+        /* While files can be opened */
+        if (home < 0)
+                home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        return home < 0 ? -errno : worker_confine_enter(role);
+}
+
+/* The network namespace that a hook is in; -1: the service's own, which the process is in. */
+static int enter_netns(int fd, KernDiag *diag)
+{
+        if (fd < 0 || setns(fd, CLONE_NEWNET) >= 0)
+                return 0;
+        return kern_fail(diag, -errno, KERN_ERROR_FAILED,
+                         "The worker can't enter the network namespace: %s", strerror(errno));
+}
+
+/* Whoever can't go back serves nobody else. */
+static void leave_netns(int fd)
+{
+        if (fd >= 0 && setns(home, CLONE_NEWNET) < 0)
+                _exit(EXIT_FAILURE);
+}
+
 static int attach(sd_bus_message *m, WorkerRole role)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
@@ -33,7 +64,7 @@ static int attach(sd_bus_message *m, WorkerRole role)
         size_t n;
         int fd, r;
 
-        r = worker_confine_enter(role);
+        r = enter_role(role);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'h', &fd);
@@ -57,7 +88,11 @@ static int attach(sd_bus_message *m, WorkerRole role)
         hook.target_program_fd = program;
         hook.extension_fd = extension;
 
-        r = kern_attach(fd, &hook, &attachment, &diag);
+        r = enter_netns(hook.netns_fd, &diag);
+        if (r >= 0) {
+                r = kern_attach(fd, &hook, &attachment, &diag);
+                leave_netns(hook.netns_fd);
+        }
         if (r < 0)
                 worker_diag_ensure(&diag, r);
         r = worker_reply_new(m, &diag, &reply);
@@ -78,17 +113,22 @@ static int detach(sd_bus_message *m, WorkerRole role)
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
+        int netns cleanup(worker_close_fd) = -1;
         uint32_t prog_id, mode;
         KernHook hook;
+        size_t n;
         int r;
 
-        r = worker_confine_enter(role);
+        r = enter_role(role);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &prog_id);
         if (r < 0)
                 return r;
         r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &netns, 1, &n);
         if (r < 0)
                 return r;
         attachment.link_fds = calloc(KERN_LINKS_MAX, sizeof(int));
@@ -103,7 +143,11 @@ static int detach(sd_bus_message *m, WorkerRole role)
                 return r;
         attachment.xdp_mode = (KernXdpMode)mode;
 
-        r = kern_detach(-1, prog_id, &hook, &attachment, &diag);
+        r = enter_netns(netns, &diag);
+        if (r >= 0) {
+                r = kern_detach(-1, prog_id, &hook, &attachment, &diag);
+                leave_netns(netns);
+        }
         if (r < 0)
                 worker_diag_ensure(&diag, r);
         r = worker_reply_new(m, &diag, &reply);
@@ -141,22 +185,31 @@ int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *rete
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernTcChain chain cleanup(kern_tc_chain_done) = KERN_TC_CHAIN_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
+        int netns cleanup(worker_close_fd) = -1;
         KernHook hook;
         uint32_t handle;
+        size_t n;
         int r;
 
         (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        r = enter_role(WORKER_ROLE_DISPATCH);
         if (r < 0)
                 return r;
         r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &netns, 1, &n);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &handle);
         if (r < 0)
                 return r;
 
-        r = kern_tc_chain_begin(&hook, handle, &chain, &diag);
+        r = enter_netns(netns, &diag);
+        if (r >= 0) {
+                r = kern_tc_chain_begin(&hook, handle, &chain, &diag);
+                leave_netns(netns);
+        }
         if (r < 0)
                 worker_diag_ensure(&diag, r);
         r = worker_reply_new(m, &diag, &reply);

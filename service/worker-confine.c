@@ -434,9 +434,16 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
                         return r;
         }
         r = allow_attaching(filter);
+        if (r < 0)
+                return r;
+        if (role == WORKER_ROLE_PROBE)
+                return allow_threads(filter);
+        /* To where an interface is, and back */
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setns), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, CLONE_NEWNET));
         if (r < 0 || role == WORKER_ROLE_ATTACH)
                 return r;
-        return role == WORKER_ROLE_DISPATCH ? allow_pinning(filter) : allow_threads(filter);
+        return allow_pinning(filter);
 }
 
 static int restrict_calls(WorkerRole role)

@@ -95,17 +95,17 @@ typedef enum WorkerRole {
 #define WORKER_ATTACH_OUT "usahuuuu"
 
 /*
- * Detach(program id, hook, links, tc handle, priority and slot, xdp mode and member) → nothing more. Role
- * attach. Leave is the same for a member of libxdp's dispatcher, role dispatch.
+ * Detach(program id, hook, network namespace to enter, links, tc handle, priority and slot, xdp mode and
+ * member) → nothing more. Role attach. Leave is the same for a member of libxdp's dispatcher, role dispatch.
  */
-#define WORKER_DETACH_IN "u" WORKER_HOOK "ahuuuuu"
+#define WORKER_DETACH_IN "u" WORKER_HOOK "ahahuuuuu"
 #define WORKER_DETACH_OUT "us"
 
 /*
- * BeginTc(hook, handle) → the maps of a dispatcher for tc programs that is on the hook from now on, the
+ * BeginTc(hook, network namespace to enter, handle) → the maps of a dispatcher for tc programs that is on the hook from now on, the
  * one with the programs first, and the dispatcher's id. Role dispatch. Detach of its last member ends it.
  */
-#define WORKER_BEGIN_TC_IN WORKER_HOOK "u"
+#define WORKER_BEGIN_TC_IN WORKER_HOOK "ahu"
 #define WORKER_BEGIN_TC_OUT "usahu"
 
 /* Probe() → a(sb). Role probe. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -205,24 +206,45 @@ static bool open_path(const char *path, int flags, int *ret, char **reterr)
         return *ret >= 0;
 }
 
+/* As ip(8) has it, a network namespace's name is a file in /run/netns. */
+static char *file_path(Option option, const char *value)
+{
+        return option == OPT_NETNS && !strchr(value, '/') ? g_strconcat("/run/netns/", value, NULL)
+                                                          : g_strdup(value);
+}
+
+char *hook_path(Option option, const char *value)
+{
+        g_autofree char *path = file_path(option, value);
+        char *real = realpath(path, NULL);
+        char *copy = real ? g_strdup(real) : g_canonicalize_filename(path, NULL);
+
+        free(real);
+        return copy;
+}
+
 bool hook_open(Hook *hook, char **reterr)
 {
         for (int i = 0; i < HOOK_VALUES; i++) {
                 int flags = i == HOOK_INDEX(OPT_CGROUP) ? O_DIRECTORY : 0;
+                g_autofree char *path = NULL;
 
-                if (kinds[i] == 'h' && hook->values[i] &&
-                    !open_path(hook->values[i], flags, &hook->fds[i], reterr))
+                if (kinds[i] != 'h' || !hook->values[i])
+                        continue;
+                path = file_path(OPT_INTERFACE + i, hook->values[i]);
+                if (!open_path(path, flags, &hook->fds[i], reterr))
                         return false;
         }
         return true;
 }
 
-/* An index where it can't be a name: digits that no interface is called. */
-static GVariant *interface_value(const char *s)
+/* An index where it can't be a name: digits that no interface is called, or nobody here could tell. */
+static GVariant *interface_value(const Hook *hook, const char *s)
 {
+        const bool elsewhere = hook->values[HOOK_INDEX(OPT_NETNS)];
         uint64_t index;
 
-        if (text_parse_unsigned(s, UINT32_MAX, &index) && if_nametoindex(s) == 0)
+        if (text_parse_unsigned(s, UINT32_MAX, &index) && (elsewhere || if_nametoindex(s) == 0))
                 return g_variant_new_uint32((guint32)index);
         return g_variant_new_string(s);
 }
@@ -290,7 +312,7 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
         case 'S':
                 return texts_value(s);
         case 'n':
-                return interface_value(s);
+                return interface_value(hook, s);
         default:
                 return g_variant_new_string(s);
         }
@@ -350,6 +372,7 @@ char *hook_describe(GVariant *properties)
         GString *out = g_string_new(NULL);
         const char *direction = resolve_string(properties, "Direction");
         const char *mode = resolve_string(properties, "Mode");
+        const char *netns = resolve_string(properties, "Netns");
         uint64_t offset = resolve_number(properties, "Offset");
         uint64_t cookie = resolve_number(properties, "Cookie");
         g_autofree const char **functions = NULL;
@@ -365,7 +388,11 @@ char *hook_describe(GVariant *properties)
                         g_string_append_printf(out, ":%s", s);
                 else
                         add(out, "%s", s);
+                if (strcmp(strings[i], "Interface") == 0 && *netns)
+                        g_string_append_printf(out, " in %s", netns);
         }
+        if (*netns && !*resolve_string(properties, "Interface"))
+                add(out, "%s", netns);
         (void)g_variant_lookup(properties, "Functions", "^a&s", &functions);
         for (size_t i = 0; functions && functions[i]; i++)
                 add(out, "%s", functions[i]);

@@ -43,6 +43,9 @@ char *hook_arguments(GVariant *row);
 /* The target in a uprobe's section name, where it is an absolute path, unless one was given. */
 void hook_take_section(Hook *hook, GVariant *row, const char *section);
 
+/* The path that such an option's value means, without links in it where there is something. */
+char *hook_path(Option option, const char *value);
+
 /* Opens files, since paths mean nothing to the service. */
 bool hook_open(Hook *hook, char **reterr);
 

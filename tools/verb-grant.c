@@ -189,21 +189,22 @@ static CtlExit become(const char *name)
 }
 
 /* As the service would tell polkit, which has names of interfaces and whole paths. */
-static char *as_detail(Option option, const char *value)
+static char *as_detail(const Hook *hook, Option option, const char *value)
 {
+        const char *netns = hook->values[HOOK_INDEX(OPT_NETNS)];
         char name[IF_NAMESIZE];
         uint64_t index;
 
+        if (option == OPT_INTERFACE && netns) {
+                g_autofree char *path = hook_path(OPT_NETNS, netns);
+
+                return g_strdup_printf("%s/%s", path, value);
+        }
         if (option == OPT_INTERFACE && if_nametoindex(value) == 0 &&
             text_parse_unsigned(value, UINT32_MAX, &index) && if_indextoname((unsigned)index, name))
                 return g_strdup(name);
-        if (option == OPT_CGROUP || option == OPT_TARGET) {
-                char *path = realpath(value, NULL);
-                char *copy = path ? g_strdup(path) : g_canonicalize_filename(value, NULL);
-
-                free(path);
-                return copy;
-        }
+        if (option == OPT_CGROUP || option == OPT_TARGET || option == OPT_NETNS)
+                return hook_path(option, value);
         return g_strdup(value);
 }
 
@@ -214,7 +215,8 @@ static GVariant *details(Ctl *ctl, const Hook *hook)
 
         for (int i = 0; i < HOOK_VALUES; i++) {
                 g_autofree char *value =
-                        hook->values[i] ? as_detail(OPT_INTERFACE + i, hook->values[i]) : NULL;
+                        hook->values[i] ? as_detail(hook, OPT_INTERFACE + i, hook->values[i])
+                                        : NULL;
 
                 if (value)
                         g_variant_builder_add(&builder, "{ss}", options_name(OPT_INTERFACE + i),

@@ -166,6 +166,11 @@ class Case(unittest.TestCase):
         self.addCleanup(pair.remove)
         return pair
 
+    def netns(self, named=True):
+        there = net.Netns(named)
+        self.addCleanup(there.remove)
+        return there
+
     def object(self, name):
         """A descriptor of one of tests/programs."""
         return self.keep(objects.sealed(objects.read(name)))

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Network interfaces, and packets through them."""
 
+import contextlib
+import ctypes
 import itertools
 import os
+import signal
 import socket
 import subprocess
 
@@ -56,3 +59,70 @@ def transmit(interface, n=1, frame=FRAME):
         s.bind((interface, 0))
         for _ in range(n):
             s.send(frame)
+
+
+CLONE_NEWNET = 0x40000000
+OWN = "/proc/self/ns/net"
+
+
+@contextlib.contextmanager
+def inside(path):
+    """Sockets that are made here are in that network namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(OWN, "rb") as home, open(path, "rb") as there:
+        if libc.setns(there.fileno(), CLONE_NEWNET) < 0:
+            raise OSError(ctypes.get_errno(), "setns", path)
+        try:
+            yield
+        finally:
+            if libc.setns(home.fileno(), CLONE_NEWNET) < 0:
+                os.abort()
+
+
+class Netns:
+    """A network namespace with a pair of interfaces in it: what is sent on peer arrives at name."""
+
+    def __init__(self, named=True):
+        self.holder = None
+        if named:
+            self.label = f"blue{next(numbers)}"
+            self.path = f"/run/netns/{self.label}"
+            ip("netns", "add", self.label)
+        else:
+            self.hold()
+            self.path = f"/proc/{self.holder.pid}/ns/net"
+        self.inode = os.stat(self.path).st_ino
+        with self.inside():
+            self.veth = Veth()
+        self.name, self.index = self.veth.name, self.veth.index
+
+    def hold(self):
+        """A process in it keeps it alive, a new one where it has no name."""
+        enter = ["ip", "netns", "exec", self.label] if hasattr(self, "label") else ["unshare", "-n"]
+        # pylint: disable-next=consider-using-with
+        self.holder = subprocess.Popen([*enter, "sh", "-c", "echo; exec sleep 1000"],
+                                       stdout=subprocess.PIPE)
+        self.holder.stdout.read(1)
+
+    def inside(self):
+        return inside(f"/proc/{self.holder.pid}/ns/net" if self.holder else self.path)
+
+    def receive(self, n=1):
+        with self.inside():
+            self.veth.receive(n)
+
+    def remove_interface(self):
+        with self.inside():
+            self.veth.remove()
+
+    def lose_name(self):
+        ip("netns", "delete", self.label)
+
+    def remove(self):
+        if self.holder:
+            self.holder.send_signal(signal.SIGKILL)
+            self.holder.wait()
+            self.holder.stdout.close()
+            self.holder = None
+        if hasattr(self, "label") and os.path.exists(self.path):
+            self.lose_name()

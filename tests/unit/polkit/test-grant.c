@@ -324,6 +324,36 @@ static void test_covers_all_with_limits(void **state)
         }
 }
 
+/* An interface of another network namespace is none that a pattern of before could mean. */
+static void test_covers_no_other_namespace(void **state)
+{
+        static const char *const elsewhere[] = {"/run/netns/blue/veth0", "net:[4026532000]/veth0"};
+        static const char *const patterns[] = {"veth0", "veth*", "*",     "?*",
+                                               "[!v]*", "**",    "*veth0"};
+
+        (void)state;
+        for (size_t i = 0; i < G_N_ELEMENTS(patterns); i++)
+                for (size_t j = 0; j < G_N_ELEMENTS(elsewhere); j++) {
+                        g_autofree char *text =
+                                g_strdup_printf("[Grant]\nUser=a\nTypes=xdp\nInterface=%s\n",
+                                                patterns[i]);
+
+                        assert_int_equal(ask(text, ATTACH, "xdp", "a", no_groups, elsewhere[j], "",
+                                             0),
+                                         AUTHZ_COVERS_ELSEWHERE);
+                }
+        assert_int_equal(ask("[Grant]\nUser=a\nTypes=xdp\nInterface=/run/netns/blue/veth*\n",
+                             ATTACH, "xdp", "a", no_groups, elsewhere[0], "", 0),
+                         AUTHZ_COVERS);
+        assert_int_equal(ask("[Grant]\nUser=a\nTypes=xdp\nInterface=/run/netns/**\n", ATTACH, "xdp",
+                             "a", no_groups, elsewhere[0], "", 0),
+                         AUTHZ_COVERS);
+        assert_int_equal(ask("[Grant]\nUser=a\nTypes=xdp\nInterface=/run/netns/**\n", ATTACH, "xdp",
+                             "a", no_groups, elsewhere[1], "", 0),
+                         AUTHZ_COVERS_ELSEWHERE);
+        assert_broken("[Grant]\nUser=alice\nTypes=xdp\nInterface=net:*/veth0\n", "slash");
+}
+
 static void test_covers_until(void **state)
 {
         static const char text[] = "[Grant]\nUser=a\nTypes=xdp\nUntil=1970-01-01T00:01:00Z\n";
@@ -379,13 +409,21 @@ static void test_ids(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_all_keys),      cmocka_unit_test(test_least),
-                cmocka_unit_test(test_broken),        cmocka_unit_test(test_limits_that_do_not_fit),
-                cmocka_unit_test(test_hostile_sizes), cmocka_unit_test(test_format),
-                cmocka_unit_test(test_describe),      cmocka_unit_test(test_equal),
-                cmocka_unit_test(test_patterns),      cmocka_unit_test(test_pattern_errors),
-                cmocka_unit_test(test_covers),        cmocka_unit_test(test_covers_all_with_limits),
-                cmocka_unit_test(test_covers_until),  cmocka_unit_test(test_actions),
+                cmocka_unit_test(test_all_keys),
+                cmocka_unit_test(test_least),
+                cmocka_unit_test(test_broken),
+                cmocka_unit_test(test_limits_that_do_not_fit),
+                cmocka_unit_test(test_hostile_sizes),
+                cmocka_unit_test(test_format),
+                cmocka_unit_test(test_describe),
+                cmocka_unit_test(test_equal),
+                cmocka_unit_test(test_patterns),
+                cmocka_unit_test(test_pattern_errors),
+                cmocka_unit_test(test_covers),
+                cmocka_unit_test(test_covers_all_with_limits),
+                cmocka_unit_test(test_covers_no_other_namespace),
+                cmocka_unit_test(test_covers_until),
+                cmocka_unit_test(test_actions),
                 cmocka_unit_test(test_ids),
         };
 

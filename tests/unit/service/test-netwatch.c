@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "netwatch.h"
+#include "test-netns.h"
 
 static GArray *gone;
 static uint32_t last_changed;
+static int32_t netns_ended = NETNS_OWN;
 
 static void on_gone(uint32_t ifindex, void *userdata)
 {
@@ -25,10 +27,18 @@ static void on_changed(uint32_t ifindex, void *userdata)
         last_changed = ifindex;
 }
 
+static void on_netns_gone(int32_t netns, void *userdata)
+{
+        assert_ptr_equal(userdata, &gone);
+        netns_ended = netns;
+}
+
 static void on_overrun(void *userdata)
 {
         assert_ptr_equal(userdata, &gone);
 }
+
+static const NetwatchCalls calls = {on_gone, on_changed, on_netns_gone, on_overrun};
 
 static bool try_ip(const char *arguments)
 {
@@ -59,7 +69,7 @@ static bool is_gone(uint32_t ifindex)
 
 static void what_goes_is_told(void **state)
 {
-        Netwatch *watch = netwatch_new(on_gone, on_changed, on_overrun, &gone);
+        Netwatch *watch = netwatch_new(&calls, &gone);
         uint32_t one, two;
 
         (void)state;
@@ -82,7 +92,7 @@ static void what_goes_is_told(void **state)
 
 static void freed_with_news_pending(void **state)
 {
-        Netwatch *watch = netwatch_new(on_gone, on_changed, on_overrun, &gone);
+        Netwatch *watch = netwatch_new(&calls, &gone);
 
         (void)state;
         ip("link add three type veth peer name four");
@@ -94,11 +104,34 @@ static void freed_with_news_pending(void **state)
         netwatch_free(NULL);
 }
 
+static void the_end_of_another_namespace(void **state)
+{
+        Netwatch *watch = netwatch_new(&calls, &gone);
+        Other other = other_start();
+        Netns netns;
+
+        (void)state;
+        assert_non_null(watch);
+        assert_int_equal(netns_identify(other.fd, &netns), 0);
+        assert_true(netns.id >= 0);
+        /* What happens in it is its own business. */
+        g_array_set_size(gone, 0);
+        assert_int_equal(netns_run(other.fd, other_del, NULL), 0);
+        run_for(50);
+        assert_int_equal(gone->len, 0);
+        assert_int_equal(netns_ended, NETNS_OWN);
+        /* It ends with its last process and descriptor. */
+        other_end(&other);
+        run_until(netns_ended == netns.id);
+        netwatch_free(watch);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_goes_is_told),
                 cmocka_unit_test(freed_with_news_pending),
+                cmocka_unit_test(the_end_of_another_namespace),
         };
         g_autofree char *tool = g_find_program_in_path("ip");
         int r;

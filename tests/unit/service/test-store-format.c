@@ -136,6 +136,7 @@ static Link *full_link(const KernType *type, const char *text, LinkState state)
         link->state = state;
         link->pub.attach_time = UINT64_MAX - 4;
         link->pub.cgroup_id = UINT64_MAX - 5;
+        link_set_netns(link, &(Netns){UINT64_MAX - 6, INT32_MAX});
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
                 if (kern_params[i].kind == KERN_KIND_INTERFACE ||
                     kern_params[i].kind == KERN_KIND_FILE)
@@ -163,6 +164,8 @@ static void assert_links_equal(const Link *a, const Link *b)
         assert_string_equal(a->pub.interface, b->pub.interface);
         assert_int_equal(a->pub.interface_index, b->pub.interface_index);
         assert_true(a->pub.cgroup_id == b->pub.cgroup_id);
+        assert_true(a->pub.netns_inode == b->pub.netns_inode);
+        assert_true(a->netns.inode == b->netns.inode && a->netns.id == b->netns.id);
         assert_int_equal(a->pub.target_program_id, b->pub.target_program_id);
         assert_hooks_equal(&a->hook, &b->hook, true);
         assert_int_equal(b->hook.target_program_fd, -1);
@@ -344,6 +347,7 @@ static void damaged_links(void **state)
         assert_non_null(link);
         assert_in_range(link->attachment.n_links, 0, KERN_LINKS_MAX);
         assert_string_equal(link->pub.interface, "");
+        assert_true(link->netns.inode == 0 && link->netns.id == NETNS_OWN);
 }
 
 /* Bytes of a good file changed here and there, and bytes of no file at all. */

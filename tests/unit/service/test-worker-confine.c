@@ -159,6 +159,29 @@ static int try_unshare(void)
         return result(unshare(CLONE_NEWUSER));
 }
 
+/* Of no descriptor: what may enter a namespace is told that. EBADF is the kernel's own answer. */
+static int enter(int type)
+{
+        int r = result(setns(-1, type));
+
+        return r == -EBADF ? 0 : r;
+}
+
+static int try_network_namespace(void)
+{
+        return enter(CLONE_NEWNET);
+}
+
+static int try_mount_namespace(void)
+{
+        return enter(CLONE_NEWNS);
+}
+
+static int try_any_namespace(void)
+{
+        return enter(0);
+}
+
 static int try_chroot(void)
 {
         return result(chroot("/"));
@@ -430,6 +453,9 @@ static const struct Attempt {
         {"kill", try_kill, NOBODY, 0},
         {"mount", try_mount, NOBODY, 0},
         {"unshare", try_unshare, NOBODY, 0},
+        {"enter a network namespace", try_network_namespace, ATTACH | XDP, 0},
+        {"enter a mount namespace", try_mount_namespace, NOBODY, 0},
+        {"enter any namespace", try_any_namespace, NOBODY, 0},
         {"chroot", try_chroot, NOBODY, 0},
         {"set its uid", try_setuid, NOBODY, 0},
         {"load a module", try_module, NOBODY, 0},

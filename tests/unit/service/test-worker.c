@@ -108,6 +108,8 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = worker_hook_append(m, &c->hook);
         if (r >= 0)
+                r = worker_fds_append(m, NULL, 0);
+        if (r >= 0)
                 r = worker_fds_append(m, &c->link_fd, 1);
         if (r >= 0)
                 r = sd_bus_message_append(m, "uuuu", 0, 0, 0, 0);

@@ -210,6 +210,9 @@ static void test_describe(void **state)
                 {"{'Interface': <'veth0'>, 'Direction': <'ingress'>, 'Priority': <uint32 50>}",
                  "veth0, ingress, priority 50"},
                 {"{'Interface': <'veth0'>, 'Mode': <'native'>, 'Cpu': <0>}", "veth0, native"},
+                {"{'Interface': <'veth0'>, 'Netns': <'/run/netns/a'>, 'Direction': <'egress'>}",
+                 "veth0 in /run/netns/a, egress"},
+                {"{'Netns': <'/run/netns/a'>}", "/run/netns/a"},
                 {"{'Interface': <'veth0'>, 'Mode': <'skb'>, 'Sharing': <'libxdp'>,"
                  " 'ProceedOn': <['pass']>}",
                  "veth0, skb"},

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "link-netns.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <unistd.h>
+
+int link_open_netns(const Link *link, int *ret_fd)
+{
+        int fd = -1;
+
+        if (link->netns.inode != 0) {
+                fd = netns_open(link->texts[KERN_PARAM_NETNS] ?: "", &link->netns);
+                if (fd < 0)
+                        return fd;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+static int ask_kernel(void *userdata)
+{
+        const Link *link = userdata;
+
+        return kern_is_attached(link->pub.program_id, &link->hook, &link->attachment);
+}
+
+static int ask_interface(void *userdata)
+{
+        const Link *link = userdata;
+        char name[IF_NAMESIZE];
+
+        return if_indextoname(link->hook.ifindex, name) != NULL;
+}
+
+static int ask_within(const Link *link, int (*question)(void *userdata))
+{
+        int fd, r;
+
+        r = link_open_netns(link, &fd);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r == -EXDEV ? 1 : r;
+        r = netns_run(fd, question, (void *)link);
+        if (fd >= 0)
+                close(fd);
+        return r;
+}
+
+int link_is_attached(const Link *link)
+{
+        return ask_within(link, ask_kernel);
+}
+
+bool link_has_interface(const Daemon *daemon, const Link *link)
+{
+        KernLinkInfo info;
+        int fd, r;
+
+        if (link->netns.id == NETNS_OWN || link->attachment.n_links == 0)
+                return ask_within(link, ask_interface) != 0;
+        fd = store_open_pin(daemon->store, BUS_LINK, link->pub.id, 0);
+        if (fd < 0)
+                return fd != -ENOENT;
+        r = kern_link_info(fd, &info);
+        close(fd);
+        return r < 0 || info.ifindex != 0;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <glib.h>
+#include <libmnl/libmnl.h>
+#include <linux/magic.h>
+#include <linux/net_namespace.h>
+#include <linux/nsfs.h>
+#include <linux/openat2.h>
+#include <linux/rtnetlink.h>
+
+#include "descriptor.h"
+
+/* The ids: those that the service's own namespace has for others */
+
+typedef struct Question {
+        uint16_t type;
+        uint16_t flags;
+        uint16_t attribute;
+        uint32_t value;
+        bool assign;
+} Question;
+
+static int on_attribute(const struct nlattr *attribute, void *userdata)
+{
+        int32_t *id = userdata;
+
+        if (mnl_attr_get_type(attribute) == NETNSA_NSID &&
+            mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+                *id = (int32_t)mnl_attr_get_u32(attribute);
+        return MNL_CB_OK;
+}
+
+static int on_answer(const struct nlmsghdr *header, void *userdata)
+{
+        return mnl_attr_parse(header, sizeof(struct rtgenmsg), on_attribute, userdata);
+}
+
+/* One question to the kernel, which answers at once. 0 or a negative errno. */
+static int ask(const Question *q, int32_t *ret_id)
+{
+        struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+        char buffer[1024] = {0};
+        struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+        struct rtgenmsg *message;
+        ssize_t n;
+        int r;
+
+        if (!socket)
+                return -errno;
+        header->nlmsg_type = q->type;
+        header->nlmsg_flags = NLM_F_REQUEST | q->flags;
+        header->nlmsg_seq = 1;
+        message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+        message->rtgen_family = AF_UNSPEC;
+        mnl_attr_put_u32(header, q->attribute, q->value);
+        if (q->assign)
+                mnl_attr_put_u32(header, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
+        if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+            mnl_socket_sendto(socket, header, header->nlmsg_len) < 0 ||
+            (n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer))) < 0)
+                r = -errno;
+        else
+                r = mnl_cb_run(buffer, (size_t)n, 1, mnl_socket_get_portid(socket), on_answer,
+                               ret_id) < 0
+                            ? -errno
+                            : 0;
+        mnl_socket_close(socket);
+        return r;
+}
+
+static int id_of(int fd, int32_t *ret)
+{
+        const Question get = {.type = RTM_GETNSID, .attribute = NETNSA_FD, .value = (uint32_t)fd};
+        const Question assign = {.type = RTM_NEWNSID,
+                                 .flags = NLM_F_ACK,
+                                 .attribute = NETNSA_FD,
+                                 .value = (uint32_t)fd,
+                                 .assign = true};
+        int32_t id = NETNSA_NSID_NOT_ASSIGNED;
+        int r;
+
+        r = ask(&get, &id);
+        if (r >= 0 && id == NETNSA_NSID_NOT_ASSIGNED) {
+                /* EEXIST: somebody else was first. */
+                r = ask(&assign, &id);
+                if (r >= 0 || r == -EEXIST)
+                        r = ask(&get, &id);
+        }
+        if (r >= 0 && id == NETNSA_NSID_NOT_ASSIGNED)
+                r = -ENOENT;
+        if (r >= 0)
+                *ret = id;
+        return r;
+}
+
+static bool is_alive(int32_t id)
+{
+        const Question get = {.type = RTM_GETNSID, .attribute = NETNSA_NSID, .value = (uint32_t)id};
+        int32_t same;
+
+        /* A kernel that can't tell may have it. */
+        return ask(&get, &same) != -ENOENT;
+}
+
+/* Descriptors */
+
+static bool look(int fd, struct stat *ret)
+{
+        struct statfs fs;
+
+        return fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC && fstat(fd, ret) == 0;
+}
+
+int netns_identify(int fd, Netns *ret)
+{
+        Netns netns = NETNS_INIT;
+        struct stat st, own;
+        int r;
+
+        if (!look(fd, &st) || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+                return -EINVAL;
+        if (stat("/proc/self/ns/net", &own) < 0)
+                return -errno;
+        if (st.st_ino != own.st_ino || st.st_dev != own.st_dev) {
+                netns.inode = st.st_ino;
+                r = id_of(fd, &netns.id);
+                if (r < 0)
+                        return r;
+        }
+        *ret = netns;
+        return 0;
+}
+
+char *netns_text(int fd)
+{
+        g_autofree char *path = descriptor_path(fd);
+        struct stat st;
+
+        if (netns_text_is_path(path))
+                return g_steal_pointer(&path);
+        return g_strdup_printf("net:[%" G_GUINT64_FORMAT "]",
+                               fstat(fd, &st) == 0 ? (guint64)st.st_ino : 0);
+}
+
+bool netns_text_is_path(const char *text)
+{
+        return *text == '/';
+}
+
+/* What is at the path by now may be anything: it is opened only once it is known to be the namespace. */
+static int reopen(const char *path, const Netns *netns)
+{
+        struct open_how how = {
+                .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        };
+        char self[32];
+        struct stat st;
+        int place, fd;
+
+        place = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+        if (place < 0)
+                return -errno;
+        g_snprintf(self, sizeof(self), "/proc/self/fd/%d", place);
+        fd = look(place, &st) && st.st_ino == netns->inode ? open(self, O_RDONLY | O_CLOEXEC) : -1;
+        close(place);
+        return fd;
+}
+
+int netns_open(const char *text, const Netns *netns)
+{
+        Netns found;
+        int fd;
+
+        fd = netns_text_is_path(text) ? reopen(text, netns) : -1;
+        if (fd >= 0 && netns_identify(fd, &found) >= 0 && found.id == netns->id)
+                return fd;
+        if (fd >= 0)
+                close(fd);
+        return is_alive(netns->id) ? -EXDEV : -ENOENT;
+}
+
+typedef struct Visit {
+        int fd;
+        int (*run)(void *userdata);
+        void *userdata;
+} Visit;
+
+static gpointer visit(gpointer userdata)
+{
+        const Visit *v = userdata;
+
+        return GINT_TO_POINTER(setns(v->fd, CLONE_NEWNET) < 0 ? -errno : v->run(v->userdata));
+}
+
+int netns_run(int fd, int (*run)(void *userdata), void *userdata)
+{
+        Visit v = {fd, run, userdata};
+        GThread *thread;
+
+        if (fd < 0)
+                return run(userdata);
+        thread = g_thread_try_new("netns", visit, &v, NULL);
+        return thread ? GPOINTER_TO_INT(g_thread_join(thread)) : -EAGAIN;
+}
+
+typedef struct Interface {
+        uint32_t index;
+        char name[IF_NAMESIZE];
+} Interface;
+
+static int find_index(void *userdata)
+{
+        Interface *i = userdata;
+
+        i->index = if_nametoindex(i->name);
+        return i->index > 0;
+}
+
+uint32_t netns_interface_index(int fd, const char *name)
+{
+        Interface i = {0};
+
+        if (g_strlcpy(i.name, name, sizeof(i.name)) >= sizeof(i.name))
+                return 0;
+        return netns_run(fd, find_index, &i) > 0 ? i.index : 0;
+}
+
+static int find_name(void *userdata)
+{
+        Interface *i = userdata;
+
+        return if_indextoname(i->index, i->name) != NULL;
+}
+
+const char *netns_interface_name(int fd, uint32_t ifindex, char *ret)
+{
+        Interface i = {.index = ifindex};
+
+        if (netns_run(fd, find_name, &i) <= 0)
+                return NULL;
+        memcpy(ret, i.name, sizeof(i.name));
+        return ret;
+}
