@@ -153,8 +153,7 @@ class Unit(Systemd):
         attached, lost = self.load("tcx", "tcx_ingress"), self.load("tracepoint")
         link = self.bus.attach(attached, interface=veth.name)
         # Behind its back: a link, and programs that nothing else holds
-        for pin in [f"link/{name}" for name in os.listdir(daemon.PINS + "/link")]:
-            os.unlink(f"{daemon.PINS}/{pin}")
+        os.unlink(f"{daemon.PINS}/link/{number(link)}_0")
         for path in lost:
             os.unlink(f"{daemon.PINS}/program/{number(path)}")
         with open(daemon.RUN + "/features", "w", encoding="ascii") as f:
