@@ -13,7 +13,7 @@ from support import bpf, daemon, objects
 from support.case import LINK, PROGRAM, BusError, Case, can_attach, needs_attach, number, until
 from support.consistency import check, rewrite, tc_filters
 from support.hooks import Cgroup, fork, hooks
-from support.wait import rounds
+from support.wait import SCALE, rounds, some
 
 ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(40)))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
@@ -265,10 +265,11 @@ class HalfDone(Case):
         return f"{daemon.RUN}/loads/{name}"
 
     def test_attaching_and_detaching(self):
-        for hook in hooks(self):
-            if hook.kind not in ("xdp", "tc", "tcx", "tracepoint", "uprobe") or \
-                    not can_attach(hook.kind):
-                continue
+        chosen = [h for h in hooks(self) if h.kind in ("xdp", "tc", "tcx", "tracepoint", "uprobe")
+                  and can_attach(h.kind)]
+        if SCALE > 1:
+            chosen = {h.kind: h for h in chosen}.values()
+        for hook in chosen:
             for state in ("attaching", "detaching"):
                 with self.subTest(hook=hook.program, state=state):
                     program = self.load(hook.object, hook.program, **hook.load)
@@ -467,9 +468,10 @@ class HalfDone(Case):
         kept = self.load("tcx", "tcx_ingress")
         link = self.bus.attach(kept, interface=veth.name)
         before = self.snapshot()
-        for place in ("loads", "links"):
-            for content in (b"", b"\0\xff\0\xff" * 100, b"[Load]\n", b"[Link]\nVersion=1\n",
-                            b"[Load]\nVersion=1\n[Program 1]\nType=nothing\n", b"x" * 100000):
+        contents = (b"", b"\0\xff\0\xff" * 100, b"[Load]\n", b"[Link]\nVersion=1\n",
+                    b"[Load]\nVersion=1\n[Program 1]\nType=nothing\n", b"x" * 100000)
+        for place, first in (("loads", 0), ("links", 1)):
+            for content in some(contents[first:] + contents[:first]):
                 with self.subTest(place=place, content=content[:20]):
                     path = f"{daemon.RUN}/{place}/1000000"
                     self.stopped()

@@ -24,7 +24,7 @@ from support.hooks import Cgroup, hooks
 from support.soak import ClientProcess, Spec, lives
 
 SCALE = int(os.environ.get("BPFKEEPER_TIME_SCALE", "1"))
-KILLS = int(os.environ.get("BPFKEEPER_CRASH_KILLS", 120 if SCALE == 1 else 30))
+KILLS = int(os.environ.get("BPFKEEPER_CRASH_KILLS", 120 if SCALE == 1 else 20))
 AT_ONCE = 150  # kills between two looks at everything
 USERS = ("root", "alice", "alice", "bob")
 SKIPPED = ("lsm",)  # refuses things to this process

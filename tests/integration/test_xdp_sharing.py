@@ -14,8 +14,9 @@ from support.bus import LINK, MANAGER, PROGRAM, ROOT
 from support.case import BusError, Case, features, needs_attach, number, until
 from support.consistency import check, members, parse
 from support.net import interfaces
+from support.wait import rounds
 
-ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(40)))
 XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
 
 
@@ -462,7 +463,9 @@ class Crash(Sharing):
                     self.assert_counts(program, veth.receive)
                     self.bus.detach(path)
                 self.assert_idle(program, veth.receive)
-        self.assertIn("error", killed)
+        # A few may all be lucky
+        if ROUNDS >= 40:
+            self.assertIn("error", killed)
 
     @needs_freplace
     def test_daemon_killed(self):
