@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "resolve.h"
+#include "target.h"
 #include "text.h"
 
 static const char kinds[HOOK_VALUES] = {
@@ -191,10 +192,14 @@ void hook_take_section(Hook *hook, GVariant *row, const char *section)
 
         if (*slot(hook, OPT_TARGET) || !takes(row, OPT_TARGET))
                 return;
-        /* "uprobe//usr/bin/foo:main": only an absolute path means the same to everybody. */
-        begin = strstr(section, "//");
+        /* "uprobe//usr/bin/foo:main" and "uprobe/libc.so.6:malloc": what means the same in every
+         * directory, an absolute path or the name of a library. */
+        begin = strchr(section, '/');
         colon = strrchr(section, ':');
-        if (begin && colon && colon > begin + 1)
+        if (!begin || !colon || colon <= begin + 1)
+                return;
+        if (begin[1] == '/' ? colon > begin + 2
+                            : !memchr(begin + 1, '/', (size_t)(colon - begin - 1)))
                 *slot(hook, OPT_TARGET) = g_strndup(begin + 1, (size_t)(colon - begin - 1));
 }
 
@@ -215,7 +220,8 @@ static char *file_path(Option option, const char *value)
 
 char *hook_path(Option option, const char *value)
 {
-        g_autofree char *path = file_path(option, value);
+        g_autofree char *path =
+                option == OPT_TARGET ? target_path(value) : file_path(option, value);
         char *real = realpath(path, NULL);
         char *copy = real ? g_strdup(real) : g_canonicalize_filename(path, NULL);
 
@@ -231,6 +237,12 @@ bool hook_open(Hook *hook, char **reterr)
 
                 if (kinds[i] != 'h' || !hook->values[i])
                         continue;
+                if (i == HOOK_INDEX(OPT_TARGET)) {
+                        if (!target_open(hook->values[i], *slot(hook, OPT_PID), &hook->fds[i],
+                                         reterr))
+                                return false;
+                        continue;
+                }
                 path = file_path(OPT_INTERFACE + i, hook->values[i]);
                 if (!open_path(path, flags, &hook->fds[i], reterr))
                         return false;

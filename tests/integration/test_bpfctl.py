@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """bpfctl's fixed points: JSON, exit statuses, positional forms. What else it shows is for people."""
 
+import ctypes
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import time
 
 from support import objects
@@ -225,6 +228,53 @@ class Forms(Tool):
         program = self.json("load", objects.path("uprobe"), "uprobe_anywhere")[0]
         self.json("attach", program["id"], f"{TARGET}:target_add")
         self.assert_counts(program["path"], run_target)
+
+    def mapped(self, path, *command):
+        """A process that a library of its own is mapped in, and where that is."""
+        directory = tempfile.mkdtemp(dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, directory)
+        os.chmod(directory, 0o755)
+        copy = shutil.copy(path, directory)
+        # pylint: disable-next=consider-using-with
+        process = subprocess.Popen([*command, copy, path], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        # It ends when it is told nothing more
+        self.addCleanup(process.wait)
+        self.addCleanup(process.stdin.close)
+        self.addCleanup(process.stdout.close)
+        process.stdout.read(1)
+        return process.pid, copy
+
+    @needs_attach("uprobe")
+    def test_library(self):
+        """By its name, as the dynamic linker knows it or as a process has it."""
+        number = self.json("load", objects.path("uprobe"), "uprobe_anywhere")[0]["id"]
+
+        def target(*arguments):
+            link = self.json("attach", number, *arguments)["path"]
+            shown = self.bus.get_all(link, LINK)
+            self.assertEqual(shown["Function"], "malloc")
+            self.bus.detach(link)
+            return shown["Target"]
+        own = ctypes.CDLL("libc.so.6")
+        with open("/proc/self/maps", encoding="utf-8") as f:
+            theirs = next(line.split()[-1] for line in f if line.endswith("/libc.so.6\n"))
+        self.assertTrue(own.malloc)
+        self.assertEqual(target("libc.so.6:malloc"), theirs)
+        self.ctl("attach", number, "libnosuch.so.1:malloc", status=FAILED)
+
+        pid, copy = self.mapped(theirs, "sh", "-c",
+                                'LD_LIBRARY_PATH=${0%/*} exec sh -c "echo; read x"')
+        # Not verified where the service has a /var/tmp of its own
+        shown = target("libc.so.6:malloc", f"--pid={pid}")
+        self.assertEqual(shown.removeprefix("unverified:"), copy)
+        self.ctl("attach", number, "libnosuch.so.1:malloc", f"--pid={pid}", status=FAILED)
+        self.ctl("attach", number, "libc.so.6:malloc", "--pid=x", status=FAILED)
+
+        # The same path in another mount namespace is another file
+        pid, copy = self.mapped(theirs, "unshare", "-m", "sh", "-c",
+                                'mount --bind "$0" "$1" && exec sh -c "echo; read x"')
+        self.assertEqual(target("libc.so.6:malloc", f"--pid={pid}"), "unverified:" + theirs)
 
     @needs_attach("uprobe")
     def test_target_as_a_user(self):

@@ -164,7 +164,10 @@ static void test_section(void **state)
         } cases[] = {
                 {"uprobe", "uprobe//usr/bin/foo:func", "/usr/bin/foo"},
                 {"uprobe", "?uprobe.s//usr/bin/a:b:func+0x10", "/usr/bin/a:b"},
-                {"uprobe", "uprobe/libc.so.6:malloc", NULL},
+                {"uprobe", "uprobe/libc.so.6:malloc", "libc.so.6"},
+                {"uprobe", "uprobe/./foo:malloc", NULL},
+                {"uprobe", "uprobe/:malloc", NULL},
+                {"uprobe", "uprobe//:malloc", NULL},
                 {"uprobe", "uprobe", NULL},
                 {"uprobe", "uprobe//usr/bin/foo", NULL},
                 {"kprobe", "kprobe//x:y", NULL},
