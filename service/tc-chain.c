@@ -191,8 +191,7 @@ static GError *take_place(Daemon *daemon, TcChain *chain, Link *link)
                         "as can be put in order; detach one first, or attach this one as "
                         "tcx.",
                         link->pub.interface, chain->members->len,
-                        kern_direction_to_string(link->hook.direction),
-                        (unsigned)KERN_TC_MEMBERS_MAX);
+                        kern_direction_to_string(link->hook.direction), KERN_TC_MEMBERS_MAX);
         a->tc_handle = chain->handle;
         a->tc_priority = KERN_TC_PRIORITY;
         a->tc_dispatcher = chain->program_id;
