@@ -21,6 +21,12 @@ int kern_attach_lsm_cgroup(int prog_fd, const KernHook *hook, KernAttachment *at
                            KernDiag *diag);
 int kern_attach_netns(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                       KernDiag *diag);
+int kern_attach_sockmap(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                        KernDiag *diag);
+int kern_attach_struct_ops(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                           KernDiag *diag);
+int kern_attach_netfilter(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                          KernDiag *diag);
 int kern_attach_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
 int kern_attach_raw_tracepoint(int prog_fd, const KernHook *hook, KernAttachment *attachment,

@@ -208,6 +208,9 @@ static int iter_objects(const KernHook *hook, union bpf_iter_link_info *ret, Ker
         bool task = strcmp(hook->function, "task") == 0 ||
                     strncmp(hook->function, "task_", strlen("task_")) == 0;
         bool cgroup = strcmp(hook->function, "cgroup") == 0;
+        bool map = strcmp(hook->function, "bpf_map_elem") == 0 ||
+                   strcmp(hook->function, "bpf_sk_storage_map") == 0 ||
+                   strcmp(hook->function, "sockmap") == 0;
 
         memset(ret, 0, sizeof(*ret));
         if ((hook->given & KERN_PARAM_BIT(KERN_PARAM_PID)) && !task)
@@ -219,6 +222,16 @@ static int iter_objects(const KernHook *hook, union bpf_iter_link_info *ret, Ker
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "An iterator of %s takes no cgroup; that of cgroup does",
                                  hook->function);
+        if ((hook->given & KERN_PARAM_BIT(KERN_PARAM_TARGET_MAP)) && !map)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "An iterator of %s takes no map; those of bpf_map_elem, "
+                                 "bpf_sk_storage_map and sockmap do",
+                                 hook->function);
+        if (map && hook->map_fd < 0)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
+                                 "An iterator of %s must be told a map", hook->function);
+        if (map)
+                ret->map.map_fd = (uint32_t)hook->map_fd;
         if (hook->given & KERN_PARAM_BIT(KERN_PARAM_PID))
                 ret->task.pid = (uint32_t)hook->pid;
         if (cgroup) {
@@ -250,10 +263,13 @@ int kern_attach_iter(int prog_fd, const KernHook *hook, KernAttachment *attachme
                                  "This kernel can't limit iterators of %s; that came with Linux "
                                  "6.1",
                                  hook->function);
-        case EBADF:
-                return kern_fail(diag, fd, KERN_ERROR_MISSING_PARAMETER,
-                                 "An iterator of %s must be told a map or a cgroup",
-                                 hook->function);
+        case EINVAL:
+        case EACCES:
+                return kern_fail(diag, fd, KERN_ERROR_MAP_MISMATCH,
+                                 "The kernel refuses to iterate over %s as the program does (%s): "
+                                 "the map has other keys or values, or is of a type without such "
+                                 "an iterator",
+                                 hook->function, strerror(-fd));
         default:
                 return kern_fail(diag, fd, KERN_ERROR_FAILED,
                                  "Can't attach the program as an iterator of %s: %s",

@@ -40,6 +40,12 @@ typedef enum KernDirection {
         KERN_DIRECTION_EGRESS,
 } KernDirection;
 
+typedef enum KernFamily {
+        KERN_FAMILY_NONE,
+        KERN_FAMILY_IPV4,
+        KERN_FAMILY_IPV6,
+} KernFamily;
+
 typedef enum KernXdpMode {
         KERN_XDP_MODE_AUTO, /* native, or skb where the driver can't */
         KERN_XDP_MODE_NATIVE,
@@ -85,6 +91,11 @@ typedef struct KernHook {
         int cgroup_fd; /* -1: none; borrowed */
         uint32_t target_program_id;
         int target_program_fd; /* -1: none; borrowed */
+        uint32_t map_id;
+        int map_fd; /* -1: none; borrowed */
+        KernFamily family;
+        int32_t hook_priority;
+        uint32_t defragment; /* 0 or 1 */
         char event[64];
         uint64_t frequency;
         uint64_t period;
@@ -105,6 +116,7 @@ typedef struct KernHook {
                     .cgroup_fd = -1,         \
                     .netns_fd = -1,          \
                     .target_program_fd = -1, \
+                    .map_fd = -1,            \
                     .extension_fd = -1,      \
                     .cpu = -1,               \
                     .priority = KERN_PRIORITY_DEFAULT})

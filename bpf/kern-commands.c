@@ -8,7 +8,7 @@
 static const uint64_t load_commands[] = {
         BPF_PROG_LOAD,       BPF_BTF_LOAD,         BPF_MAP_CREATE,         BPF_MAP_UPDATE_ELEM,
         BPF_MAP_FREEZE,      BPF_PROG_BIND_MAP,    BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_TEST_RUN,
-        BPF_BTF_GET_NEXT_ID, BPF_BTF_GET_FD_BY_ID,
+        BPF_BTF_GET_NEXT_ID, BPF_BTF_GET_FD_BY_ID, BPF_MAP_LOOKUP_ELEM,
 };
 
 static const uint64_t attach_commands[] = {

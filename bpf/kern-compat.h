@@ -6,6 +6,7 @@
  * under names of their own, since newer headers have them as enumerators.
  */
 enum {
+        KERN_BPF_STRUCT_OPS = 44,
         KERN_BPF_NETFILTER = 45,
         KERN_BPF_TCX_INGRESS = 46,
         KERN_BPF_TCX_EGRESS = 47,
@@ -15,6 +16,8 @@ enum {
         KERN_BPF_CGROUP_UNIX_RECVMSG = 51,
         KERN_BPF_CGROUP_UNIX_GETPEERNAME = 52,
         KERN_BPF_CGROUP_UNIX_GETSOCKNAME = 53,
+        KERN_F_NETFILTER_IP_DEFRAG = 1,
+        KERN_F_STRUCT_OPS_LINK = 1 << 13,
         KERN_F_UPROBE_MULTI_RETURN = 1,
         KERN_BPF_PROG_TYPE_NETFILTER = 32,
         KERN_BPF_LINK_TYPE_TCX = 11,

@@ -77,6 +77,16 @@ static int load_type(const KernType *type, const struct btf *vmlinux)
         else if (type->hooks)
                 opts.expected_attach_type = (enum bpf_attach_type)type->hooks[0].number;
         opts.prog_flags = type->prog_flags;
+        /* for the first function of what every kernel with networking has */
+        if (type->prog_type == BPF_PROG_TYPE_STRUCT_OPS) {
+                int id = vmlinux ? btf__find_by_name_kind(vmlinux, "tcp_congestion_ops",
+                                                          BTF_KIND_STRUCT)
+                                 : -ENOENT;
+
+                if (id < 0)
+                        return id;
+                opts.attach_btf_id = (uint32_t)id;
+        }
         if (type->needs_btf) {
                 int id = vmlinux ? btf_target(type, vmlinux) : -ENOENT;
 

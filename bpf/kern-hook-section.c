@@ -243,6 +243,9 @@ int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_pat
                 complete_direction(hook, section);
         if (kern_type_takes(type, BIT(HOOK)))
                 return complete_name(hook, section, reterr_diag);
+        /* a name for people */
+        if (type->prog_type == BPF_PROG_TYPE_STRUCT_OPS)
+                return 0;
 
         rest = kern_type_section_rest(says, section);
         if (rest[0] == '\0')

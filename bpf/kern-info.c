@@ -148,8 +148,19 @@ int kern_link_info(int fd, KernLinkInfo *ret)
                 l.ifindex = info.xdp.ifindex;
         else if (info.type == BPF_LINK_TYPE_CGROUP)
                 l.cgroup_id = info.cgroup.cgroup_id;
+        /* It is where others have the interface; Debian 12's headers don't tell. */
+        if (info.type == BPF_LINK_TYPE_STRUCT_OPS)
+                l.map_id = info.xdp.ifindex;
         *ret = l;
         return 0;
+}
+
+bool kern_is_sockmap(int fd)
+{
+        KernMapInfo info;
+
+        return kern_map_info(fd, &info) >= 0 &&
+               (info.map_type == BPF_MAP_TYPE_SOCKMAP || info.map_type == BPF_MAP_TYPE_SOCKHASH);
 }
 
 bool kern_link_is_alive(const KernLinkInfo *info)

@@ -59,6 +59,7 @@ typedef struct KernLinkInfo {
         enum bpf_link_type link_type;
         uint32_t ifindex;   /* xdp, tcx; 0 once the interface is gone */
         uint64_t cgroup_id; /* cgroup; 0 once the cgroup is gone */
+        uint32_t map_id;    /* struct_ops, of which no program is told */
 } KernLinkInfo;
 
 /*
@@ -68,6 +69,9 @@ typedef struct KernLinkInfo {
 int kern_program_info(int fd, KernProgramInfo *ret);
 int kern_map_info(int fd, KernMapInfo *ret);
 int kern_link_info(int fd, KernLinkInfo *ret);
+
+/* Whether the map holds sockets. */
+bool kern_is_sockmap(int fd);
 
 /*
  * Whether the link still is on its hook: an interface or cgroup that went away leaves its links

@@ -101,6 +101,14 @@ int kern_object_read_run_configs(const KernLoad *load, KernObject *object, KernD
  */
 void kern_object_extend(const KernLoad *load, const char *object_name, KernObject *object);
 
+/* kern-object-struct-ops.c */
+
+/* Before the object is loaded: a struct_ops is attached by a link, or not at all. */
+int kern_object_link_struct_ops(struct bpf_object *object, KernDiag *reterr_diag);
+
+/* Afterwards: the kernel is told what each struct_ops is, so that a link can be made, and makes none. */
+int kern_object_fill_struct_ops(struct bpf_object *object, KernDiag *reterr_diag);
+
 /* kern-object-log.c */
 
 /* A buffer for what is refused. */

@@ -475,6 +475,8 @@ static int prepare(int fd, const KernLoadOptions *options, uint32_t log_level, K
         if (r >= 0)
                 r = kern_object_size_maps(load->object, options, diag);
         if (r >= 0)
+                r = kern_object_link_struct_ops(load->object, diag);
+        if (r >= 0)
                 r = kern_object_share_maps(load->object, options, object, diag);
         return r;
 }
@@ -503,6 +505,9 @@ static int load_once(int fd, const KernLoadOptions *options, uint32_t log_level,
         } else if (loaded < 0) {
                 return kern_object_explain_load(&load, loaded, diag);
         } else {
+                r = kern_object_fill_struct_ops(load.object, diag);
+                if (r < 0)
+                        return r;
                 r = collect_programs(&load, object);
                 if (r >= 0)
                         r = collect_maps(&load, options, object);

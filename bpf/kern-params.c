@@ -254,6 +254,51 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         IN_HOOK(netns_fd),
                         .key = "Netns",
                 },
+        [KERN_PARAM_TARGET_MAP] =
+                {
+                        .name = "target_map",
+                        .form = "MAP",
+                        .summary = "Map of sockets, of a struct_ops, or that an iterator goes over",
+                        .kind = KERN_KIND_MAP,
+                        IN_HOOK(map_id),
+                        .sentence = " to the map $(target_map)",
+                        .key = "TargetMap",
+                },
+        [KERN_PARAM_FAMILY] =
+                {
+                        .name = "family",
+                        .form = "FAMILY",
+                        .summary = "Which packets netfilter shows: ipv4 or ipv6",
+                        .kind = KERN_KIND_WORD,
+                        IN_HOOK(family),
+                        .words = WORDS("", "ipv4", "ipv6"),
+                        .brackets = "$(family)",
+                        .key = "Family",
+                },
+        [KERN_PARAM_HOOK_PRIORITY] =
+                {
+                        .name = "hook_priority",
+                        .form = "N",
+                        .summary = "Place on netfilter's hook, as in nft(8); lower runs first",
+                        .kind = KERN_KIND_I32,
+                        IN_HOOK(hook_priority),
+                        /* the ends are the kernel's own */
+                        .min = INT32_MIN + 1,
+                        .max = INT32_MAX - 1,
+                        .has_default = true,
+                        .key = "HookPriority",
+                },
+        [KERN_PARAM_DEFRAGMENT] =
+                {
+                        .name = "defragment",
+                        .form = "WHETHER",
+                        .summary = "Whether netfilter puts fragments together first: yes or no",
+                        .kind = KERN_KIND_WORD,
+                        IN_HOOK(defragment),
+                        .words = WORDS("no", "yes"),
+                        .has_default = true,
+                        .key = "Defragment",
+                },
 };
 
 int kern_word_find(const char *const *words, const char *word)
@@ -288,6 +333,7 @@ uint64_t kern_hook_number(const KernHook *hook, KernParam param)
         case KERN_KIND_WORDS:
         case KERN_KIND_INTERFACE:
         case KERN_KIND_PROGRAM:
+        case KERN_KIND_MAP:
                 return *(const uint32_t *)member;
         default:
                 return 0;
@@ -310,6 +356,7 @@ bool kern_hook_set_number(KernHook *hook, KernParam param, uint64_t number)
         case KERN_KIND_WORDS:
         case KERN_KIND_INTERFACE:
         case KERN_KIND_PROGRAM:
+        case KERN_KIND_MAP:
                 *(uint32_t *)member = (uint32_t)number;
                 return number <= UINT32_MAX;
         default:
@@ -339,5 +386,5 @@ void kern_hook_drop_borrowed(KernHook *hook)
                 else if (kern_params[i].kind == KERN_KIND_FILE)
                         *(int *)member = -1;
         }
-        hook->target_program_fd = hook->extension_fd = -1;
+        hook->target_program_fd = hook->extension_fd = hook->map_fd = -1;
 }

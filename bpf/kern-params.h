@@ -35,6 +35,10 @@ typedef enum KernParam {
         KERN_PARAM_HOOK,
         KERN_PARAM_OFFSETS,
         KERN_PARAM_NETNS,
+        KERN_PARAM_TARGET_MAP,
+        KERN_PARAM_FAMILY,
+        KERN_PARAM_HOOK_PRIORITY,
+        KERN_PARAM_DEFRAGMENT,
         _KERN_PARAM_MAX,
 } KernParam;
 
@@ -53,6 +57,7 @@ typedef enum KernKind {
         KERN_KIND_INTERFACE, /* uint32_t: index of a network interface; 0: none */
         KERN_KIND_FILE,      /* int: descriptor of what a path would name; -1: none; borrowed */
         KERN_KIND_PROGRAM,   /* uint32_t: the kernel's id of a program; 0: none */
+        KERN_KIND_MAP,       /* uint32_t: the kernel's id of a map; 0: none */
 } KernKind;
 
 typedef struct KernNumbers {

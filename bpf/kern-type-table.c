@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+
 #include "kern-compat.h"
 #include "kern-types.h"
 
@@ -45,6 +49,20 @@ static const KernHookName cgroup_sock_addr_hooks[] = {
         {"getsockname6", BPF_CGROUP_INET6_GETSOCKNAME},
         {"getsockname_unix", KERN_BPF_CGROUP_UNIX_GETSOCKNAME},
         {0},
+};
+
+static const KernHookName sk_skb_hooks[] = {
+        {"stream_parser", BPF_SK_SKB_STREAM_PARSER},
+        {"stream_verdict", BPF_SK_SKB_STREAM_VERDICT},
+        {"verdict", BPF_SK_SKB_VERDICT},
+        {0},
+};
+
+/* as nft(8) calls them */
+static const KernHookName netfilter_hooks[] = {
+        {"prerouting", NF_INET_PRE_ROUTING},   {"input", NF_INET_LOCAL_IN},
+        {"forward", NF_INET_FORWARD},          {"output", NF_INET_LOCAL_OUT},
+        {"postrouting", NF_INET_POST_ROUTING}, {0},
 };
 
 static const KernHookName cgroup_sockopt_hooks[] = {
@@ -162,6 +180,47 @@ const KernType kern_types[] = {
                 .attach_type = BPF_CGROUP_SOCK_OPS,
                 .required = BIT(CGROUP),
                 .needs = "CONFIG_CGROUP_BPF",
+        },
+        {
+                .name = "sk_msg",
+                .summary = "Redirector of what sockets of a map send",
+                .sections = SECTIONS("sk_msg"),
+                .prog_type = BPF_PROG_TYPE_SK_MSG,
+                .attach_type = BPF_SK_MSG_VERDICT,
+                .required = BIT(TARGET_MAP),
+                .sharing = KERN_SHARING_EXCLUSIVE,
+                .needs = "Linux 6.10, CONFIG_BPF_STREAM_PARSER",
+        },
+        {
+                .name = "sk_skb",
+                .summary = "Redirector of what sockets of a map receive",
+                .sections = SECTIONS("sk_skb", "sk_skb/stream_parser", "sk_skb/stream_verdict"),
+                .prog_type = BPF_PROG_TYPE_SK_SKB,
+                .hooks = sk_skb_hooks,
+                .required = BIT(TARGET_MAP) | BIT(HOOK),
+                .sharing = KERN_SHARING_EXCLUSIVE,
+                .needs = "Linux 6.10, CONFIG_BPF_STREAM_PARSER",
+        },
+        {
+                .name = "netfilter",
+                .summary = "Packet filter on a hook of netfilter's",
+                .sections = SECTIONS("netfilter"),
+                .prog_type = (enum bpf_prog_type)KERN_BPF_PROG_TYPE_NETFILTER,
+                .attach_type = KERN_BPF_NETFILTER,
+                .hooks = netfilter_hooks,
+                .required = BIT(HOOK) | BIT(FAMILY),
+                .optional = BIT(HOOK_PRIORITY) | BIT(DEFRAGMENT),
+                .needs = "Linux 6.4, CONFIG_NETFILTER_BPF_LINK",
+        },
+        {
+                .name = "struct_ops",
+                .summary = "Implementation of a kernel's interface, such as TCP congestion control",
+                .sections = SECTIONS("struct_ops", "struct_ops.s"),
+                .prog_type = BPF_PROG_TYPE_STRUCT_OPS,
+                .required = BIT(TARGET_MAP),
+                .sharing = KERN_SHARING_EXCLUSIVE,
+                .sentence = ", with the others of $(target_map), as part of the kernel",
+                .needs = "Linux 6.4, CONFIG_BPF_JIT, CONFIG_DEBUG_INFO_BTF",
         },
         {
                 .name = "sk_lookup",
@@ -401,7 +460,7 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_TRACING,
                 .attach_type = BPF_TRACE_ITER,
                 .required = BIT(FUNCTION),
-                .optional = BIT(PID) | BIT(CGROUP),
+                .optional = BIT(PID) | BIT(CGROUP) | BIT(TARGET_MAP),
                 .needs_btf = true,
                 .needs = "CONFIG_DEBUG_INFO_BTF",
                 .sentence = " to go over every $(function)",

@@ -30,7 +30,8 @@ const KernType *kern_type_find(const char *name)
 
 static bool takes_rest(const KernType *type)
 {
-        return kern_type_takes(type,
+        return type->prog_type == BPF_PROG_TYPE_STRUCT_OPS ||
+               kern_type_takes(type,
                                BIT(TRACEPOINT) | BIT(FUNCTION) | BIT(FUNCTIONS) | BIT(TARGET));
 }
 

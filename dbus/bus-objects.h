@@ -105,15 +105,17 @@ typedef struct BusLink {
         uint64_t netns_inode;
         uint64_t cgroup_id;
         uint32_t target_program_id;
+        uint32_t target_map_id;
         const char *sharing; /* static */
 } BusLink;
 
-/* A value of one of these D-Bus types: "s", "u", "i", "t", "h", "o" of a program, "as", "at". */
+/* A value of one of these D-Bus types: "s", "u", "i", "t", "h", "o" of a program or a map, "as", "at". */
 typedef struct BusValue {
         const char *type; /* NULL: none */
+        BusKind kind;     /* of "o" */
         union {
                 char *s;    /* owned */
-                uint32_t u; /* of "o": the program's id */
+                uint32_t u; /* of "o": the object's id */
                 int32_t i;
                 uint64_t t;
                 int h;           /* the message's; the message is kept until the answer */

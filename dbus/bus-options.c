@@ -201,6 +201,24 @@ static int read_numbers(sd_bus_message *m, BusValue *value)
         return 0;
 }
 
+static int read_path(sd_bus_message *m, BusValue *value, sd_bus_error *reterr)
+{
+        const char *path;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 'o', &path);
+        if (r < 0)
+                return r;
+        value->kind = BUS_PROGRAM;
+        if (bus_path_parse(path, BUS_PROGRAM, &value->u))
+                return 0;
+        value->kind = BUS_MAP;
+        if (bus_path_parse(path, BUS_MAP, &value->u))
+                return 0;
+        return bus_error_setf(reterr, BPFKEEPER_ERROR_NO_SUCH_OBJECT,
+                              "%s isn't the path of a program, nor of a map.", path);
+}
+
 int bus_option_value(sd_bus_message *m, const char *type, size_t offset, void *dest,
                      sd_bus_error *e)
 {
@@ -215,7 +233,7 @@ int bus_option_value(sd_bus_message *m, const char *type, size_t offset, void *d
         else if (strcmp(type, "s") == 0)
                 r = bus_option_string(m, type, offsetof(BusValue, s), value, e);
         else if (strcmp(type, "o") == 0)
-                r = bus_option_program(m, &value->u, e);
+                r = read_path(m, value, e);
         else /* all the others are plain members of the union */
                 r = sd_bus_message_read_basic(m, type[0], &value->t);
         if (r >= 0)

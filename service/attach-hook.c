@@ -252,6 +252,17 @@ static GError *set_texts(AttachOp *op, KernParam param, char **texts)
         return NULL;
 }
 
+static GError *set_object(KernHook *h, KernParam param, const BusValue *value)
+{
+        bool map = kern_params[param].kind == KERN_KIND_MAP;
+
+        if (value->kind != (map ? BUS_MAP : BUS_PROGRAM))
+                return error_new(NO_SUCH_OBJECT, "Option '%s' isn't the path of a %s.",
+                                 kern_params[param].name, map ? "map" : "program");
+        (void)kern_hook_set_number(h, param, value->u);
+        return NULL;
+}
+
 static GError *set_param(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
 {
         const KernParamInfo *p = &kern_params[param];
@@ -265,8 +276,11 @@ static GError *set_param(AttachOp *op, uid_t uid, KernParam param, const BusValu
         if (looked_at[param])
                 return looked_at[param](op, uid, param, value);
         switch (p->kind) {
-        case KERN_KIND_U32:
         case KERN_KIND_PROGRAM:
+        case KERN_KIND_MAP:
+                error = set_object(h, param, value);
+                break;
+        case KERN_KIND_U32:
                 (void)kern_hook_set_number(h, param, value->u);
                 break;
         case KERN_KIND_U64:
@@ -333,6 +347,40 @@ static void set_target_program(AttachOp *op, const Program *program)
         }
 }
 
+/* A struct_ops is its map, with the programs that came with it: the only one, unless one is named. */
+static GError *set_struct_ops(AttachOp *op, const Program *program)
+{
+        KernHook *h = &op->hook;
+        const Map *found = NULL;
+        unsigned n = 0;
+
+        if (h->type->prog_type != BPF_PROG_TYPE_STRUCT_OPS)
+                return NULL;
+        for (guint i = 0; i < program->load->maps->len; i++) {
+                const Map *map = g_ptr_array_index(program->load->maps, i);
+
+                if (!g_str_equal(map->pub.type, "struct_ops") ||
+                    (h->map_id != 0 && map->pub.id != h->map_id))
+                        continue;
+                found = map;
+                n++;
+        }
+        if (h->map_id != 0 && n == 0)
+                return error_new(MAP_MISMATCH,
+                                 "Map %u is no struct_ops that program %u was loaded with.",
+                                 h->map_id, program->pub.id);
+        if (n > 1)
+                return error_new(MISSING_PARAMETER,
+                                 "Program %u was loaded with %u maps of type struct_ops; say by "
+                                 "option 'target_map' which of them is to be attached.",
+                                 program->pub.id, n);
+        if (found) {
+                h->map_id = found->pub.id;
+                set_given(op, KERN_PARAM_TARGET_MAP);
+        }
+        return NULL;
+}
+
 static GError *complete(AttachOp *op, uid_t uid, const Program *program)
 {
         char target[PATH_MAX] = "";
@@ -377,7 +425,9 @@ GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program 
         if (error)
                 return error;
         set_target_program(op, program);
-        error = complete(op, uid, program);
+        error = set_struct_ops(op, program);
+        if (!error)
+                error = complete(op, uid, program);
         return error ?: check_netns(op);
 }
 

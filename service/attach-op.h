@@ -17,7 +17,7 @@ typedef struct AttachOp {
         int files[_KERN_PARAM_MAX];   /* owned; -1: none */
         char *lists[_KERN_PARAM_MAX]; /* owned */
         char *texts[_KERN_PARAM_MAX]; /* owned; see hook-param.h */
-        int program_fd;               /* owned */
+        int program_fd, map_fd;       /* owned */
         /* What the probe borrows where functions of a target were looked up; owned, uint64_t */
         GArray *offsets, *cookies;
         uint64_t cgroup_id;

@@ -16,6 +16,7 @@ static const char *const bus_types[][3] = {
         [KERN_KIND_INTERFACE] = {"s", "u"},
         [KERN_KIND_FILE] = {"h", "s"},
         [KERN_KIND_PROGRAM] = {"o"},
+        [KERN_KIND_MAP] = {"o"},
 };
 
 const BusHookParam *hook_params(void)
@@ -74,6 +75,7 @@ void hook_param_value(const KernHook *hook, char *const *texts, KernParam param,
                         g_array_append_vals(ret->numbers, numbers->list, (guint)numbers->n);
                 break;
         case KERN_KIND_PROGRAM:
+        case KERN_KIND_MAP:
                 ret->type = "u";
                 ret->u = (uint32_t)number;
                 break;

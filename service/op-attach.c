@@ -32,6 +32,8 @@ static void attach_op_free(void *p)
         }
         if (op->program_fd >= 0)
                 close(op->program_fd);
+        if (op->map_fd >= 0)
+                close(op->map_fd);
         g_clear_pointer(&op->offsets, g_array_unref);
         g_clear_pointer(&op->cookies, g_array_unref);
         link_free(op->link);
@@ -41,6 +43,7 @@ static void attach_op_free(void *p)
 static void prepare(Request *request);
 static void authorize_others(Request *request);
 static void authorize_target(Request *request);
+static void authorize_map(Request *request);
 static void resolve(Request *request);
 static void attach(Request *request);
 
@@ -50,7 +53,7 @@ void op_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *arg
 
         op->args = args;
         op->program_id = id;
-        op->program_fd = -1;
+        op->program_fd = op->map_fd = -1;
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
                 op->files[i] = -1;
         request_start(service, m, op, attach_op_free, prepare);
@@ -139,9 +142,21 @@ static void authorize(Request *request, const Program *program)
                 add_number(&d, "target_program_id", target->pub.id);
                 add_number(&d, "target_program_owner", target->pub.owner_uid);
         }
+        if (h->map_id != 0) {
+                const Map *map = registry_any_map(request->daemon->registry, h->map_id);
+
+                if (!map) {
+                        request_fail(request, no_such_object(BUS_MAP, h->map_id));
+                        return;
+                }
+                add(&d, "target_map", map->pub.name);
+                add_number(&d, "target_map_id", map->pub.id);
+                add_number(&d, "target_map_owner", map->pub.owner_uid);
+        }
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
                 if (kern_params[i].kind != KERN_KIND_PROGRAM &&
-                    kern_params[i].kind != KERN_KIND_INTERFACE)
+                    kern_params[i].kind != KERN_KIND_INTERFACE &&
+                    kern_params[i].kind != KERN_KIND_MAP)
                         add_param(&d, op, (KernParam)i);
         kern_type_action_suffix(h->type, suffix, sizeof(suffix));
         g_snprintf(action, sizeof(action), "org.bpfkeeper1.attach.%s", suffix);
@@ -186,9 +201,28 @@ static void authorize_target(Request *request)
         const AttachOp *op = request->op;
 
         if (op->hook.target_program_id != 0)
-                request_authorize_use(request, op->hook.target_program_id, resolve);
+                request_authorize_use(request, op->hook.target_program_id, authorize_map);
         else
+                authorize_map(request);
+}
+
+/* An iterator reads a map, and every other program does something with what is in it. */
+static void authorize_map(Request *request)
+{
+        const AttachOp *op = request->op;
+        uint32_t id = op->hook.map_id;
+        const Map *map = id != 0 ? registry_any_map(request->daemon->registry, id) : NULL;
+
+        if (!map || (map->pub.managed && map->pub.owner_uid == request->uid)) {
                 resolve(request);
+                return;
+        }
+        request_authorize_others(request,
+                                 op->hook.type->attach_type == BPF_TRACE_ITER
+                                         ? "org.bpfkeeper1.map.read"
+                                         : "org.bpfkeeper1.map.write",
+                                 &(Belonging){id, map->pub.name, map->pub.type, map->pub.owner_uid},
+                                 resolve);
 }
 
 /* 2. The worker */
@@ -235,7 +269,10 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         r = sd_bus_message_append_basic(m, 'u', &op->link->attachment.tc_handle);
         if (r < 0)
                 return r;
-        return worker_fds_append(m, &op->program_fd, op->program_fd >= 0 ? 1 : 0);
+        r = worker_fds_append(m, &op->program_fd, op->program_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        return worker_fds_append(m, &op->map_fd, op->map_fd >= 0 ? 1 : 0);
 }
 
 static void on_attached(sd_bus_message *reply, GError *error, void *userdata);
@@ -250,6 +287,16 @@ static bool open_target_program(Request *request)
         if (target)
                 op->program_fd = program_open(request->daemon, target);
         return op->program_fd >= 0;
+}
+
+static bool open_map(Request *request)
+{
+        AttachOp *op = request->op;
+        const Map *map = registry_any_map(request->daemon->registry, op->hook.map_id);
+
+        if (map)
+                op->map_fd = map_open(request->daemon, map, KERN_ACCESS_READ_WRITE);
+        return op->map_fd >= 0;
 }
 
 /*
@@ -304,6 +351,8 @@ static void attach(Request *request)
         }
         if (op->hook.target_program_id != 0 && !open_target_program(request))
                 error = no_such_object(BUS_PROGRAM, op->hook.target_program_id);
+        else if (op->hook.map_id != 0 && !open_map(request))
+                error = no_such_object(BUS_MAP, op->hook.map_id);
         /* polkit may have taken a while: what was asked for must be what it was. */
         else if (op->hook.ifindex != 0 &&
                  (!netns_interface_name(op->files[KERN_PARAM_NETNS], op->hook.ifindex, name) ||
@@ -373,7 +422,7 @@ static int take_link(Daemon *daemon, Link *link, unsigned part, int fd)
         r = kern_link_info(fd, &info);
         if (r < 0)
                 return r;
-        if (info.prog_id != link->pub.program_id)
+        if (!link_has(link, &info))
                 return -EBADMSG;
         r = store_pin(daemon->store, BUS_LINK, link->pub.id, part, fd);
         if (r < 0)

@@ -171,7 +171,7 @@ static Found find_kernel_link(Daemon *daemon, const Link *link, unsigned part, u
         close(fd);
         if (r < 0)
                 return unclear(r, "link", link->pub.id, reterr);
-        if (info.prog_id != link->pub.program_id)
+        if (!link_has(link, &info))
                 return FOUND_GONE;
         /* What it was attached to is gone; the kernel keeps the empty link. */
         if ((info.link_type == BPF_LINK_TYPE_CGROUP && info.cgroup_id == 0) ||

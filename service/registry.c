@@ -175,6 +175,7 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
         pub->interface = "";
         pub->interface_index = hook->ifindex;
         pub->target_program_id = hook->target_program_id;
+        pub->target_map_id = hook->map_id;
         pub->sharing = kern_sharing_to_string(hook->type->sharing);
         link->lists = g_ptr_array_new_with_free_func(g_free);
         copy_lists(link, hook);
@@ -186,6 +187,13 @@ void link_set_netns(Link *link, const Netns *netns)
 {
         link->netns = *netns;
         link->pub.netns_inode = netns->inode;
+}
+
+bool link_has(const Link *link, const KernLinkInfo *info)
+{
+        if (info->link_type == BPF_LINK_TYPE_STRUCT_OPS)
+                return info->map_id != 0 && info->map_id == link->hook.map_id;
+        return info->prog_id == link->pub.program_id;
 }
 
 void link_set_text(Link *link, KernParam param, const char *text)

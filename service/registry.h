@@ -137,6 +137,9 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
 /* The network namespace that its interface is in; until this is called the service's own. */
 void link_set_netns(Link *link, const Netns *netns);
 
+/* Whether a kernel link is one of the link's: of its program or, where the kernel tells none, its map. */
+bool link_has(const Link *link, const KernLinkInfo *info);
+
 /* What an interface or a file of the hook is called. */
 void link_set_text(Link *link, KernParam param, const char *text);
 

@@ -56,7 +56,7 @@ static uint32_t get_u32(const char *text, const char *group, const char *key)
 static void find_place(const char *text, StateLink *link)
 {
         static const char *const keys[] = {"Interface", "Tracepoint", "Target", "Function",
-                                           "Functions", "Cgroup",     "Event"};
+                                           "Functions", "Cgroup",     "Event",  "Hook"};
 
         for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
                 if (state_value(text, HOOK, keys[i], link->place, sizeof(link->place)) &&

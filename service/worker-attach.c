@@ -59,6 +59,7 @@ static int attach(sd_bus_message *m, WorkerRole role)
         KernDiag diag cleanup(worker_diag_done) = {0};
         Files files cleanup(files_close) = {0};
         int program cleanup(worker_close_fd) = -1;
+        int map cleanup(worker_close_fd) = -1;
         int extension cleanup(worker_close_fd) = -1;
         KernHook hook;
         size_t n;
@@ -85,7 +86,11 @@ static int attach(sd_bus_message *m, WorkerRole role)
         r = worker_fds_take(m, &program, 1, &n);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &map, 1, &n);
+        if (r < 0)
+                return r;
         hook.target_program_fd = program;
+        hook.map_fd = map;
         hook.extension_fd = extension;
 
         r = enter_netns(hook.netns_fd, &diag);

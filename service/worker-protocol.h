@@ -88,10 +88,10 @@ typedef enum WorkerRole {
 #define WORKER_HOOK "(sta(yv)bb)"
 
 /*
- * Attach(program, hook, the hook's files, extension, tc handle, target program) → links, tc handle and
+ * Attach(program, hook, the hook's files, extension, tc handle, target program, map) → links, tc handle and
  * priority, xdp mode and member. Role attach. Join is the same with an extension, role dispatch.
  */
-#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahuah"
+#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahuahah"
 #define WORKER_ATTACH_OUT "usahuuuu"
 
 /*

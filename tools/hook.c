@@ -315,6 +315,7 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
                         return g_variant_new_int32((gint32)n);
                 break;
         case 'o':
+        case 'm':
                 return g_variant_new_object_path(s);
         case 'T':
                 list = numbers_value(s);
@@ -413,6 +414,12 @@ char *hook_describe(GVariant *properties)
                                        resolve_number(properties, "TargetProgramId"));
         if (offset > 0)
                 g_string_append_printf(out, "+0x%" PRIx64, offset);
+        if (*resolve_string(properties, "Hook"))
+                add(out, "%s", resolve_string(properties, "Hook"));
+        if (*resolve_string(properties, "Family"))
+                add(out, "%s", resolve_string(properties, "Family"));
+        if (resolve_number(properties, "TargetMapId") > 0)
+                add(out, "map %" PRIu64, resolve_number(properties, "TargetMapId"));
         if (*direction)
                 add(out, "%s", direction);
         if (resolve_number(properties, "Priority") > 0)

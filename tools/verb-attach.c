@@ -6,6 +6,23 @@
 #include "resolve.h"
 #include "verbs.h"
 
+/* An id or a name in place of an object path */
+static CtlExit resolve_option(Ctl *ctl, BusKind kind, Hook *hook, Option option)
+{
+        char **value = &hook->values[HOOK_INDEX(option)];
+        g_autofree char *path = NULL;
+        CtlExit status;
+
+        if (!*value)
+                return CTL_OK;
+        status = resolve(ctl, kind, *value, &path);
+        if (status == CTL_OK) {
+                g_free(*value);
+                *value = g_steal_pointer(&path);
+        }
+        return status;
+}
+
 /* What the command line says, with the help of what the service knows of the program. */
 static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hook *hook)
 {
@@ -13,7 +30,7 @@ static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hoo
         const char *type = resolve_string(program, "Type");
         g_autoptr(GVariant) types = NULL, row = NULL;
         g_autofree char *reason = NULL;
-        char **target = &hook->values[HOOK_INDEX(OPT_TARGET_PROGRAM)];
+        CtlExit status;
 
         if (ctl_get(ctl, BUS_PATH_ROOT, BUS_INTERFACE_MANAGER, "ProgramTypes", &error, &types) < 0)
                 return ctl_bus_error(&error, "Can't read the program types");
@@ -21,15 +38,11 @@ static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hoo
                 row = g_variant_lookup_value(types, type, G_VARIANT_TYPE_VARDICT);
 
         hook_take_options(hook, &ctl->options);
-        if (*target) {
-                g_autofree char *path = NULL;
-                CtlExit status = resolve(ctl, BUS_PROGRAM, *target, &path);
-
-                if (status != CTL_OK)
-                        return status;
-                g_free(*target);
-                *target = g_steal_pointer(&path);
-        }
+        status = resolve_option(ctl, BUS_PROGRAM, hook, OPT_TARGET_PROGRAM);
+        if (status == CTL_OK)
+                status = resolve_option(ctl, BUS_MAP, hook, OPT_TARGET_MAP);
+        if (status != CTL_OK)
+                return status;
         if (!hook_take_arguments(hook, type, row, argc, argv, &reason))
                 return ctl_usage("%s", reason);
         hook_take_section(hook, row, resolve_string(program, "Section"));

@@ -75,7 +75,9 @@ class Types(Case):
                           "Mode": "", "Tracepoint": "", "Function": "", "Offset": 0, "Target": "",
                           "Pid": 0, "Cgroup": "", "CgroupId": 0, "Event": "", "Cookie": 0,
                           "Functions": [], "Cookies": [], "TargetProgramId": 0, "Hook": "",
-                          "Offsets": []}
+                          "Offsets": [], "Family": "", "HookPriority": 0, "TargetMapId": 0}
+                if hook.kind == "struct_ops":
+                    hooked.pop("TargetMapId")
                 if "Priority" not in hook.expect and hook.kind == "xdp":
                     hooked.pop("Priority")
                 hooked.update(hook.expect)

@@ -304,7 +304,8 @@ polkit.addRule(function (action, subject) {
                              ("Direction", "direction"), ("Priority", "priority"),
                              ("Tracepoint", "tracepoint"), ("Function", "function"),
                              ("Target", "target"), ("Cgroup", "cgroup"), ("Event", "event"),
-                             ("Cookie", "cookie"), ("Hook", "hook")):
+                             ("Cookie", "cookie"), ("Hook", "hook"), ("Family", "family"),
+                             ("HookPriority", "hook_priority")):
             if ours in expect:
                 details[theirs] = expect[ours]
         if "Functions" in expect:
@@ -314,6 +315,12 @@ polkit.addRule(function (action, subject) {
                         if key in hook.options})
         if hook.kind == "xdp":
             details.update(priority=50, mode="auto", proceed_on="pass")
+        elif hook.kind == "netfilter":
+            details.update(defragment="no")
+        elif hook.kind == "struct_ops":
+            slow, = (p for p, m in self.bus.managed("Maps").items() if m["Name"] == "slow")
+            details.update(target_map="slow", target_map_id=number(slow),
+                           target_map_owner=self.alice.uid)
         digest = self.bus.get(program, "org.bpfkeeper1.Program", "SourceDigest")
         return {"type": hook.kind, "program": hook.program, "program_id": number(program),
                 "owner": self.alice.uid, "digest": digest, **details}

@@ -6,8 +6,9 @@ import struct
 
 from support import bpf, outcome
 from support.applied import USES
-from support.case import LINK, BusError, Case, can_load, needs_attach
-from support.hooks import Cgroup, read_iterators
+from support.case import LINK, BusError, Case, can_load, needs_attach, number, until
+from support.hooks import Cgroup, read_iterators, send_datagram, slow_connection
+from support.objects import CONGESTION
 
 
 class Applied(Case):
@@ -163,6 +164,132 @@ class Iterators(Case):
         other = self.bus.attach(self.load("raw_tracepoint", "raw_tracepoint_fork"))
         with self.refused("NotSupported"):
             self.bus.open_iterator(other)
+
+
+class Maps(Case):
+    """Programs whose hook is a map."""
+
+    def sockets(self):
+        """A map for sockets, and its path."""
+        self.load("sockmap", "sk_msg_count")
+        path, = (p for p, m in self.bus.managed("Maps").items() if m["Name"] == "sockets")
+        return path
+
+    @needs_attach("sk_msg")
+    def test_wrong(self):
+        program = self.load("sockmap", "sk_msg_count")
+        hits = self.bus.maps_of(program)["hits"]
+        with self.refused("MissingParameter"):
+            self.bus.attach(program)
+        with self.refused("MapMismatch") as caught:
+            self.bus.attach(program, target_map=hits)
+        self.assertIn("holds no sockets", caught.exception.message)
+        for path in ("/org/bpfkeeper1/map/_4294967295", program, "/x"):
+            with self.refused("NoSuchObject"):
+                self.bus.attach(program, target_map=path)
+        with self.refused("InvalidArgument"):
+            self.bus.attach(self.load("sockmap", "sk_skb_anywhere"), target_map=hits, hook="connect4")
+
+    @needs_attach("sk_msg")
+    def test_one_on_a_map(self):
+        sockets = self.sockets()
+        link = self.bus.attach(self.load("sockmap", "sk_msg_count"), target_map=sockets)
+        with self.refused("HookBusy"):
+            self.bus.attach(self.load("sockmap", "sk_msg_count"), target_map=sockets)
+        self.daemon.restart()
+        self.assertEqual(self.bus.get(link, LINK, "TargetMapId"), number(sockets))
+        self.bus.detach(link)
+        self.bus.attach(self.load("sockmap", "sk_msg_count"), target_map=sockets)
+
+    @needs_attach("sk_msg")
+    def test_somebody_elses_map(self):
+        sockets = self.sockets()
+        self.allow("alice", "load.sk-msg", "attach.sk-msg")
+        program = self.load("sockmap", "sk_msg_count", who=self.alice)
+        with self.refused("AuthorizationRequired"):
+            self.alice.attach(program, target_map=sockets)
+        self.allow("alice", "load.sk-msg", "attach.sk-msg", "map.write")
+        self.alice.attach(program, target_map=sockets)
+
+    @needs_attach("iter")
+    def test_iterator_over_a_map(self):
+        program = self.load("iter_map", "iter_elements")
+        hits = self.bus.maps_of(program)["seen"]
+        with self.refused("MissingParameter"):
+            self.bus.attach(program)
+        with self.refused("MapMismatch"):
+            self.bus.attach(program, target_map=self.sockets())
+        self.bus.attach(program, target_map=hits)
+        self.bus.update(hits, struct.pack("=I", 1), struct.pack("=Q", 42))
+        text, = read_iterators(self)
+        self.assertEqual(text, "0: 0\n1: 42\n")
+
+
+def congestion_controls():
+    with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as f:
+        return f.read().split()
+
+
+class StructOps(Case):
+    @needs_attach("struct_ops")
+    def test_is_there_while_it_is_attached(self):
+        programs = self.load("struct_ops")
+        self.assertNotIn(CONGESTION, congestion_controls(), "loading attaches nothing")
+        link = self.bus.attach(programs[0])
+        self.assertIn(CONGESTION, congestion_controls())
+        with self.refused("HookBusy"):
+            self.bus.attach(programs[1])
+        self.daemon.restart()
+        self.assertEqual(list(self.bus.list("Links")), [link])
+        self.assertIn(CONGESTION, congestion_controls())
+        self.assert_counts(programs[0], slow_connection)
+        self.bus.detach(link)
+        until(lambda: CONGESTION not in congestion_controls(), "the kernel forgets it")
+        self.bus.attach(programs[1])
+        self.bus.unload(programs[1])
+        until(lambda: CONGESTION not in congestion_controls(), "the kernel forgets it")
+
+    @needs_attach("struct_ops")
+    def test_another_of_its_name(self):
+        self.bus.attach(self.load("struct_ops")[0])
+        with self.refused("HookBusy"):
+            self.bus.attach(self.load("struct_ops")[0])
+
+    @needs_attach("struct_ops")
+    def test_wrong_map(self):
+        program = self.load("struct_ops")[0]
+        with self.refused("MapMismatch"):
+            self.bus.attach(program, target_map=self.bus.maps_of(program)["hits"])
+
+
+class Netfilter(Case):
+    @needs_attach("netfilter")
+    def test_wrong(self):
+        program = self.load("netfilter", "netfilter_count")
+        for error, word, options in (
+                ("MissingParameter", "hook, family", {}),
+                ("InvalidArgument", "prerouting", {"hook": "ingress", "family": "ipv4"}),
+                ("InvalidArgument", "ipv6", {"hook": "input", "family": "arp"}),
+                ("InvalidArgument", "hook_priority",
+                 {"hook": "input", "family": "ipv4", "hook_priority": -2147483648})):
+            with self.subTest(options=options), self.refused(error) as caught:
+                self.bus.attach(program, **options)
+            self.assertIn(word, caught.exception.message)
+        self.bus.attach(program, hook="input", family="ipv4")
+        with self.refused("HookBusy") as caught:
+            self.bus.attach(program, hook="input", family="ipv4")
+        self.assertIn("hook_priority", caught.exception.message)
+        self.bus.attach(program, hook="input", family="ipv4", hook_priority=1)
+
+    @needs_attach("netfilter")
+    def test_every_hook(self):
+        program = self.load("netfilter", "netfilter_count")
+        for hook in ("prerouting", "input", "output", "postrouting"):
+            link = self.bus.attach(program, hook=hook, family="ipv4")
+            self.assert_counts(program, send_datagram)
+            self.bus.detach(link)
+        self.bus.attach(program, hook="forward", family="ipv6")
+        self.assert_idle(program, send_datagram)
 
 
 class Writable(Case):

@@ -209,6 +209,31 @@ def send_datagram():
         s.sendto(b"x", r.getsockname())
 
 
+def connection():
+    """Both ends of one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        return client, server.accept()[0]
+
+
+def slow_connection():
+    """Has a connection under way use the congestion control of a test program, where it is there."""
+    client, server = connection()
+    with client, server, contextlib.suppress(FileNotFoundError):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, objects.CONGESTION.encode())
+
+
+def exchange_by_map(fd):
+    """Sends and receives by sockets that are in a map."""
+    client, server = connection()
+    with client, server:
+        bpf.map_update(fd, struct.pack("=I", 0), struct.pack("=Q", client.fileno()))
+        client.send(b"there")
+        server.send(b"back")
+        client.settimeout(5)
+        client.recv(4)
+
+
 def flows(veth):
     """Has the kernel tell flows apart, as it does to spread packets among sockets."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as s:
@@ -274,6 +299,9 @@ def hooks(case):
              cgroup=cgroup.path, expect=group),
         Hook("sock_ops", "cgroup_other", "sock_ops_count", cgroup.does("connect()"), index=2,
              cgroup=cgroup.path, expect=group),
+        Hook("netfilter", "netfilter", "netfilter_count", send_datagram, hook="output", family="ipv4",
+             hook_priority=-5, expect={"Hook": "output", "Family": "ipv4", "HookPriority": -5}),
+        Hook("struct_ops", "struct_ops", "slow_init", slow_connection),
         Hook("sk_lookup", "netns", "sk_lookup_count", send_datagram),
         Hook("flow_dissector", "netns", "flow_dissector_count", functools.partial(flows, veth),
              index=1),
@@ -335,7 +363,16 @@ def hooks(case):
 def pairs(case):
     """One of each type that goes into another program, which is loaded for it."""
     target = case.load("replaceable", "replaceable")
+    case.load("sockmap", "sk_msg_count")
+    sockets, = (path for path, m in case.bus.managed("Maps").items() if m["Name"] == "sockets")
+    exchange = functools.partial(exchange_by_map, case.keep(case.bus.open_map(sockets, "rw")))
+    number = {"TargetMapId": int(sockets.rpartition("_")[2])}
     return [
+        Hook("sk_msg", "sockmap", "sk_msg_count", exchange, target_map=sockets, expect=number),
+        Hook("sk_skb", "sockmap", "sk_skb_verdict", exchange, index=1, target_map=sockets,
+             expect={"Hook": "stream_verdict", **number}),
+        Hook("sk_skb", "sockmap", "sk_skb_anywhere", exchange, index=3, target_map=sockets,
+             hook="verdict", expect={"Hook": "verdict", **number}),
         Hook("freplace", "freplace", "freplace_decide", lambda: case.bus.test_run(target, PACKET),
              load={"target_program": target},
              expect={"Function": "decide", "TargetProgramId": int(target.rpartition("_")[2])}),

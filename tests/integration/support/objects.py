@@ -16,9 +16,14 @@ def path(name):
     return f"{PROGRAMS}/{name}.bpf.o"
 
 
+# The kernel knows a congestion control by its name, and all of these tests on a machine know one kernel
+CONGESTION = "test" + "".join(random.choices(ALPHABET, k=10))
+
+
 def read(name):
     with open(path(name), "rb") as f:
-        return f.read()
+        data = f.read()
+    return data.replace(b"bpfkeeper_slow", CONGESTION.encode()) if name == "struct_ops" else data
 
 
 def sealed(data, seals=fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK):

@@ -265,13 +265,31 @@ static void fake_last_log(void *service, sd_bus_message *m)
 /* Options of Attach() with every type that there is */
 static const BusHookParam fake_params[] = {
 #define TYPES(...) ((const char *const[]){__VA_ARGS__, NULL})
-        {"interface", TYPES("s", "u")}, {"direction", TYPES("s")},   {"priority", TYPES("u")},
-        {"mode", TYPES("s")},           {"tracepoint", TYPES("s")},  {"function", TYPES("s")},
-        {"offset", TYPES("t")},         {"target", TYPES("h", "s")}, {"pid", TYPES("i")},
-        {"cgroup", TYPES("h", "s")},    {"event", TYPES("s")},       {"cpu", TYPES("i")},
-        {"cookie", TYPES("t")},         {"functions", TYPES("as")},  {"cookies", TYPES("at")},
-        {"target_program", TYPES("o")}, {"proceed_on", TYPES("as")}, {"hook", TYPES("s")},
-        {"offsets", TYPES("at")},       {"netns", TYPES("h", "s")},  {NULL, NULL},
+        {"interface", TYPES("s", "u")},
+        {"direction", TYPES("s")},
+        {"priority", TYPES("u")},
+        {"mode", TYPES("s")},
+        {"tracepoint", TYPES("s")},
+        {"function", TYPES("s")},
+        {"offset", TYPES("t")},
+        {"target", TYPES("h", "s")},
+        {"pid", TYPES("i")},
+        {"cgroup", TYPES("h", "s")},
+        {"event", TYPES("s")},
+        {"cpu", TYPES("i")},
+        {"cookie", TYPES("t")},
+        {"functions", TYPES("as")},
+        {"cookies", TYPES("at")},
+        {"target_program", TYPES("o")},
+        {"proceed_on", TYPES("as")},
+        {"hook", TYPES("s")},
+        {"offsets", TYPES("at")},
+        {"netns", TYPES("h", "s")},
+        {"family", TYPES("s")},
+        {"hook_priority", TYPES("i")},
+        {"defragment", TYPES("s")},
+        {"target_map", TYPES("o")},
+        {NULL, NULL},
 #undef TYPES
 };
 

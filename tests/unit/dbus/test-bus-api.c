@@ -221,7 +221,7 @@ static void attach_refuses(void **state)
                             ERROR "WrongType");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 1, "pid", "u", 1), ERROR "WrongType");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 1, "target_program", "o",
-                                  "/org/bpfkeeper1/map/_17"),
+                                  "/org/bpfkeeper1/link/_17"),
                             ERROR "NoSuchObject");
         assert_string_equal(asked(PROGRAM, "Attach", "a{sv}", 2, "interface", "s", "a", "interface",
                                   "u", 1),

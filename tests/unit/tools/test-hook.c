@@ -229,6 +229,10 @@ static void test_describe(void **state)
                 {"{'Function': <'vfs_read'>, 'Cookie': <uint64 9>}", "vfs_read, cookie 9"},
                 {"{'Functions': <['vfs_r*', 'a']>, 'Cookies': <[uint64 1, 2]>}", "vfs_r*, a"},
                 {"{'Function': <'decide'>, 'TargetProgramId': <uint32 7>}", "decide of program 7"},
+                {"{'Cgroup': <'/sys/fs/cgroup/a'>, 'Hook': <'connect4'>}",
+                 "/sys/fs/cgroup/a, connect4"},
+                {"{'Hook': <'output'>, 'Family': <'ipv4'>}", "output, ipv4"},
+                {"{'TargetMapId': <uint32 9>}", "map 9"},
                 {"{'Event': <'cpu-clock'>, 'Cpu': <1>}", "cpu-clock, cpu 1"},
                 {"{'Event': <'cpu-clock'>, 'Cpu': <-1>}", "cpu-clock"},
         };
