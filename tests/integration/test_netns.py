@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from support import net
+from support import daemon, net
 from support.bus import Fd
 from support.case import LINK, PROGRAM, Case, can_attach, can_load, needs_attach, until
 from support.consistency import tc_filters
@@ -211,6 +211,9 @@ class Gone(Elsewhere):
                 # Another that may get its inode and its path
                 net.ip("netns", "add", there.label)
                 until(lambda p=program: not self.links(p), "the link goes with its namespace")
+                # A worker sees to it that nothing is left
+                until(lambda: not any("/links/" in p for p in daemon.listing()),
+                      "the link goes with its namespace")
 
     @needs_attach("tc")
     def test_name(self):
