@@ -2,23 +2,22 @@
 #include <errno.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 #include "kern-attach-internal.h"
+#include "kern-order.h"
 
 /* Programs for the processes in a cgroup. */
 
-static enum bpf_attach_type attach_type_of(const KernHook *hook)
+int kern_cgroup_attach_type(const KernHook *hook)
 {
         const KernHookName *named =
                 hook->type->hooks ? kern_type_find_hook(hook->type, hook->name) : NULL;
 
         if (named)
-                return (enum bpf_attach_type)named->number;
+                return named->number;
         if (hook->type->prog_type == BPF_PROG_TYPE_CGROUP_SKB)
                 return hook->direction == KERN_DIRECTION_EGRESS ? BPF_CGROUP_INET_EGRESS
                                                                 : BPF_CGROUP_INET_INGRESS;
-        return (enum bpf_attach_type)hook->type->attach_type;
+        return hook->type->attach_type;
 }
 
 /* What is said of a program beside its cgroup: " for connect4", " for egress" or nothing. */
@@ -32,12 +31,12 @@ int kern_attach_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attach
 {
         const char *what = for_what(hook), *to = what[0] != '\0' ? "for " : "";
         const char *blank = what[0] != '\0' ? " " : "";
-        int fd = bpf_link_create(prog_fd, hook->cgroup_fd, attach_type_of(hook), NULL);
+        const KernPoint point = {kern_cgroup_attach_type(hook), hook->cgroup_fd, true};
+        int fd = kern_order_link(prog_fd, &point, hook, diag);
 
         if (fd >= 0)
                 return kern_attachment_add(attachment, fd, diag);
 
-        fd = -errno;
         switch (-fd) {
         case EBADF:
         case ENOENT:

@@ -17,6 +17,8 @@ int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment
 int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                        KernDiag *diag);
+/* The kernel's number for what a program on a cgroup is there for. */
+int kern_cgroup_attach_type(const KernHook *hook);
 int kern_attach_lsm_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
 int kern_attach_netns(int prog_fd, const KernHook *hook, KernAttachment *attachment,
@@ -52,6 +54,8 @@ int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *at
 int kern_tc_filter(const KernHook *hook, uint32_t handle, uint32_t priority, uint32_t *ret_prog_id);
 int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment,
                    KernDiag *diag);
+int kern_replace_tc(int prog_fd, uint32_t old_id, const KernHook *hook,
+                    const KernAttachment *attachment, KernDiag *diag);
 int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment);
 
 /* The function that attaches a type's programs; every row of the table has one. */

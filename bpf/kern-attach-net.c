@@ -14,6 +14,7 @@
 #include "kern-attach-internal.h"
 #include "kern-compat.h"
 #include "kern-info.h"
+#include "kern-order.h"
 
 const char *kern_interface_name(uint32_t ifindex, char ret[static IF_NAMESIZE])
 {
@@ -42,19 +43,19 @@ bool kern_interface_is_gone(uint32_t ifindex)
 
 int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
 {
-        int type = hook->direction == KERN_DIRECTION_EGRESS ? KERN_BPF_TCX_EGRESS
-                                                            : KERN_BPF_TCX_INGRESS;
         char buffer[IF_NAMESIZE];
         const char *name = kern_interface_name(hook->ifindex, buffer);
+        KernPoint point;
         int fd;
 
         if (!name)
                 return kern_no_such_interface(hook->ifindex, diag);
-        fd = bpf_link_create(prog_fd, (int)hook->ifindex, (enum bpf_attach_type)type, NULL);
+        fd = kern_point_of(hook, &point);
+        if (fd >= 0)
+                fd = kern_order_link(prog_fd, &point, hook, diag);
         if (fd >= 0)
                 return kern_attachment_add(attachment, fd, diag);
 
-        fd = -errno;
         if (kern_interface_is_gone(hook->ifindex))
                 return kern_no_such_interface(hook->ifindex, diag);
         switch (-fd) {

@@ -136,3 +136,28 @@ int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment 
                                  strerror(-r));
         return 0;
 }
+
+int kern_replace_tc(int prog_fd, uint32_t old_id, const KernHook *hook,
+                    const KernAttachment *attachment, KernDiag *diag)
+{
+        KERN_AUTO_CAPTURE KernCapture capture;
+        struct bpf_tc_hook storage, *tc = fill_tc_hook(hook, &storage);
+        LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd, .handle = attachment->tc_handle,
+                    .priority = attachment->tc_priority, .flags = BPF_TC_F_REPLACE);
+        int r;
+
+        /* As with detaching, the kernel replaces whatever is there. */
+        r = kern_is_attached_tc(old_id, hook, attachment);
+        if (r == 0)
+                r = -ENOENT;
+        if (r > 0) {
+                kern_capture_begin(&capture);
+                r = bpf_tc_attach(tc, &opts);
+        }
+        return r >= 0 ? 0
+                      : kern_fail(diag, r, KERN_ERROR_FAILED,
+                                  "Can't put the program in the other one's place on %s of "
+                                  "interface %u: %s",
+                                  kern_direction_to_string(hook->direction), hook->ifindex,
+                                  strerror(-r));
+}

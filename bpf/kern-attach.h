@@ -101,7 +101,12 @@ typedef struct KernHook {
         uint64_t period;
         int32_t cpu;
         uint64_t cookie;
-        KernNumbers cookies; /* of functions, in their order */
+        KernNumbers cookies;        /* of functions, in their order */
+        char before[32], after[32]; /* a neighbour, see kern-order.h */
+        /* kernel links of ours on the hook that are to run later, the first one first */
+        KernNumbers followers;
+        /* xdp: extensions of ours on the interface, this one among them, see kern-xdp-arrange.h */
+        KernNumbers fellows;
         uint32_t proceed_on; /* xdp: bits 1 << XDP_ABORTED … XDP_REDIRECT, see kern-xdp.h */
         int extension_fd;    /* xdp: the program as an extension, -1: it can't share; borrowed */
         bool xdp_frags;      /* xdp: the program takes packets in fragments */

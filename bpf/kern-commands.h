@@ -19,5 +19,8 @@ extern const KernCommands kern_load_commands;
 /* kern-attach.h, for what isn't, or doesn't become, a member of libxdp's dispatcher */
 extern const KernCommands kern_attach_commands;
 
+/* kern-hook-list.h: nothing is made, and nothing but what is there got at */
+extern const KernCommands kern_look_commands;
+
 /* kern-attach.h, for what is or does: pins are made, and what somebody else loaded is got at. */
 extern const KernCommands kern_xdp_commands;

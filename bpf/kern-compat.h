@@ -20,6 +20,13 @@ enum {
         KERN_F_STRUCT_OPS_LINK = 1 << 13,
         KERN_F_UPROBE_MULTI_RETURN = 1,
         KERN_BPF_PROG_TYPE_NETFILTER = 32,
+        KERN_BPF_NETKIT_PRIMARY = 54,
+        KERN_BPF_NETKIT_PEER = 55,
         KERN_BPF_LINK_TYPE_TCX = 11,
+        KERN_BPF_LINK_TYPE_NETKIT = 13,
+        KERN_BPF_F_BEFORE = 1U << 3,
+        KERN_BPF_F_AFTER = 1U << 4,
+        KERN_BPF_F_ID = 1U << 5,
+        KERN_BPF_F_LINK = 1U << 13,
         KERN_BPF_MAP_TYPE_ARENA = 33,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kern-hook-internal.h"
+#include "kern-order.h"
 #include "kern-perf-events.h"
 #include "kern-util.h"
 #include "kern-xdp.h"
@@ -330,6 +331,8 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
                 r = check_table(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(HOOK)))
                 r = check_name(hook, reterr_diag);
+        if (r >= 0)
+                r = kern_order_check(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(TRACEPOINT)))
                 r = check_tracepoint(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(FUNCTION)))

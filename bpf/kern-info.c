@@ -143,14 +143,27 @@ int kern_link_info(int fd, KernLinkInfo *ret)
                 .prog_id = info.prog_id,
                 .link_type = info.type,
         };
-        /* info.tcx begins as info.xdp does, and older headers have no info.tcx */
-        if (info.type == BPF_LINK_TYPE_XDP || info.type == (uint32_t)KERN_BPF_LINK_TYPE_TCX)
+        /* Older headers have no info.tcx and info.netkit: two numbers as info.netns has them. */
+        switch ((int)info.type) {
+        case BPF_LINK_TYPE_XDP:
                 l.ifindex = info.xdp.ifindex;
-        else if (info.type == BPF_LINK_TYPE_CGROUP)
+                break;
+        case KERN_BPF_LINK_TYPE_TCX:
+        case KERN_BPF_LINK_TYPE_NETKIT:
+                l.ifindex = info.netns.netns_ino;
+                l.attach_type = info.netns.attach_type;
+                break;
+        case BPF_LINK_TYPE_CGROUP:
                 l.cgroup_id = info.cgroup.cgroup_id;
-        /* It is where others have the interface; Debian 12's headers don't tell. */
-        if (info.type == BPF_LINK_TYPE_STRUCT_OPS)
+                l.attach_type = info.cgroup.attach_type;
+                break;
+        case BPF_LINK_TYPE_STRUCT_OPS:
+                /* It is where others have the interface; Debian 12's headers don't tell. */
                 l.map_id = info.xdp.ifindex;
+                break;
+        default:
+                break;
+        }
         *ret = l;
         return 0;
 }
@@ -168,6 +181,7 @@ bool kern_link_is_alive(const KernLinkInfo *info)
         switch ((int)info->link_type) {
         case BPF_LINK_TYPE_XDP:
         case KERN_BPF_LINK_TYPE_TCX:
+        case KERN_BPF_LINK_TYPE_NETKIT:
                 return info->ifindex != 0;
         case BPF_LINK_TYPE_CGROUP:
                 return info->cgroup_id != 0;

@@ -57,9 +57,10 @@ typedef struct KernLinkInfo {
         uint32_t id;
         uint32_t prog_id;
         enum bpf_link_type link_type;
-        uint32_t ifindex;   /* xdp, tcx; 0 once the interface is gone */
-        uint64_t cgroup_id; /* cgroup; 0 once the cgroup is gone */
-        uint32_t map_id;    /* struct_ops, of which no program is told */
+        uint32_t ifindex;     /* xdp, tcx; 0 once the interface is gone */
+        uint64_t cgroup_id;   /* cgroup; 0 once the cgroup is gone */
+        uint32_t map_id;      /* struct_ops, of which no program is told */
+        uint32_t attach_type; /* of these: the kernel's number of the hook */
 } KernLinkInfo;
 
 /*

@@ -299,6 +299,24 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         .has_default = true,
                         .key = "Defragment",
                 },
+        [KERN_PARAM_BEFORE] =
+                {
+                        .name = "before",
+                        .form = "NEIGHBOUR",
+                        .summary = "Program or link on the hook that it goes right before",
+                        .kind = KERN_KIND_TEXT,
+                        IN_HOOK(before),
+                        .key = "Before",
+                },
+        [KERN_PARAM_AFTER] =
+                {
+                        .name = "after",
+                        .form = "NEIGHBOUR",
+                        .summary = "Program or link on the hook that it goes right behind",
+                        .kind = KERN_KIND_TEXT,
+                        IN_HOOK(after),
+                        .key = "After",
+                },
 };
 
 int kern_word_find(const char *const *words, const char *word)
@@ -387,4 +405,5 @@ void kern_hook_drop_borrowed(KernHook *hook)
                         *(int *)member = -1;
         }
         hook->target_program_fd = hook->extension_fd = hook->map_fd = -1;
+        hook->followers = hook->fellows = (KernNumbers){0};
 }

@@ -39,6 +39,8 @@ typedef enum KernParam {
         KERN_PARAM_FAMILY,
         KERN_PARAM_HOOK_PRIORITY,
         KERN_PARAM_DEFRAGMENT,
+        KERN_PARAM_BEFORE,
+        KERN_PARAM_AFTER,
         _KERN_PARAM_MAX,
 } KernParam;
 

@@ -7,6 +7,8 @@
 #include "kern-types.h"
 
 #define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
+/* The kernel keeps the hook's programs in order, see kern-order.h. */
+#define ORDER (BIT(PRIORITY) | BIT(BEFORE) | BIT(AFTER))
 #define SECTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 #define LWT(type_name, type, packets)                                                           \
@@ -106,7 +108,7 @@ const KernType kern_types[] = {
                 .sections = SECTIONS("tcx/ingress", "tcx/egress", "tc/ingress", "tc/egress"),
                 .prog_type = BPF_PROG_TYPE_SCHED_CLS,
                 .required = BIT(INTERFACE) | BIT(DIRECTION),
-                .optional = BIT(NETNS),
+                .optional = ORDER | BIT(NETNS),
                 .needs = "Linux 6.6",
         },
         {
@@ -115,6 +117,7 @@ const KernType kern_types[] = {
                 .sections = SECTIONS("cgroup_skb/ingress", "cgroup_skb/egress", "cgroup/skb"),
                 .prog_type = BPF_PROG_TYPE_CGROUP_SKB,
                 .required = BIT(CGROUP) | BIT(DIRECTION),
+                .optional = ORDER,
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -126,6 +129,7 @@ const KernType kern_types[] = {
                 .hooks = cgroup_sock_hooks,
                 .hook_at_load = true,
                 .required = BIT(CGROUP) | BIT(HOOK),
+                .optional = ORDER,
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -142,6 +146,7 @@ const KernType kern_types[] = {
                 .hooks = cgroup_sock_addr_hooks,
                 .hook_at_load = true,
                 .required = BIT(CGROUP) | BIT(HOOK),
+                .optional = ORDER,
                 .needs = "CONFIG_CGROUP_BPF; hooks of Unix sockets: Linux 6.7",
         },
         {
@@ -152,6 +157,7 @@ const KernType kern_types[] = {
                 .hooks = cgroup_sockopt_hooks,
                 .hook_at_load = true,
                 .required = BIT(CGROUP) | BIT(HOOK),
+                .optional = ORDER,
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -161,6 +167,7 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_CGROUP_SYSCTL,
                 .attach_type = BPF_CGROUP_SYSCTL,
                 .required = BIT(CGROUP),
+                .optional = ORDER,
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -170,6 +177,7 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
                 .attach_type = BPF_CGROUP_DEVICE,
                 .required = BIT(CGROUP),
+                .optional = ORDER,
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -179,6 +187,7 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_SOCK_OPS,
                 .attach_type = BPF_CGROUP_SOCK_OPS,
                 .required = BIT(CGROUP),
+                .optional = ORDER,
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {

@@ -15,6 +15,7 @@
 #include "kern-info.h"
 #include "kern-libbpf.h"
 #include "kern-util.h"
+#include "kern-xdp-arrange.h"
 #include "kern-xdp-internal.h"
 
 KERN_EMBED(kern_member, KERN_MEMBER_OBJECT);
@@ -23,23 +24,14 @@ KERN_EMBED(kern_member, KERN_MEMBER_OBJECT);
 #define NAME_OF(x) TO_STRING(x)
 static const char placeholder[] = NAME_OF(KERN_MEMBER_NAME);
 
-/* libxdp itself tries eleven times within some milliseconds; others may take longer than that. */
-#define ATTEMPTS 20
 #define PAUSE_MSEC 10
 
-static void pause_shortly(void)
+void kern_xdp_pause(void)
 {
         struct timespec t = {.tv_nsec = PAUSE_MSEC * 1000000L};
 
         (void)nanosleep(&t, NULL);
 }
-
-static void multiprog_close(struct xdp_multiprog **mp)
-{
-        xdp_multiprog__close(*mp);
-}
-
-#define AUTO_MULTIPROG KERN_CLEANUP(multiprog_close)
 
 /* A program as libxdp takes it for becoming a member. */
 typedef struct Member {
@@ -138,11 +130,7 @@ static bool is_dispatcher(const struct xdp_multiprog *mp)
         return p && strcmp(xdp_program__name(p), "xdp_dispatcher") == 0;
 }
 
-/*
- * What is on the interface, NULL where nothing is. A dispatcher that is replaced between libxdp's
- * two looks, at the interface and at the pins, is "legacy" to libxdp for a moment.
- */
-static int look(uint32_t ifindex, struct xdp_multiprog **ret)
+int kern_xdp_look(uint32_t ifindex, struct xdp_multiprog **ret)
 {
         for (int i = 0;; i++) {
                 struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
@@ -154,12 +142,12 @@ static int look(uint32_t ifindex, struct xdp_multiprog **ret)
                 }
                 if (r < 0)
                         return r;
-                if (!xdp_multiprog__is_legacy(mp) || !is_dispatcher(mp) || i == ATTEMPTS) {
+                if (!xdp_multiprog__is_legacy(mp) || !is_dispatcher(mp) || i == KERN_XDP_ATTEMPTS) {
                         *ret = mp;
                         return 0;
                 }
                 xdp_multiprog__close(mp);
-                pause_shortly();
+                kern_xdp_pause();
         }
 }
 
@@ -214,12 +202,12 @@ static bool is_race(int r)
 static int try_join(const KernHook *hook, const char *name, Member *m, bool *ret_alone,
                     KernDiag *diag)
 {
-        AUTO_MULTIPROG struct xdp_multiprog *mp = NULL;
+        KERN_AUTO_MULTIPROG struct xdp_multiprog *mp = NULL;
         enum xdp_attach_mode mode =
                 hook->mode == KERN_XDP_MODE_SKB ? XDP_MODE_SKB : XDP_MODE_NATIVE;
         int r;
 
-        r = look(hook->ifindex, &mp);
+        r = kern_xdp_look(hook->ifindex, &mp);
         if (r < 0)
                 return r == -EOPNOTSUPP
                                ? kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
@@ -244,12 +232,12 @@ static int try_join(const KernHook *hook, const char *name, Member *m, bool *ret
 static int check_joined(const KernHook *hook, const Member *m, KernAttachment *attachment,
                         KernDiag *diag)
 {
-        AUTO_MULTIPROG struct xdp_multiprog *mp = NULL;
+        KERN_AUTO_MULTIPROG struct xdp_multiprog *mp = NULL;
         const struct xdp_program *p;
         uint32_t actions = 0;
         int r;
 
-        r = look(hook->ifindex, &mp);
+        r = kern_xdp_look(hook->ifindex, &mp);
         if (r < 0)
                 return r;
         p = mp ? find_member(mp, m->id) : NULL;
@@ -259,7 +247,8 @@ static int check_joined(const KernHook *hook, const Member *m, KernAttachment *a
         for (unsigned a = XDP_ABORTED; a <= XDP_REDIRECT; a++)
                 if (xdp_program__chain_call_enabled(p, (enum xdp_action)a))
                         actions |= 1U << a;
-        if (xdp_program__run_prio(p) != hook->priority || actions != hook->proceed_on)
+        /* It may be one of several with that priority. */
+        if (xdp_program__run_prio(p) < hook->priority || actions != hook->proceed_on)
                 return kern_fail(diag, -EPROTO, KERN_ERROR_FAILED,
                                  "libxdp gave the program priority %u instead of %u",
                                  xdp_program__run_prio(p), hook->priority);
@@ -301,11 +290,11 @@ int kern_xdp_join(const KernHook *hook, const char *name, KernAttachment *attach
         if (r < 0)
                 return kern_fail(diag, r, KERN_ERROR_FAILED,
                                  "Can't make the program one that libxdp takes: %s", strerror(-r));
-        for (int i = 0; i < ATTEMPTS; i++) {
+        for (int i = 0; i < KERN_XDP_ATTEMPTS; i++) {
                 r = try_join(hook, name, &m, &alone, diag);
                 if (r != 0)
                         break;
-                pause_shortly();
+                kern_xdp_pause();
         }
         if (r == 0)
                 return kern_fail(diag, -EBUSY, KERN_ERROR_HOOK_BUSY,
@@ -317,7 +306,9 @@ int kern_xdp_join(const KernHook *hook, const char *name, KernAttachment *attach
         if (r < 0)
                 return cant_join(r, hook, name, diag);
 
-        r = check_joined(hook, &m, attachment, diag);
+        r = kern_xdp_arrange(hook->ifindex, hook->fellows, &KERN_XDP_CHANGE_NONE, diag);
+        if (r >= 0)
+                r = check_joined(hook, &m, attachment, diag);
         if (r >= 0)
                 return 1;
         (void)kern_xdp_leave(hook->ifindex, m.id, &refused);
@@ -325,8 +316,7 @@ int kern_xdp_join(const KernHook *hook, const char *name, KernAttachment *attach
         return cant_join(r, hook, name, diag);
 }
 
-/* As libxdp does it; the descriptor's close is the end of the lock. */
-static int take_lock(void)
+int kern_xdp_lock(void)
 {
         KERN_AUTO_CLOSE int fd = open(KERN_XDP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -370,7 +360,7 @@ static void drop_directory(const char *name, uint32_t extension, bool whole)
  */
 static void drop_leftovers(uint32_t ifindex, uint32_t extension)
 {
-        KERN_AUTO_CLOSE int lock = take_lock();
+        KERN_AUTO_CLOSE int lock = kern_xdp_lock();
         uint32_t current = 0;
         char prefix[32], now[48];
         struct dirent *entry;
@@ -395,11 +385,11 @@ static void drop_leftovers(uint32_t ifindex, uint32_t extension)
 /* 1: it isn't there (any more), 0: try again, or a negative errno. */
 static int try_leave(uint32_t ifindex, uint32_t extension)
 {
-        AUTO_MULTIPROG struct xdp_multiprog *mp = NULL;
+        KERN_AUTO_MULTIPROG struct xdp_multiprog *mp = NULL;
         struct xdp_program *p;
         int r;
 
-        r = look(ifindex, &mp);
+        r = kern_xdp_look(ifindex, &mp);
         if (r == -ENODEV)
                 return 1;
         if (r < 0)
@@ -419,9 +409,9 @@ int kern_xdp_leave(uint32_t ifindex, uint32_t extension, KernDiag *diag)
 
         kern_xdp_be_quiet();
         kern_capture_begin(&capture);
-        for (int i = 0; i < ATTEMPTS && r == 0; i++) {
+        for (int i = 0; i < KERN_XDP_ATTEMPTS && r == 0; i++) {
                 if (i > 1)
-                        pause_shortly();
+                        kern_xdp_pause();
                 r = try_leave(ifindex, extension);
         }
         if (r > 0) {
