@@ -56,6 +56,12 @@ int bus_read_bytes(sd_bus_message *m, const void **ret, size_t *ret_size);
 const BusProgramStats *bus_program_stats(const BusProgram *program);
 const BusMapStats *bus_map_stats(const BusMap *map);
 
+/* Options of Attach(), of which the service knows the names and types. */
+int bus_attach_args_read(sd_bus_message *m, const BusApi *api, BusAttachArgs **ret,
+                         sd_bus_error *reterr);
+
+int bus_method_get_hook(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+
 /* The table by which Attach()'s options are read into BusAttachArgs. */
 BusOption *bus_attach_options(const BusHookParam *params, size_t *ret_n);
 

@@ -115,6 +115,7 @@ typedef struct BusOps {
         void (*remove_grant)(void *service, sd_bus_message *m, const char *id);
         void (*check_authorization)(void *service, sd_bus_message *m, BusCheckArgs *args);
         void (*attach)(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
+        void (*get_hook)(void *service, sd_bus_message *m, BusAttachArgs *args);
         void (*unload)(void *service, sd_bus_message *m, uint32_t id);
         void (*program_open_fd)(void *service, sd_bus_message *m, uint32_t id);
         void (*program_log)(void *service, sd_bus_message *m, uint32_t id);
@@ -161,3 +162,17 @@ int bus_reply_path(sd_bus_message *m, BusKind kind, uint32_t id);
 int bus_reply_fd(sd_bus_message *m, int fd); /* duplicated */
 int bus_reply_bytes(sd_bus_message *m, const void *data, size_t size);
 int bus_reply_empty(sd_bus_message *m);
+
+/* What is on a hook, for GetHook(); in the order in which it runs. Strings are never NULL. */
+typedef struct BusOccupant {
+        const char *type, *direction, *hook, *mode; /* borrowed */
+        char *name;                          /* the occupant's */
+        char **proceed_on;                   /* likewise, or NULL */
+        uint32_t position;
+        uint32_t program_id, owner_uid; /* 0: no program */
+        uint32_t link_id;               /* 0: none of ours */
+        uint32_t kernel_link_id, priority, handle;
+        bool inherited;
+} BusOccupant;
+
+int bus_reply_hook(sd_bus_message *m, const BusOccupant *occupants, size_t n);

@@ -35,6 +35,21 @@ BusOption *bus_attach_options(const BusHookParam *params, size_t *ret_n)
         return options;
 }
 
+int bus_attach_args_read(sd_bus_message *m, const BusApi *api, BusAttachArgs **ret,
+                         sd_bus_error *reterr)
+{
+        g_autoptr(BusAttachArgs) args =
+                g_malloc0(sizeof(*args) + api->n_attach_options * sizeof(BusValue));
+        int r;
+
+        args->n = api->n_attach_options;
+        r = bus_options_read(m, api->attach_options, args, reterr);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&args);
+        return 0;
+}
+
 static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         BusProgram *program = userdata;
@@ -42,9 +57,7 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         g_autoptr(BusAttachArgs) args = NULL;
         int r;
 
-        args = g_malloc0(sizeof(*args) + api->n_attach_options * sizeof(BusValue));
-        args->n = api->n_attach_options;
-        r = bus_options_read(m, api->attach_options, args, reterr);
+        r = bus_attach_args_read(m, api, &args, reterr);
         if (r < 0)
                 return r;
         api->ops->attach(api->service, m, program->id, g_steal_pointer(&args));

@@ -15,6 +15,36 @@
 
 #define RESOLVE_TIMEOUT_SEC 10
 
+AttachOp *attach_op_new(BusAttachArgs *args)
+{
+        AttachOp *op = g_new0(AttachOp, 1);
+
+        op->args = args;
+        op->program_fd = -1;
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                op->files[i] = -1;
+        return op;
+}
+
+void attach_op_done(AttachOp *op)
+{
+        bus_attach_args_free(op->args);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++) {
+                if (op->files[i] >= 0)
+                        close(op->files[i]);
+                g_free(op->lists[i]);
+                g_free(op->texts[i]);
+        }
+        if (op->program_fd >= 0)
+                close(op->program_fd);
+        g_clear_pointer(&op->offsets, g_array_unref);
+        g_clear_pointer(&op->cookies, g_array_unref);
+        link_free(op->link);
+        g_clear_pointer(&op->followers, g_array_unref);
+        g_clear_pointer(&op->fellows, g_array_unref);
+        sharing_leave(op->turn);
+}
+
 typedef GError *(*SetParam)(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
 
 static void set_given(AttachOp *op, KernParam param)
@@ -314,6 +344,30 @@ static GError *set_param(AttachOp *op, uid_t uid, KernParam param, const BusValu
         }
         if (!error)
                 set_given(op, param);
+        return error;
+}
+
+GError *attach_hook_set_place(AttachOp *op, uid_t uid)
+{
+        const uint64_t places =
+                KERN_PARAM_BIT(KERN_PARAM_INTERFACE) | KERN_PARAM_BIT(KERN_PARAM_CGROUP);
+        GError *error = NULL;
+
+        op->hook = KERN_HOOK_INIT;
+        for (size_t i = 0; !error && i < op->args->n; i++) {
+                if (!op->args->values[i].type)
+                        continue;
+                if (places & KERN_PARAM_BIT(i))
+                        error = set_param(op, uid, (KernParam)i, &op->args->values[i]);
+                else
+                        error = error_new(INVALID_ARGUMENT,
+                                          "Option '%s' names no hook; give interface or cgroup.",
+                                          kern_params[i].name);
+        }
+        if (!error && op->hook.given == 0)
+                error = error_new(MISSING_PARAMETER, "Give an interface or a cgroup.");
+        else if (!error && op->hook.given == places)
+                error = error_new(INVALID_ARGUMENT, "Give an interface or a cgroup, not both.");
         return error;
 }
 

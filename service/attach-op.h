@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops.h"
+#include "sharing.h"
 
 /*
  * Attach() in two files: op-attach.c has the steps and asks polkit, attach-hook.c makes the hook. This
@@ -23,8 +24,20 @@ typedef struct AttachOp {
         uint64_t cgroup_id;
         Netns netns;                    /* that the interface is in */
         Link *link;                     /* being attached; owned until it is registered */
+        SharingTurn *turn;              /* on its hook, or NULL */
+        GArray *followers, *fellows;    /* what the probe borrows as such; or NULL */
         void (*next)(Request *request); /* attach-hook.c: what comes after */
 } AttachOp;
+
+/* Of the options that a method was called with; released by attach_op_done(). */
+AttachOp *attach_op_new(BusAttachArgs *args);
+void attach_op_done(AttachOp *op);
+
+/*
+ * For GetHook(): sets the interface or the cgroup, one of which must be all that the options say. NULL,
+ * or what is wrong.
+ */
+GError *attach_hook_set_place(AttachOp *op, uid_t uid);
 
 /*
  * The hook that the options and the section name of @program describe, checked as far as can be

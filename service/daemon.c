@@ -204,6 +204,7 @@ static const BusOps ops = {
         .remove_grant = op_remove_grant,
         .check_authorization = op_check_authorization,
         .attach = op_attach,
+        .get_hook = op_get_hook,
         .unload = op_unload,
         .program_open_fd = op_program_open_fd,
         .program_log = op_program_log,

@@ -38,6 +38,11 @@ static char **words_of(const char *const *words, uint64_t bits)
         return g_strv_builder_end(builder);
 }
 
+char **hook_param_words(const KernHook *hook, KernParam param)
+{
+        return words_of(kern_type_words(hook->type, param), kern_hook_number(hook, param));
+}
+
 void hook_param_value(const KernHook *hook, char *const *texts, KernParam param, BusValue *ret)
 {
         const KernParamInfo *p = &kern_params[param];

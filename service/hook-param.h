@@ -16,5 +16,8 @@ const BusHookParam *hook_params(void);
 /* A parameter of @hook as the property of a link: a program by its id (u), interface and files as texts. */
 void hook_param_value(const KernHook *hook, char *const *texts, KernParam param, BusValue *ret);
 
+/* The words that a KERN_KIND_WORDS says. */
+char **hook_param_words(const KernHook *hook, KernParam param);
+
 /* As polkit's detail: "drop,pass", "vfs_read vfs_write"; NULL where none is made of it. */
 char *hook_param_text(const KernHook *hook, char *const *texts, KernParam param);

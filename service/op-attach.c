@@ -11,7 +11,9 @@
 #include "attach-op.h"
 #include "audit.h"
 #include "errors.h"
+#include "hook-look.h"
 #include "hook-param.h"
+#include "kern-order.h"
 #include "link-detach.h"
 #include "tc-chain.h"
 
@@ -21,23 +23,8 @@
 
 static void attach_op_free(void *p)
 {
-        AttachOp *op = p;
-
-        bus_attach_args_free(op->args);
-        for (int i = 0; i < _KERN_PARAM_MAX; i++) {
-                if (op->files[i] >= 0)
-                        close(op->files[i]);
-                g_free(op->lists[i]);
-                g_free(op->texts[i]);
-        }
-        if (op->program_fd >= 0)
-                close(op->program_fd);
-        if (op->map_fd >= 0)
-                close(op->map_fd);
-        g_clear_pointer(&op->offsets, g_array_unref);
-        g_clear_pointer(&op->cookies, g_array_unref);
-        link_free(op->link);
-        g_free(op);
+        attach_op_done(p);
+        g_free(p);
 }
 
 static void prepare(Request *request);
@@ -49,13 +36,9 @@ static void attach(Request *request);
 
 void op_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args)
 {
-        AttachOp *op = g_new0(AttachOp, 1);
+        AttachOp *op = attach_op_new(args);
 
-        op->args = args;
         op->program_id = id;
-        op->program_fd = op->map_fd = -1;
-        for (int i = 0; i < _KERN_PARAM_MAX; i++)
-                op->files[i] = -1;
         request_start(service, m, op, attach_op_free, prepare);
 }
 
@@ -336,6 +319,8 @@ static GError *cant_proceed(const Daemon *daemon, uint32_t id)
                          "functions of a program (feature tc_dispatcher), which this one doesn't.");
 }
 
+static void on_turn(SharingTurn *turn, void *userdata);
+
 static void attach(Request *request)
 {
         Daemon *daemon = request->daemon;
@@ -396,8 +381,63 @@ static void attach(Request *request)
                                        op->program_id, op->texts[KERN_PARAM_INTERFACE]));
                 return;
         }
+        sharing_enter(registry_sharing(daemon->registry), op->link, on_turn, request);
+}
+
+/* A link of ours as the kernel knows it: what goes beside it is told of that. */
+static GError *find_neighbour(Daemon *daemon, const char *option, char *text, size_t size)
+{
+        KernNeighbour neighbour;
+        const Link *link;
+
+        if (kern_neighbour_parse(text, &neighbour) < 0 || neighbour.kind != KERN_NEIGHBOUR_LINK)
+                return NULL;
+        link = registry_link(daemon->registry, neighbour.id);
+        if (!link)
+                return no_such_object(BUS_LINK, neighbour.id);
+        if (link->pub.kernel_link_ids->len != 1)
+                return error_new(INVALID_ARGUMENT,
+                                 "Option '%s' names link %u (%s), which is on no hook that has an "
+                                 "order of that kind.",
+                                 option, neighbour.id, link->pub.type);
+        g_snprintf(text, size, "kernel-link:%u",
+                   g_array_index(link->pub.kernel_link_ids, uint32_t, 0));
+        return NULL;
+}
+
+/* What is on the hook now is there until this turn ends, but for what somebody takes off it. */
+static GError *find_place(AttachOp *op, Daemon *daemon)
+{
+        Sharing *sharing = registry_sharing(daemon->registry);
+        KernHook *probe = &op->probe;
+        GError *error;
+
+        error = find_neighbour(daemon, "before", probe->before, sizeof(probe->before));
+        if (!error)
+                error = find_neighbour(daemon, "after", probe->after, sizeof(probe->after));
+        op->followers = sharing_followers(sharing, op->link);
+        op->fellows = sharing_fellows(sharing, op->link);
+        probe->followers = sharing_numbers(op->followers);
+        probe->fellows = sharing_numbers(op->fellows);
+        return error;
+}
+
+static void attach_in_place(Request *request)
+{
+        Daemon *daemon = request->daemon;
+        AttachOp *op = request->op;
+        const Program *program = registry_program(daemon->registry, op->program_id);
+        GError *error = NULL;
+
+        /* That may have taken a while, too. */
+        if (daemon->stopping)
+                error = error_new(WORKER_FAILED, "The service is stopping.");
+        else if (!program || program->unloading)
+                error = no_such_object(BUS_PROGRAM, op->program_id);
+        else
+                error = find_place(op, daemon);
         /* Written down first: should we die, the next one finds what may be attached. */
-        if (!store_write_link(daemon->store, op->link, &error)) {
+        if (error || !store_write_link(daemon->store, op->link, &error)) {
                 request_fail(request, error);
                 return;
         }
@@ -408,6 +448,51 @@ static void attach(Request *request)
         else
                 worker_pool_call(daemon->workers, WORKER_ROLE_ATTACH, request->uid, "Attach",
                                  ATTACH_TIMEOUT_SEC, fill_attach, on_attached, request, NULL);
+}
+
+/* The link of a program on the cgroup, which is what the kernel takes as a neighbour there. */
+static void on_looked(GArray *occupants, GError *error, void *userdata)
+{
+        Request *request = userdata;
+        AttachOp *op = request->op;
+        KernHook *probe = &op->probe;
+        char *text = probe->before[0] ? probe->before : probe->after;
+        KernNeighbour neighbour;
+
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
+        (void)kern_neighbour_parse(text, &neighbour);
+        for (guint i = 0; i < occupants->len; i++) {
+                const KernOccupant *o = &g_array_index(occupants, KernOccupant, i);
+
+                if (o->type != probe->type || o->direction != probe->direction ||
+                    g_strcmp0(o->hook ?: "", probe->name) != 0 || o->inherited ||
+                    o->prog_id != neighbour.id || o->link_id == 0)
+                        continue;
+                g_snprintf(text, sizeof(probe->before), "kernel-link:%u", o->link_id);
+                break;
+        }
+        attach_in_place(request);
+}
+
+static void on_turn(SharingTurn *turn, void *userdata)
+{
+        Request *request = userdata;
+        AttachOp *op = request->op;
+        const KernHook *probe = &op->probe;
+        KernNeighbour neighbour;
+
+        op->turn = turn;
+        if (probe->cgroup_fd >= 0 && (probe->before[0] || probe->after[0]) &&
+            kern_neighbour_parse(probe->before[0] ? probe->before : probe->after, &neighbour) >=
+                    0 &&
+            neighbour.kind == KERN_NEIGHBOUR_PROGRAM)
+                hook_look(request->daemon, request->uid, 0, probe->cgroup_fd, on_looked, request,
+                          request->cancellable);
+        else
+                attach_in_place(request);
 }
 
 /* 3. What came of it */

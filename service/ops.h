@@ -14,6 +14,9 @@ void op_last_log(void *service, sd_bus_message *m);
 /* op-attach.c */
 void op_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
 
+/* op-hook.c */
+void op_get_hook(void *service, sd_bus_message *m, BusAttachArgs *args);
+
 /* op-grant.c */
 void op_add_grant(void *service, sd_bus_message *m, BusGrantArgs *args);
 void op_list_grants(void *service, sd_bus_message *m);

@@ -4,6 +4,7 @@
 #include "foreign.h"
 #include "hook-param.h"
 #include "kern-xdp.h"
+#include "sharing.h"
 
 struct Registry {
         Quota *quota;
@@ -16,7 +17,8 @@ struct Registry {
         GHashTable *links;      /* id → Link */
         GHashTable *extensions; /* id → Program that it is of, the load's */
         GHashTable *targets;    /* id → number of programs that were loaded to go into it */
-        GHashTable *claims;     /* set of interface and member, as 64 bits */
+        Sharing *sharing;
+        GHashTable *claims; /* set of interface and member, as 64 bits */
 };
 
 #define KEY(id) GUINT_TO_POINTER(id)
@@ -210,6 +212,8 @@ void link_param(const Link *link, KernParam param, BusValue *ret)
         const KernType *type = link->hook.type;
         KernHook hook = kern_type_takes(type, KERN_PARAM_BIT(param)) ? link->hook : none;
 
+        if (!link_has_priority(link))
+                hook.priority = 0;
         if (type->prog_type == BPF_PROG_TYPE_XDP) {
                 hook.mode = link->attachment.xdp_mode;
                 if (link->attachment.xdp_member == 0)
@@ -272,6 +276,7 @@ Registry *registry_new(Quota *quota)
 
         r->quota = quota;
         r->foreign = foreign_new();
+        r->sharing = sharing_new();
         r->loads = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)load_free);
         r->programs = g_hash_table_new(NULL, NULL);
         r->maps = g_hash_table_new(NULL, NULL);
@@ -287,6 +292,7 @@ void registry_free(Registry *r)
         if (!r)
                 return;
         foreign_free(r->foreign);
+        sharing_free(r->sharing);
         g_hash_table_unref(r->links);
         g_hash_table_unref(r->claims);
         g_hash_table_unref(r->extensions);
@@ -388,6 +394,11 @@ GHashTable *registry_links(Registry *r)
         return r->links;
 }
 
+Sharing *registry_sharing(Registry *r)
+{
+        return r->sharing;
+}
+
 bool registry_is_empty(Registry *r)
 {
         return g_hash_table_size(r->loads) == 0 && g_hash_table_size(r->links) == 0;
@@ -482,6 +493,7 @@ void registry_add_link(Registry *r, Link *link)
         Program *p = registry_program(r, link->pub.program_id);
 
         g_hash_table_insert(r->links, KEY(link->pub.id), link);
+        sharing_add(r->sharing, link);
         quota_charge_existing(r->quota, link->pub.owner_uid, CHARGE_LINKS, 1);
         if (r->cgroups && link->texts[KERN_PARAM_CGROUP])
                 cgroup_watch_add(r->cgroups, link->texts[KERN_PARAM_CGROUP]);
@@ -505,6 +517,7 @@ void registry_remove_link(Registry *r, Link *link)
         if (r->cgroups && link->texts[KERN_PARAM_CGROUP])
                 cgroup_watch_remove(r->cgroups, link->texts[KERN_PARAM_CGROUP]);
         quota_release(r->quota, link->pub.owner_uid, CHARGE_LINKS, 1);
+        sharing_remove(r->sharing, link);
         g_hash_table_remove(r->links, KEY(link->pub.id));
 }
 

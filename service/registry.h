@@ -80,6 +80,10 @@ struct Load {
 
 typedef struct Registry Registry;
 
+/* Who shares a hook; the registry's. See sharing.h. */
+struct Sharing;
+struct Sharing *registry_sharing(Registry *registry);
+
 Registry *registry_new(Quota *quota);
 void registry_free(Registry *registry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)

@@ -56,6 +56,7 @@ static const int capabilities[_WORKER_ROLE_MAX][7] = {
         [WORKER_ROLE_LOAD] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, -1},
         [WORKER_ROLE_ATTACH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
         [WORKER_ROLE_DISPATCH] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
+        [WORKER_ROLE_LOOK] = {CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
         [WORKER_ROLE_PROBE] = {CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, -1},
 };
 
@@ -186,6 +187,9 @@ static int allow_all(int ruleset, WorkerRole role)
         /* Parses what it was handed, and that is all. */
         if (role == WORKER_ROLE_INSPECT)
                 return 0;
+        /* Pins are no files to Landlock, and it needs nothing else. */
+        if (role == WORKER_ROLE_LOOK)
+                return 0;
         if (role == WORKER_ROLE_DISPATCH)
                 return allow_libxdp(ruleset);
         for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
@@ -302,6 +306,7 @@ static const uint64_t fcntl_commands[] = {
 
 /* ioctl(2) likewise has FIOSETOWN and SIOCSPGRP. */
 static const uint64_t attach_ioctls[] = {PERF_EVENT_IOC_ENABLE, SIOCGIFNAME};
+static const uint64_t look_ioctls[] = {SIOCGIFNAME};
 
 static int allow_calls(scmp_filter_ctx filter, const int *calls, size_t n)
 {
@@ -392,6 +397,25 @@ static int allow_attaching(scmp_filter_ctx filter)
                                 SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
 }
 
+static int allow_looking(scmp_filter_ctx filter)
+{
+        const int calls[] = {SCMP_SYS(bind)};
+        int r;
+
+        r = allow_calls(filter, calls, ARRAY_SIZE(calls));
+        if (r < 0)
+                return r;
+        r = allow_values(filter, SCMP_SYS(bpf), 0, kern_look_commands.list, kern_look_commands.n);
+        if (r < 0)
+                return r;
+        /* names of interfaces */
+        r = allow_values(filter, SCMP_SYS(ioctl), 1, look_ioctls, ARRAY_SIZE(look_ioctls));
+        if (r < 0)
+                return r;
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+}
+
 /* Probing closes links in a thread; clone3(2) can't be looked into, and glibc does without. */
 static int allow_threads(scmp_filter_ctx filter)
 {
@@ -423,6 +447,8 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
         r = allow_common(filter);
         if (r < 0 || role == WORKER_ROLE_INSPECT)
                 return r;
+        if (role == WORKER_ROLE_LOOK)
+                return allow_looking(filter);
         r = allow_files(filter);
         if (r < 0)
                 return r;

@@ -20,6 +20,7 @@ int worker_method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
 int worker_method_join(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_leave(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 
 /* Begins an answer; the rest of it is appended by the caller. */

@@ -5,11 +5,29 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+static int append_numbers(sd_bus_message *m, const KernNumbers *numbers)
+{
+        return sd_bus_message_append_array(m, 't', numbers->list,
+                                           numbers->n * sizeof(*numbers->list));
+}
+
+static int read_numbers(sd_bus_message *m, KernNumbers *ret)
+{
+        const void *list;
+        size_t size;
+        int r;
+
+        r = sd_bus_message_read_array(m, 't', &list, &size);
+        if (r < 0)
+                return r;
+        *ret = (KernNumbers){size > 0 ? list : NULL, size / sizeof(*ret->list)};
+        return 0;
+}
+
 static int append_param(sd_bus_message *m, const KernHook *hook, KernParam param)
 {
         const void *member = (const char *)hook + kern_params[param].offset;
         const char *const *texts = member;
-        const KernNumbers *numbers = member;
         int r;
 
         switch (kern_params[param].kind) {
@@ -29,8 +47,7 @@ static int append_param(sd_bus_message *m, const KernHook *hook, KernParam param
                 r = sd_bus_message_open_container(m, 'v', "at");
                 if (r < 0)
                         return r;
-                r = sd_bus_message_append_array(m, 't', numbers->list,
-                                                numbers->n * sizeof(*numbers->list));
+                r = append_numbers(m, member);
                 if (r < 0)
                         return r;
                 r = sd_bus_message_close_container(m);
@@ -47,7 +64,7 @@ int worker_hook_append(sd_bus_message *m, const KernHook *hook)
 {
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', "sta(yv)bb");
+        r = sd_bus_message_open_container(m, 'r', "sta(yv)bbatat");
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "st", hook->type->name, hook->given);
@@ -69,17 +86,20 @@ int worker_hook_append(sd_bus_message *m, const KernHook *hook)
         r = sd_bus_message_append(m, "bb", (int)hook->xdp_frags, (int)hook->xdp_shares);
         if (r < 0)
                 return r;
+        r = append_numbers(m, &hook->followers);
+        if (r < 0)
+                return r;
+        r = append_numbers(m, &hook->fellows);
+        if (r < 0)
+                return r;
         return sd_bus_message_close_container(m);
 }
 
 static int read_value(sd_bus_message *m, KernHook *hook, KernParam param)
 {
         void *member = kern_hook_member(hook, param);
-        KernNumbers *numbers = member;
-        const void *list;
         const char *text;
         uint64_t number;
-        size_t size;
         int r;
 
         switch (kern_params[param].kind) {
@@ -98,10 +118,9 @@ static int read_value(sd_bus_message *m, KernHook *hook, KernParam param)
                 r = sd_bus_message_enter_container(m, 'v', "at");
                 if (r < 0)
                         return r;
-                r = sd_bus_message_read_array(m, 't', &list, &size);
+                r = read_numbers(m, member);
                 if (r < 0)
                         return r;
-                *numbers = (KernNumbers){size > 0 ? list : NULL, size / sizeof(*numbers->list)};
                 return sd_bus_message_exit_container(m);
         default:
                 r = sd_bus_message_read(m, "v", "t", &number);
@@ -143,7 +162,7 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
         int frags, shares, r;
         const char *type;
 
-        r = sd_bus_message_enter_container(m, 'r', "sta(yv)bb");
+        r = sd_bus_message_enter_container(m, 'r', "sta(yv)bbatat");
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "st", &type, &hook.given);
@@ -160,6 +179,12 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
                 return r;
         hook.xdp_frags = frags;
         hook.xdp_shares = shares;
+        r = read_numbers(m, &hook.followers);
+        if (r < 0)
+                return r;
+        r = read_numbers(m, &hook.fellows);
+        if (r < 0)
+                return r;
         r = sd_bus_message_exit_container(m);
         if (r < 0)
                 return r;

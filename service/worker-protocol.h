@@ -32,6 +32,7 @@ typedef enum WorkerRole {
         WORKER_ROLE_LOAD,     /* parses the bytes of one uid and loads them */
         WORKER_ROLE_ATTACH,   /* attaches for one uid; parses nothing */
         WORKER_ROLE_DISPATCH, /* the same by dispatchers, which it loads; for libxdp it keeps pins */
+        WORKER_ROLE_LOOK,     /* looks what is on hooks, and changes nothing */
         WORKER_ROLE_PROBE,    /* loads and attaches what it has made itself; is told nothing */
         _WORKER_ROLE_MAX,
 } WorkerRole;
@@ -82,10 +83,10 @@ typedef enum WorkerRole {
 
 /*
  * A KernHook without its descriptors: its type, what was given, the parameters that the type takes, by
- * KernParam (numbers of all kinds as t, texts and lists of them as s, lists of numbers as at), and
- * whether an XDP program takes fragments and may share its interface.
+ * KernParam (numbers of all kinds as t, texts and lists of them as s, lists of numbers as at),,
+ * whether an XDP program takes fragments and may share its interface, and who of ours is on the hook.
  */
-#define WORKER_HOOK "(sta(yv)bb)"
+#define WORKER_HOOK "(sta(yv)bbatat)"
 
 /*
  * Attach(program, hook, the hook's files, extension, tc handle, target program, map) → links, tc handle and
@@ -107,6 +108,14 @@ typedef enum WorkerRole {
  */
 #define WORKER_BEGIN_TC_IN WORKER_HOOK "ahu"
 #define WORKER_BEGIN_TC_OUT "usahu"
+
+/*
+ * Look(interface or 0, cgroup) → KernOccupants: type, direction, position, program, link, priority,
+ * actions, mode, whether a member, tc handle, whether inherited, name, hook. Role look.
+ */
+#define WORKER_LOOK_IN "uah"
+#define WORKER_OCCUPANT "(suuuuuuububss)"
+#define WORKER_LOOK_OUT "usa" WORKER_OCCUPANT
 
 /* Probe() → a(sb). Role probe. */
 #define WORKER_PROBE_OUT "usa(sb)"

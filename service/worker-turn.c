@@ -48,7 +48,8 @@ static bool has_room(const WorkerPool *pool, WorkerRole role, uid_t uid)
 {
         unsigned n;
 
-        if (role == WORKER_ROLE_ATTACH || role == WORKER_ROLE_DISPATCH || uid == 0)
+        if (role == WORKER_ROLE_ATTACH || role == WORKER_ROLE_DISPATCH ||
+            role == WORKER_ROLE_LOOK || uid == 0)
                 return true;
         n = count_role(pool, WORKER_ROLE_INSPECT);
         if (role == WORKER_ROLE_INSPECT && n >= WORKERS_INSPECT_MAX)

@@ -49,6 +49,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Join", WORKER_ATTACH_IN, WORKER_ATTACH_OUT, worker_method_join),
         METHOD("Leave", WORKER_DETACH_IN, WORKER_DETACH_OUT, worker_method_leave),
         METHOD("BeginTc", WORKER_BEGIN_TC_IN, WORKER_BEGIN_TC_OUT, worker_method_begin_tc),
+        METHOD("Look", WORKER_LOOK_IN, WORKER_LOOK_OUT, worker_method_look),
         METHOD("Probe", "", WORKER_PROBE_OUT, worker_method_probe),
         SD_BUS_VTABLE_END,
 };

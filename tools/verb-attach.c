@@ -23,6 +23,24 @@ static CtlExit resolve_option(Ctl *ctl, BusKind kind, Hook *hook, Option option)
         return status;
 }
 
+/* A program by its name or id is a neighbour as well as "program:42". */
+static CtlExit name_neighbour(Ctl *ctl, char **text)
+{
+        g_autofree char *path = NULL;
+        uint32_t id = 0;
+        CtlExit status;
+
+        if (!*text || strchr(*text, ':'))
+                return CTL_OK;
+        status = resolve(ctl, BUS_PROGRAM, *text, &path);
+        if (status != CTL_OK)
+                return status;
+        (void)bus_path_parse(path, BUS_PROGRAM, &id);
+        g_free(*text);
+        *text = g_strdup_printf("program:%u", id);
+        return CTL_OK;
+}
+
 /* What the command line says, with the help of what the service knows of the program. */
 static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hook *hook)
 {
@@ -41,6 +59,8 @@ static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hoo
         status = resolve_option(ctl, BUS_PROGRAM, hook, OPT_TARGET_PROGRAM);
         if (status == CTL_OK)
                 status = resolve_option(ctl, BUS_MAP, hook, OPT_TARGET_MAP);
+        for (Option o = OPT_BEFORE; status == CTL_OK && o <= OPT_AFTER; o++)
+                status = name_neighbour(ctl, &hook->values[HOOK_INDEX(o)]);
         if (status != CTL_OK)
                 return status;
         if (!hook_take_arguments(hook, type, row, argc, argv, &reason))

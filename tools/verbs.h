@@ -19,6 +19,7 @@ CtlExit verb_detach(Ctl *ctl, int argc, char **argv);
 CtlExit verb_grant(Ctl *ctl, int argc, char **argv);
 CtlExit verb_grants(Ctl *ctl, int argc, char **argv);
 CtlExit verb_help(Ctl *ctl, int argc, char **argv);
+CtlExit verb_hook(Ctl *ctl, int argc, char **argv);
 CtlExit verb_inspect(Ctl *ctl, int argc, char **argv);
 CtlExit verb_links(Ctl *ctl, int argc, char **argv);
 CtlExit verb_load(Ctl *ctl, int argc, char **argv);

@@ -13,9 +13,15 @@ SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}[platform.machine()]
  OBJ_GET) = range(8)
 PROG_TEST_RUN = 10
 PROG_GET_NEXT_ID, MAP_GET_NEXT_ID, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID, GET_INFO_BY_FD = range(11, 16)
-LINK_GET_NEXT_ID = 31
+PROG_QUERY = 16
+LINK_CREATE = 28
 LINK_GET_FD_BY_ID = 30
+LINK_GET_NEXT_ID = 31
+LINK_DETACH = 34
 ENABLE_STATS = 32
+
+SCHED_CLS, CGROUP_SKB = 3, 8  # program types
+CGROUP_INET_EGRESS, TCX_INGRESS, NETKIT_PRIMARY = 1, 46, 54  # attach types
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -117,6 +123,30 @@ def program_names():
 
 def map_names():
     return _names(MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, 24)
+
+
+def prog_load(kind, result):
+    """A program that does nothing but return @result."""
+    code = struct.pack("=BBHIBBHI", 0xb7, 0, 0, result, 0x95, 0, 0, 0)
+    code, licence = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
+    return bpf(PROG_LOAD, struct.pack("=IIQQ", kind, 2, address(code), address(licence)))[0]
+
+
+def link_create(program, target, attach_type):
+    return bpf(LINK_CREATE, struct.pack("=IIII", program, target, attach_type, 0))[0]
+
+
+def link_detach(fd):
+    bpf(LINK_DETACH, struct.pack("=I", fd))
+
+
+def prog_query(target, attach_type):
+    """Ids of the programs on a hook, in order, and the hook's revision (0: it has none)."""
+    found = (ctypes.c_uint32 * 64)()
+    raw = bpf(PROG_QUERY, struct.pack("=IIIIQI", target, attach_type, 0, 0, address(found), 64))[1]
+    count, = struct.unpack_from("=I", raw, 24)
+    revision, = struct.unpack_from("=Q", raw, 56)
+    return list(found[:count]), revision
 
 
 def obj_get(path):

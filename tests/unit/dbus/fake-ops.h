@@ -340,6 +340,34 @@ static void fake_note_value(const char *name, const BusValue *value)
                         fake_note(" %s:%" PRIu64, name, g_array_index(value->numbers, uint64_t, i));
 }
 
+static void fake_get_hook(void *service, sd_bus_message *m, BusAttachArgs *a)
+{
+        const BusOccupant occupants[] = {
+                {.type = "xdp", .hook = "",
+                 .direction = "",
+                 .mode = "skb",
+                 .name = (char *)"first",
+                 .proceed_on = (char *[]){(char *)"pass", NULL},
+                 .position = 1,
+                 .program_id = 42,
+                 .owner_uid = 1000,
+                 .link_id = 1,
+                 .priority = 7},
+                {.type = "tc", .hook = "",
+                 .direction = "egress",
+                 .mode = "",
+                 .name = (char *)"u32",
+                 .position = 1,
+                 .priority = 9,
+                 .handle = 0x800},
+        };
+
+        (void)service;
+        fake_note("get_hook");
+        bus_attach_args_free(a);
+        bus_reply_hook(m, occupants, 2);
+}
+
 static void fake_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *a)
 {
         (void)service;
@@ -511,6 +539,7 @@ G_GNUC_UNUSED static const BusOps fake_ops = {
         .hook_params = fake_hook_params,
         .link_param = fake_link_param,
         .attach = fake_attach,
+        .get_hook = fake_get_hook,
         .unload = fake_unload,
         .program_open_fd = fake_program_open_fd,
         .program_log = fake_program_log,

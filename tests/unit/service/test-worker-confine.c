@@ -425,7 +425,7 @@ static int try_capability_back(void)
         return result(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0));
 }
 
-enum { INSPECT = 1, LOAD = 2, ATTACH = 4, PROBE = 8, XDP = 16, NOBODY = 0, ALL = 31 };
+enum { INSPECT = 1, LOAD = 2, ATTACH = 4, PROBE = 8, XDP = 16, LOOK = 32, NOBODY = 0, ALL = 63 };
 
 static const struct Attempt {
         const char *what;
@@ -445,7 +445,7 @@ static const struct Attempt {
         {"make a Unix socket", try_unix, NOBODY, 0},
         {"make an Internet socket", try_inet, NOBODY, 0},
         {"make a packet socket", try_packet, NOBODY, 0},
-        {"make a netlink socket", try_netlink, ATTACH | XDP | PROBE, 0},
+        {"make a netlink socket", try_netlink, ATTACH | XDP | LOOK | PROBE, 0},
         {"execute a program", try_exec, NOBODY, 0},
         {"execute a program at", try_execveat, NOBODY, 0},
         {"fork", try_fork, NOBODY, 0},
@@ -465,7 +465,7 @@ static const struct Attempt {
         {"use userfaultfd", try_userfaultfd, NOBODY, 0},
         {"raise a capability", try_capability_back, NOBODY, 0},
         {"change what it is to the kernel", try_prctl, NOBODY, 0},
-        {"be root", try_being_root, LOAD | ATTACH | XDP | PROBE, 0},
+        {"be root", try_being_root, LOAD | ATTACH | XDP | LOOK | PROBE, 0},
         {"signal another process", try_tgkill, NOBODY, 0},
         {"signal itself", try_tgkill_itself, ALL, 0},
         {"have signals sent to another", try_own_descriptor, NOBODY, 0},
@@ -478,16 +478,16 @@ static const struct Attempt {
         {"make a map", try_bpf_map_create, LOAD | XDP | PROBE, 0},
         {"load a program", try_bpf_prog_load, LOAD | XDP | PROBE, 0},
         {"run a program", try_bpf_test_run, LOAD | XDP | PROBE, 0},
-        {"look at a program", try_bpf_info, LOAD | ATTACH | XDP | PROBE, 0},
+        {"look at a program", try_bpf_info, LOAD | ATTACH | XDP | LOOK | PROBE, 0},
         {"make a link", try_bpf_link_create, ATTACH | XDP | PROBE, 0},
         {"detach a link", try_bpf_link_detach, ATTACH | XDP | PROBE, 0},
         {"make a raw tracepoint", try_bpf_raw_tracepoint, ATTACH | XDP | PROBE, 0},
-        {"get a program by its id", try_bpf_program_by_id, ATTACH | XDP | PROBE, 0},
-        {"get a map by its id", try_bpf_map_by_id, XDP, 0},
-        {"get a link by its id", try_bpf_link_by_id, NOBODY, 0},
+        {"get a program by its id", try_bpf_program_by_id, ATTACH | XDP | LOOK | PROBE, 0},
+        {"get a map by its id", try_bpf_map_by_id, XDP | LOOK, 0},
+        {"get a link by its id", try_bpf_link_by_id, LOOK, 0},
         {"attach a program", try_bpf_attach, NOBODY, 0},
         {"pin", try_bpf_pin, XDP, 0},
-        {"open a pin", try_bpf_open_pin, XDP, 0},
+        {"open a pin", try_bpf_open_pin, XDP | LOOK, 0},
         {"make a directory", try_mkdir, NOBODY, XDP},
         {"remove a file", try_unlink, NOBODY, XDP},
         {"lock", try_lock, XDP, 0},
@@ -593,6 +593,12 @@ static void attaching(void **state)
         run(WORKER_ROLE_ATTACH, ATTACH);
 }
 
+static void looking(void **state)
+{
+        (void)state;
+        run(WORKER_ROLE_LOOK, LOOK);
+}
+
 static void probing(void **state)
 {
         (void)state;
@@ -632,7 +638,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_worker), cmocka_unit_test(inspecting),
                 cmocka_unit_test(loading),      cmocka_unit_test(attaching),
-                cmocka_unit_test(sharing),      cmocka_unit_test(probing),
+                cmocka_unit_test(looking),      cmocka_unit_test(sharing),
+                cmocka_unit_test(probing),
         };
 
         if (geteuid() != 0) {

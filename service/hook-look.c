@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hook-look.h"
+
+#include <errno.h>
+
+#include "errors.h"
+
+#define LOOK_TIMEOUT_SEC 20
+
+typedef struct Looking {
+        uint32_t ifindex;
+        int cgroup_fd;
+        HookLooked done;
+        void *userdata;
+} Looking;
+
+static int fill_look(sd_bus_message *m, void *userdata)
+{
+        const Looking *l = userdata;
+        int r;
+
+        r = sd_bus_message_append_basic(m, 'u', &l->ifindex);
+        if (r < 0)
+                return r;
+        return worker_fds_append(m, &l->cgroup_fd, l->ifindex == 0 ? 1 : 0);
+}
+
+static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
+{
+        uint32_t direction, mode;
+        int member, inherited, r;
+        const char *type, *name, *hook;
+        const KernHookName *named;
+
+        memset(ret, 0, sizeof(*ret));
+        r = sd_bus_message_read(reply, WORKER_OCCUPANT, &type, &direction, &ret->position,
+                                &ret->prog_id, &ret->link_id, &ret->priority, &ret->proceed_on,
+                                &mode, &member, &ret->tc_handle, &inherited, &name, &hook);
+        if (r <= 0)
+                return r;
+        ret->type = kern_type_find(type);
+        if (!ret->type)
+                return -EBADMSG;
+        named = kern_type_find_hook(ret->type, hook);
+        ret->hook = named ? named->name : NULL;
+        ret->direction = (KernDirection)direction;
+        ret->mode = (KernXdpMode)mode;
+        ret->member = member;
+        ret->inherited = inherited;
+        g_strlcpy(ret->name, name, sizeof(ret->name));
+        return 1;
+}
+
+static int read_occupants(sd_bus_message *reply, GArray *occupants)
+{
+        KernOccupant o;
+        int r;
+
+        r = sd_bus_message_enter_container(reply, 'a', WORKER_OCCUPANT);
+        if (r < 0)
+                return r;
+        while ((r = read_occupant(reply, &o)) > 0)
+                g_array_append_val(occupants, o);
+        return r;
+}
+
+static void on_looked(sd_bus_message *reply, GError *error, void *userdata)
+{
+        g_autoptr(GArray) occupants = g_array_new(FALSE, FALSE, sizeof(KernOccupant));
+        g_autofree Looking *l = userdata;
+
+        if (!error && read_occupants(reply, occupants) < 0)
+                error = error_new(WORKER_FAILED, "The worker's answer makes no sense.");
+        l->done(error ? NULL : occupants, error, l->userdata);
+}
+
+void hook_look(Daemon *daemon, uid_t uid, uint32_t ifindex, int cgroup_fd, HookLooked done,
+               void *userdata, GCancellable *cancellable)
+{
+        Looking *l = g_new(Looking, 1);
+
+        *l = (Looking){ifindex, cgroup_fd, done, userdata};
+        worker_pool_call(daemon->workers, WORKER_ROLE_LOOK, uid, "Look", LOOK_TIMEOUT_SEC,
+                         fill_look, on_looked, l, cancellable);
+}

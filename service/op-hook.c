@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* GetHook(): what is on the hooks of an interface or a cgroup, whoever put it there. */
+
+#include "attach-op.h"
+#include "errors.h"
+#include "hook-look.h"
+#include "hook-param.h"
+
+static void attach_args_op_free(void *p)
+{
+        attach_op_done(p);
+        g_free(p);
+}
+
+/* Whether a link of ours is what is there; the rest was compared before. */
+static bool is_it(const Link *link, const KernOccupant *o)
+{
+        const GArray *ids = link->pub.kernel_link_ids;
+
+        if (o->member)
+                return link->attachment.xdp_member == o->prog_id;
+        if (o->tc_handle != 0)
+                return link->attachment.tc_handle == o->tc_handle &&
+                       link->attachment.tc_priority == o->priority;
+        return o->link_id != 0 && ids->len > 0 && g_array_index(ids, uint32_t, 0) == o->link_id;
+}
+
+static const Link *find_link(Registry *registry, uint32_t program_id, const AttachOp *op,
+                             const KernOccupant *o)
+{
+        const Program *program = registry_program(registry, program_id);
+
+        for (guint i = 0; program && i < program->pub.links->len; i++) {
+                const Link *link =
+                        registry_link(registry, g_array_index(program->pub.links, uint32_t, i));
+
+                if (link && link->hook.type == o->type && link->hook.ifindex == op->hook.ifindex &&
+                    is_it(link, o))
+                        return link;
+        }
+        return NULL;
+}
+
+static void clear_occupant(void *p)
+{
+        BusOccupant *o = p;
+
+        g_free(o->name);
+        g_strfreev(o->proceed_on);
+}
+
+static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const KernOccupant *o)
+{
+        Registry *registry = daemon->registry;
+        const Program *owner = o->member ? registry_extension(registry, o->prog_id) : NULL;
+        const Program *program = NULL;
+        const Link *link = NULL;
+
+        *ret = (BusOccupant){
+                .type = o->type->name,
+                .direction = kern_direction_to_string(o->direction),
+                .hook = o->hook ?: "",
+                .position = o->position,
+                .kernel_link_id = o->link_id,
+                .priority = o->priority,
+                .mode = o->type->prog_type == BPF_PROG_TYPE_XDP ? kern_xdp_mode_to_string(o->mode)
+                                                                : "",
+                .handle = o->tc_handle,
+                .inherited = o->inherited,
+                .program_id = owner ? owner->pub.id : o->prog_id,
+        };
+        if (ret->program_id != 0)
+                program = registry_any_program(registry, ret->program_id);
+        ret->owner_uid = program ? program->pub.owner_uid : 0;
+        /* What isn't a program is called what kind of filter it is. */
+        ret->name = g_strdup(program && *program->pub.name ? program->pub.name : o->name);
+        if (o->member) {
+                const KernHook hook = {.type = o->type, .proceed_on = o->proceed_on};
+
+                ret->proceed_on = hook_param_words(&hook, KERN_PARAM_PROCEED_ON);
+        }
+        link = find_link(registry, ret->program_id, op, o);
+        if (!link)
+                return;
+        ret->link_id = link->pub.id;
+        ret->owner_uid = link->pub.owner_uid;
+        /* What it was told: in the dispatcher it may have been moved behind an equal. */
+        ret->priority = link_has_priority(link) ? link->hook.priority : 0;
+}
+
+/* Members of a chain of ours are one filter to the kernel. */
+static bool is_chain(const Link *link, const KernOccupant *o)
+{
+        return link->attachment.tc_slot != 0 && link->hook.type == o->type &&
+               link->attachment.tc_handle == o->tc_handle &&
+               link->attachment.tc_priority == o->priority;
+}
+
+typedef struct Listing {
+        const AttachOp *op;
+        Daemon *daemon;
+        GArray *list; /* BusOccupant */
+        uint32_t position;
+        const KernOccupant *last; /* of the same hook, or NULL */
+} Listing;
+
+static void list_one(Listing *l, const KernOccupant *o)
+{
+        const bool same = l->last && l->last->type == o->type &&
+                          l->last->direction == o->direction && l->last->hook == o->hook;
+        BusOccupant *new;
+
+        g_array_set_size(l->list, l->list->len + 1);
+        new = &g_array_index(l->list, BusOccupant, l->list->len - 1);
+        fill(new, l->op, l->daemon, o);
+        new->position = l->position = same ? l->position + 1 : 1;
+        l->last = o;
+}
+
+static void list_link(Listing *l, const KernOccupant *o, const Link *link)
+{
+        KernOccupant member = *o;
+        BusOccupant *new;
+
+        member.prog_id = link->pub.program_id;
+        list_one(l, &member);
+        l->last = o;
+        new = &g_array_index(l->list, BusOccupant, l->list->len - 1);
+        new->link_id = link->pub.id;
+        new->owner_uid = link->pub.owner_uid;
+        new->priority = link->hook.priority;
+        new->proceed_on = hook_param_words(&link->hook, KERN_PARAM_PROCEED_ON);
+}
+
+/* A dispatcher of ours isn't worth a word: what it runs is. */
+static void list_occupant(Listing *l, const KernOccupant *o)
+{
+        KernHook hook = KERN_HOOK_INIT;
+        const GPtrArray *links;
+        bool chain = false;
+
+        hook.type = o->type;
+        hook.ifindex = l->op->hook.ifindex;
+        hook.direction = o->direction;
+        links = o->tc_handle != 0 ? sharing_links(registry_sharing(l->daemon->registry), &hook, 0)
+                                  : NULL;
+        for (guint i = 0; links && i < links->len; i++) {
+                const Link *link = g_ptr_array_index(links, i);
+
+                if (!is_chain(link, o))
+                        continue;
+                list_link(l, o, link);
+                chain = true;
+        }
+        if (!chain)
+                list_one(l, o);
+}
+
+static void on_looked(GArray *occupants, GError *error, void *userdata)
+{
+        Request *request = userdata;
+        g_autoptr(GArray) list = NULL;
+        Listing l = {.op = request->op, .daemon = request->daemon};
+
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
+        list = l.list = g_array_sized_new(FALSE, TRUE, sizeof(BusOccupant), occupants->len);
+        g_array_set_clear_func(list, clear_occupant);
+        for (guint i = 0; i < occupants->len; i++)
+                list_occupant(&l, &g_array_index(occupants, KernOccupant, i));
+        request_finish(request,
+                       bus_reply_hook(request->m, (const BusOccupant *)(const void *)list->data,
+                                      list->len));
+}
+
+static void prepare(Request *request)
+{
+        AttachOp *op = request->op;
+        GError *error = attach_hook_set_place(op, request->uid);
+
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
+        hook_look(request->daemon, request->uid, op->hook.ifindex, op->hook.cgroup_fd, on_looked,
+                  request, request->cancellable);
+}
+
+void op_get_hook(void *service, sd_bus_message *m, BusAttachArgs *args)
+{
+        request_start(service, m, attach_op_new(args), attach_args_op_free, prepare);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "sharing.h"
+
+#include "kern-xdp-arrange.h"
+
+struct Sharing {
+        GHashTable *hooks; /* key → Hook */
+};
+
+typedef struct Waiting {
+        SharingFunc func;
+        void *userdata;
+} Waiting;
+
+/* One hook; there while it has links, or somebody has its turn. */
+typedef struct Hook {
+        Sharing *sharing;
+        char *key;
+        GPtrArray *links; /* Link, in the order in which they run */
+        bool taken;
+        GQueue waiting; /* Waiting */
+} Hook;
+
+struct SharingTurn {
+        Hook *hook;
+};
+
+static void hook_free(void *p)
+{
+        Hook *hook = p;
+
+        g_queue_clear_full(&hook->waiting, g_free);
+        g_ptr_array_unref(hook->links);
+        g_free(hook->key);
+        g_free(hook);
+}
+
+Sharing *sharing_new(void)
+{
+        Sharing *s = g_new0(Sharing, 1);
+
+        s->hooks = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, hook_free);
+        return s;
+}
+
+void sharing_free(Sharing *s)
+{
+        if (!s)
+                return;
+        g_hash_table_unref(s->hooks);
+        g_free(s);
+}
+
+/* NULL where nobody keeps an order. */
+static char *key_of(const KernHook *hook, uint64_t cgroup_id)
+{
+        if (!kern_type_takes(hook->type, KERN_PARAM_BIT(KERN_PARAM_PRIORITY)))
+                return NULL;
+        return g_strdup_printf("%s %s %u %u %" G_GUINT64_FORMAT, hook->type->name, hook->name,
+                               hook->ifindex, (unsigned)hook->direction, cgroup_id);
+}
+
+static Hook *find_hook(Sharing *s, const Link *link, bool make)
+{
+        g_autofree char *key = key_of(&link->hook, link->pub.cgroup_id);
+        Hook *hook;
+
+        if (!key)
+                return NULL;
+        hook = g_hash_table_lookup(s->hooks, key);
+        if (hook || !make)
+                return hook;
+        hook = g_new0(Hook, 1);
+        hook->sharing = s;
+        hook->key = g_steal_pointer(&key);
+        hook->links = g_ptr_array_new();
+        g_queue_init(&hook->waiting);
+        g_hash_table_insert(s->hooks, hook->key, hook);
+        return hook;
+}
+
+static void drop_if_unused(Hook *hook)
+{
+        if (hook->links->len == 0 && !hook->taken)
+                g_hash_table_remove(hook->sharing->hooks, hook->key);
+}
+
+bool link_has_priority(const Link *link)
+{
+        return !(link->hook.given &
+                 (KERN_PARAM_BIT(KERN_PARAM_BEFORE) | KERN_PARAM_BIT(KERN_PARAM_AFTER)));
+}
+
+/* Ids grow with every attachment. */
+static bool runs_before(const Link *a, const Link *b)
+{
+        return a->hook.priority != b->hook.priority ? a->hook.priority < b->hook.priority
+                                                    : a->pub.id < b->pub.id;
+}
+
+void sharing_add(Sharing *s, Link *link)
+{
+        Hook *hook = find_hook(s, link, true);
+        guint i = 0;
+
+        if (!hook)
+                return;
+        while (i < hook->links->len && runs_before(g_ptr_array_index(hook->links, i), link))
+                i++;
+        g_ptr_array_insert(hook->links, (int)i, link);
+}
+
+void sharing_remove(Sharing *s, Link *link)
+{
+        Hook *hook = find_hook(s, link, false);
+
+        if (!hook)
+                return;
+        g_ptr_array_remove(hook->links, link);
+        drop_if_unused(hook);
+}
+
+const GPtrArray *sharing_links(Sharing *s, const KernHook *hook, uint64_t cgroup_id)
+{
+        g_autofree char *key = key_of(hook, cgroup_id);
+        const Hook *found = key ? g_hash_table_lookup(s->hooks, key) : NULL;
+
+        return found ? found->links : NULL;
+}
+
+static void append(GArray *numbers, uint64_t n)
+{
+        g_array_append_val(numbers, n);
+}
+
+GArray *sharing_followers(Sharing *s, const Link *link)
+{
+        GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        const Hook *hook = find_hook(s, link, false);
+
+        for (guint i = 0; hook && i < hook->links->len; i++) {
+                const Link *other = g_ptr_array_index(hook->links, i);
+
+                if (other != link && link_has_priority(other) && runs_before(link, other) &&
+                    other->pub.kernel_link_ids->len > 0)
+                        append(numbers, g_array_index(other->pub.kernel_link_ids, uint32_t, 0));
+        }
+        return numbers;
+}
+
+KernNumbers sharing_numbers(const GArray *numbers)
+{
+        return (KernNumbers){(const uint64_t *)(const void *)numbers->data, numbers->len};
+}
+
+static uint64_t fellow_of(const Link *link)
+{
+        return KERN_XDP_FELLOW(link->hook.priority, link->attachment.xdp_member);
+}
+
+GArray *sharing_fellows(Sharing *s, const Link *link)
+{
+        GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        const Hook *hook = find_hook(s, link, false);
+        bool placed = false;
+
+        for (guint i = 0; hook && i < hook->links->len; i++) {
+                const Link *other = g_ptr_array_index(hook->links, i);
+
+                if (other == link || other->attachment.xdp_member == 0)
+                        continue;
+                if (!placed && runs_before(link, other)) {
+                        append(numbers, fellow_of(link));
+                        placed = true;
+                }
+                append(numbers, fellow_of(other));
+        }
+        if (!placed)
+                append(numbers, fellow_of(link));
+        return numbers;
+}
+
+static void give_turn(Hook *hook, SharingFunc func, void *userdata)
+{
+        SharingTurn *turn = g_new(SharingTurn, 1);
+
+        turn->hook = hook;
+        hook->taken = true;
+        func(turn, userdata);
+}
+
+void sharing_enter(Sharing *s, const Link *link, SharingFunc func, void *userdata)
+{
+        Hook *hook = find_hook(s, link, true);
+
+        if (!hook) {
+                func(NULL, userdata);
+        } else if (!hook->taken) {
+                give_turn(hook, func, userdata);
+        } else {
+                Waiting *w = g_new(Waiting, 1);
+
+                *w = (Waiting){func, userdata};
+                g_queue_push_tail(&hook->waiting, w);
+        }
+}
+
+void sharing_leave(SharingTurn *turn)
+{
+        g_autofree Waiting *next = NULL;
+        Hook *hook;
+
+        if (!turn)
+                return;
+        hook = turn->hook;
+        g_free(turn);
+        hook->taken = false;
+        next = g_queue_pop_head(&hook->waiting);
+        if (next)
+                give_turn(hook, next->func, next->userdata);
+        else
+                drop_if_unused(hook);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "registry.h"
+
+/*
+ * Links that share a hook of which an order is kept: who they are, in the order in which they run,
+ * and whose turn it is to change something there. Of two that went there at a time neither would
+ * know where the other one is, and they would run in the order of their luck.
+ */
+
+typedef struct Sharing Sharing;
+
+Sharing *sharing_new(void);
+void sharing_free(Sharing *sharing);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sharing, sharing_free)
+
+/* The registry's: links come and go. Of one that shares nothing nothing is kept. */
+void sharing_add(Sharing *sharing, Link *link);
+void sharing_remove(Sharing *sharing, Link *link);
+
+/*
+ * The order of two links on a hook: that of their priorities, then of their attachment. One that was
+ * put beside another has no priority, and its place from nobody else.
+ */
+bool link_has_priority(const Link *link);
+
+/*
+ * What the hook of @link has of ours, as those who attach there are to be told of it (see KernHook):
+ * numbers of 64 bits, to be freed with g_array_unref(). @link itself needn't be registered.
+ */
+GArray *sharing_followers(Sharing *sharing, const Link *link);
+GArray *sharing_fellows(Sharing *sharing, const Link *link);
+
+/* The same as the hook has it, borrowed. */
+KernNumbers sharing_numbers(const GArray *numbers);
+
+/* Those that are registered, Link, in the order in which they run; NULL where there are none. */
+const GPtrArray *sharing_links(Sharing *sharing, const KernHook *hook, uint64_t cgroup_id);
+
+/*
+ * Waits for a turn on @link's hook and calls @func, at once where nobody has it. It lasts until
+ * sharing_leave() is called with what @func got, NULL where there is no order to be kept. @link may be
+ * gone by then.
+ */
+typedef struct SharingTurn SharingTurn;
+typedef void (*SharingFunc)(SharingTurn *turn, void *userdata);
+void sharing_enter(Sharing *sharing, const Link *link, SharingFunc func, void *userdata);
+void sharing_leave(SharingTurn *turn);

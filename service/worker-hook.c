@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a worker does with hooks that programs share. */
+
+#include <errno.h>
+
+#include "kern-hook-list.h"
+#include "worker-confine.h"
+#include "worker-methods.h"
+
+static int append_occupant(const KernOccupant *o, void *userdata)
+{
+        char name[sizeof(o->name)];
+
+        memcpy(name, o->name, sizeof(name));
+        return sd_bus_message_append(userdata, WORKER_OCCUPANT, o->type->name,
+                                     (uint32_t)o->direction, o->position, o->prog_id, o->link_id,
+                                     o->priority, o->proceed_on, (uint32_t)o->mode, (int)o->member,
+                                     o->tc_handle, (int)o->inherited, kern_text_clean(name), o->hook ? o->hook : "") < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        sd_bus_message *failure cleanup(worker_message_unref) = NULL;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        int cgroup cleanup(worker_close_fd) = -1;
+        uint32_t ifindex;
+        size_t n;
+        int r;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_LOOK);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'u', &ifindex);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &cgroup, 1, &n);
+        if (r < 0)
+                return r;
+        r = worker_reply_new(m, NULL, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', WORKER_OCCUPANT);
+        if (r < 0)
+                return r;
+        r = kern_hook_list(ifindex, cgroup, append_occupant, reply, &diag);
+        if (r < 0) {
+                worker_diag_ensure(&diag, r);
+                r = worker_reply_new(m, &diag, &failure);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_append(failure, "a" WORKER_OCCUPANT, 0);
+                return r < 0 ? r : worker_reply_send(failure);
+        }
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return worker_reply_send(reply);
+}
