@@ -126,6 +126,23 @@ class Chain(Sharing):
         check(self)
 
     @needs_freplace
+    def test_equal_priorities_in_order_of_attachment(self):
+        """By their names, which is libxdp's order, the first would be the last."""
+        veth = self.veth()
+        programs = [self.member(1), self.member(2, name="chain_configured"), self.member(3)]
+        for program in programs:
+            self.bus.attach(program, interface=veth.name, priority=20, proceed_on=["pass"])
+        expected = [self.extension(p) for p in programs]
+        self.assertEqual([m for m, _ in members(veth.name)], expected)
+        until(lambda: (veth.receive(), all(self.places(1, 2, 3)))[1], "all are run")
+        order = self.places(1, 2, 3)
+        self.assertEqual(order, sorted(order))
+        # And when somebody else has made the dispatcher anew
+        other = self.stranger(veth, 10)
+        self.assertEqual([m for m, _ in members(veth.name)], [other, *expected])
+        check(self)
+
+    @needs_freplace
     def test_what_one_decides_the_next_does_not_see(self):
         veth = self.veth()
         first, second, third = self.member(1), self.member(2, XDP_DROP), self.member(3)
