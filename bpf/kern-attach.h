@@ -159,6 +159,9 @@ int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_pat
  */
 int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag);
 
+/* Of these those about values, for a hook that is attached already and has another place now. */
+int kern_hook_check_change(const KernHook *hook, KernDiag *reterr_diag);
+
 /*
  * The file offset of a function in an ELF binary or library: @symbol is looked for in .symtab and
  * .dynsym, "NAME@VERSION" and "NAME@@VERSION" among the versions of that name. Parses the file, needs no

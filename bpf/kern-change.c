@@ -158,10 +158,24 @@ int kern_move_begin(int prog_fd, const KernHook *hook, KernAttachment *ret, int 
         return 0;
 }
 
-int kern_move_end(int prog_fd, int link_fd, KernDiag *diag)
+static bool is_itself(int prog_fd, int link_fd)
+{
+        KernProgramInfo program;
+        KernLinkInfo link;
+
+        return kern_program_info(prog_fd, &program) >= 0 && kern_link_info(link_fd, &link) >= 0 &&
+               link.prog_id == program.id;
+}
+
+int kern_move_end(int prog_fd, int link_fd, KernAttachment *old, KernDiag *diag)
 {
         int r = 0;
 
+        for (size_t i = 0; i < old->n_links; i++)
+                (void)bpf_link_detach(old->link_fds[i]);
+        kern_attachment_done(old);
+        if (is_itself(prog_fd, link_fd))
+                return 0;
         for (int i = 0; i < ATTEMPTS; i++) {
                 struct timespec pause = {.tv_nsec = PAUSE_MSEC * 1000000L};
 

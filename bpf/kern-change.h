@@ -26,5 +26,5 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
 int kern_move_begin(int prog_fd, const KernHook *hook, KernAttachment *ret, int *ret_table,
                     KernDiag *diag);
 
-/* The program itself in place of what stands in for it; after the old attachment was detached. */
-int kern_move_end(int prog_fd, int link_fd, KernDiag *diag);
+/* Detaches @old, and puts the program itself in the place of what stands in for it, if something does. */
+int kern_move_end(int prog_fd, int link_fd, KernAttachment *old, KernDiag *diag);

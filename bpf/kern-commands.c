@@ -23,7 +23,7 @@ static const uint64_t xdp_commands[] = {
         BPF_MAP_LOOKUP_ELEM,     BPF_MAP_FREEZE,        BPF_PROG_BIND_MAP,    BPF_PROG_TEST_RUN,
         BPF_LINK_CREATE,         BPF_LINK_DETACH,       BPF_OBJ_PIN,          BPF_OBJ_GET,
         BPF_OBJ_GET_INFO_BY_FD,  BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_BTF_GET_FD_BY_ID,
-        BPF_RAW_TRACEPOINT_OPEN,
+        BPF_RAW_TRACEPOINT_OPEN, BPF_LINK_UPDATE,
 };
 
 static const uint64_t look_commands[] = {

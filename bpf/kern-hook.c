@@ -321,6 +321,13 @@ static int check_name(const KernHook *hook, KernDiag *diag)
                          hook->name, names);
 }
 
+int kern_hook_check_change(const KernHook *hook, KernDiag *reterr_diag)
+{
+        int r = check_table(hook, reterr_diag);
+
+        return r < 0 ? r : kern_order_check(hook, reterr_diag);
+}
+
 int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
 {
         const KernType *type = hook->type;

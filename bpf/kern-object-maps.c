@@ -94,6 +94,16 @@ static int reuse(struct bpf_map *map, int fd, KernDiag *diag)
                      : 0;
 }
 
+/* Whether that is what the object gets. Global data begins with what the new object says of it. */
+static bool takes(const struct bpf_map *map, const KernMapWish *wish)
+{
+        KernMapInfo info;
+
+        return !wish->optional ||
+               (map && !bpf_map__is_internal(map) && kern_map_info(wish->fd, &info) >= 0 &&
+                check_definition(map, &info, NULL) >= 0);
+}
+
 int kern_object_reuse_maps(struct bpf_object *object, const KernMapWish *maps, size_t n,
                            KernDiag *reterr_diag)
 {
@@ -101,6 +111,8 @@ int kern_object_reuse_maps(struct bpf_object *object, const KernMapWish *maps, s
                 struct bpf_map *map = find_map(object, maps[i].name);
                 int r;
 
+                if (!takes(map, &maps[i]))
+                        continue;
                 if (!map)
                         return no_such_map(object, maps[i].name, reterr_diag);
                 r = reuse(map, maps[i].fd, reterr_diag);
@@ -153,7 +165,7 @@ bool kern_object_map_was_given(const struct bpf_map *map, const KernLoadOptions 
 {
         for (size_t i = 0; i < options->n_maps; i++)
                 if (strcmp(options->maps[i].name, kern_object_map_name(map)) == 0)
-                        return true;
+                        return takes(map, &options->maps[i]);
         return false;
 }
 

@@ -52,6 +52,7 @@ typedef struct KernGlobalWish {
 typedef struct KernMapWish {
         const char *name; /* map in the object */
         int fd;           /* map to be used instead of a new one; stays the caller's */
+        bool optional; /* a new one, where the definition isn't the same or it is of global data */
 } KernMapWish;
 
 typedef struct KernMapSize {

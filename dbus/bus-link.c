@@ -16,6 +16,41 @@ static int method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         return 1;
 }
 
+static int method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        BusLink *link = userdata;
+        g_autoptr(BusAttachArgs) args = NULL;
+        int r;
+
+        r = bus_attach_args_read(m, link->api, &args, reterr);
+        if (r < 0)
+                return r;
+        link->api->ops->update(link->api->service, m, link->id, g_steal_pointer(&args));
+        return 1;
+}
+
+static int method_replace_program(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        BusLink *link = userdata;
+        g_autoptr(BusAttachArgs) args = NULL;
+        const char *path;
+        uint32_t program;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 'o', &path);
+        if (r < 0)
+                return r;
+        if (!bus_path_parse(path, BUS_PROGRAM, &program))
+                return bus_error_setf(reterr, BPFKEEPER_ERROR_NO_SUCH_OBJECT,
+                                      "%s isn't the path of a program.", path);
+        r = bus_attach_args_read(m, link->api, &args, reterr);
+        if (r < 0)
+                return r;
+        link->api->ops->replace_program(link->api->service, m, link->id, program,
+                                        g_steal_pointer(&args));
+        return 1;
+}
+
 static int get_program(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *reterr)
 {
@@ -100,6 +135,9 @@ static int get_param(sd_bus *bus, const char *path, const char *interface, const
 /* What an option of Attach() said. */
 #define PARAM_PROPERTY(name, signature) \
         SD_BUS_PROPERTY(name, signature, get_param, 0, SD_BUS_VTABLE_PROPERTY_CONST)
+#define CHANGING_PROPERTY(name, signature, member)                        \
+        SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusLink, member), \
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
 #define CONST_PROPERTY(name, signature, member)                           \
         SD_BUS_PROPERTY(name, signature, NULL, offsetof(BusLink, member), \
                         SD_BUS_VTABLE_PROPERTY_CONST)
@@ -110,25 +148,31 @@ const sd_bus_vtable bus_link_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenIterator", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", fd),
                                 method_open_iterator, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Update", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
+                                method_update, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReplaceProgram", SD_BUS_ARGS("o", program, "a{sv}", options),
+                                SD_BUS_NO_RESULT, method_replace_program,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         CONST_PROPERTY("Id", "u", id),
         CONST_PROPERTY("Type", "s", type),
-        SD_BUS_PROPERTY("Program", "o", get_program, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        CONST_PROPERTY("ProgramId", "u", program_id),
-        CONST_PROPERTY("ProgramName", "s", program_name),
+        SD_BUS_PROPERTY("Program", "o", get_program, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        CHANGING_PROPERTY("ProgramId", "u", program_id),
+        CHANGING_PROPERTY("ProgramName", "s", program_name),
         CONST_PROPERTY("OwnerUid", "u", owner_uid),
         CONST_PROPERTY("AttachTime", "t", attach_time),
-        SD_BUS_PROPERTY("KernelLinkId", "u", get_kernel_link_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("KernelLinkId", "u", get_kernel_link_id, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("KernelLinkIds", "au", get_kernel_link_ids, 0,
-                        SD_BUS_VTABLE_PROPERTY_CONST),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         PARAM_PROPERTY("Interface", "s"),
         CONST_PROPERTY("InterfaceIndex", "u", interface_index),
         PARAM_PROPERTY("Netns", "s"),
         CONST_PROPERTY("NetnsInode", "t", netns_inode),
         PARAM_PROPERTY("Direction", "s"),
-        PARAM_PROPERTY("Priority", "u"),
+        SD_BUS_PROPERTY("Priority", "u", get_param, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         PARAM_PROPERTY("Mode", "s"),
         CONST_PROPERTY("Sharing", "s", sharing),
-        PARAM_PROPERTY("ProceedOn", "as"),
+        SD_BUS_PROPERTY("ProceedOn", "as", get_param, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         PARAM_PROPERTY("Tracepoint", "s"),
         PARAM_PROPERTY("Function", "s"),
         PARAM_PROPERTY("Offset", "t"),

@@ -233,11 +233,21 @@ static int read_target_program(sd_bus_message *m, const char *type, size_t offse
         return bus_option_program(m, &args->target_program, reterr);
 }
 
+static int read_replaces(sd_bus_message *m, const char *type, size_t offset, void *dest,
+                         sd_bus_error *reterr)
+{
+        BusLoadArgs *args = dest;
+
+        (void)type, (void)offset;
+        return bus_option_program(m, &args->replaces, reterr);
+}
+
 static const BusOption load_options[] = {
         {"name", {"s"}, bus_option_string, offsetof(BusLoadArgs, name)},
         {"globals", {"a{sv}", "a{say}"}, bus_read_globals},
         {"metadata", {"a{ss}"}, read_metadata},
         {"maps", {"a{so}"}, read_maps},
+        {"replaces", {"o"}, read_replaces},
         {"map_sizes", {"a{su}"}, read_map_sizes},
         {"btf", {"h"}, bus_option_fd, offsetof(BusLoadArgs, btf_fd)},
         {"log_level", {"u"}, bus_option_u32, offsetof(BusLoadArgs, log_level)},

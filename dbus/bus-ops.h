@@ -22,6 +22,7 @@ typedef struct BusProgramWish {
 typedef struct BusMapWish {
         char *name;
         uint32_t id;
+        bool optional; /* only where it fits; see Load()'s option replaces */
 } BusMapWish;
 
 typedef struct BusMapSize {
@@ -35,6 +36,7 @@ typedef struct BusLoadArgs {
         char *name;              /* or "" */
         sd_bus_message *globals; /* see bus_globals_append(); or NULL */
         GArray *maps;            /* BusMapWish */
+        uint32_t replaces;       /* 0: none */
         GArray *map_sizes;       /* BusMapSize */
         char **metadata;         /* key, value, …, NULL */
         int btf_fd;              /* or -1 */
@@ -122,6 +124,9 @@ typedef struct BusOps {
         void (*test_run)(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args);
         void (*detach)(void *service, sd_bus_message *m, uint32_t id);
         void (*open_iterator)(void *service, sd_bus_message *m, uint32_t id);
+        void (*update)(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
+        void (*replace_program)(void *service, sd_bus_message *m, uint32_t id, uint32_t program,
+                                BusAttachArgs *args);
         void (*map_lookup)(void *service, sd_bus_message *m, uint32_t id, const void *key,
                            size_t size);
         void (*map_update)(void *service, sd_bus_message *m, uint32_t id, const void *key,
@@ -166,8 +171,8 @@ int bus_reply_empty(sd_bus_message *m);
 /* What is on a hook, for GetHook(); in the order in which it runs. Strings are never NULL. */
 typedef struct BusOccupant {
         const char *type, *direction, *hook, *mode; /* borrowed */
-        char *name;                          /* the occupant's */
-        char **proceed_on;                   /* likewise, or NULL */
+        char *name;                                 /* the occupant's */
+        char **proceed_on;                          /* likewise, or NULL */
         uint32_t position;
         uint32_t program_id, owner_uid; /* 0: no program */
         uint32_t link_id;               /* 0: none of ours */

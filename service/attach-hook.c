@@ -15,14 +15,19 @@
 
 #define RESOLVE_TIMEOUT_SEC 10
 
+void attach_op_init(AttachOp *op, BusAttachArgs *args)
+{
+        op->args = args;
+        op->program_fd = op->map_fd = -1;
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                op->files[i] = -1;
+}
+
 AttachOp *attach_op_new(BusAttachArgs *args)
 {
         AttachOp *op = g_new0(AttachOp, 1);
 
-        op->args = args;
-        op->program_fd = -1;
-        for (int i = 0; i < _KERN_PARAM_MAX; i++)
-                op->files[i] = -1;
+        attach_op_init(op, args);
         return op;
 }
 
@@ -37,6 +42,8 @@ void attach_op_done(AttachOp *op)
         }
         if (op->program_fd >= 0)
                 close(op->program_fd);
+        if (op->map_fd >= 0)
+                close(op->map_fd);
         g_clear_pointer(&op->offsets, g_array_unref);
         g_clear_pointer(&op->cookies, g_array_unref);
         link_free(op->link);
@@ -344,6 +351,67 @@ static GError *set_param(AttachOp *op, uid_t uid, KernParam param, const BusValu
         }
         if (!error)
                 set_given(op, param);
+        return error;
+}
+
+/* Neighbours and a priority contradict each other: what is said now counts. */
+static void forget_place(KernHook *h, uint64_t said)
+{
+        const uint64_t neighbours =
+                KERN_PARAM_BIT(KERN_PARAM_BEFORE) | KERN_PARAM_BIT(KERN_PARAM_AFTER);
+        const uint64_t place = neighbours | KERN_PARAM_BIT(KERN_PARAM_PRIORITY);
+
+        if (!(said & place))
+                return;
+        h->given &= ~place;
+        h->given |= said & place;
+        if (!(said & KERN_PARAM_BIT(KERN_PARAM_BEFORE)))
+                h->before[0] = '\0';
+        if (!(said & KERN_PARAM_BIT(KERN_PARAM_AFTER)))
+                h->after[0] = '\0';
+        if (said & neighbours)
+                h->priority = KERN_PRIORITY_DEFAULT;
+}
+
+GError *attach_hook_change(AttachOp *op, uid_t uid, const Link *link)
+{
+        const uint64_t places =
+                KERN_PARAM_BIT(KERN_PARAM_PRIORITY) | KERN_PARAM_BIT(KERN_PARAM_BEFORE) |
+                KERN_PARAM_BIT(KERN_PARAM_AFTER) | KERN_PARAM_BIT(KERN_PARAM_PROCEED_ON);
+        KernHook *h = &op->hook;
+        KernDiag diag = {0};
+        GError *error = NULL;
+        uint64_t said = 0;
+        int r;
+
+        *h = link->hook;
+        kern_hook_drop_borrowed(h);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                op->texts[i] = g_strdup(link->texts[i]);
+        for (size_t i = 0; !error && i < op->args->n; i++) {
+                const BusValue *value = &op->args->values[i];
+
+                if (!value->type)
+                        continue;
+                if (!(places & KERN_PARAM_BIT(i)))
+                        error = error_new(INVALID_ARGUMENT,
+                                          "Option '%s' of a link can't be changed; attach the "
+                                          "program anew.",
+                                          kern_params[i].name);
+                else if (!kern_type_takes(h->type, KERN_PARAM_BIT(i)))
+                        error = error_new(INVALID_ARGUMENT, "A %s program takes no %s.",
+                                          h->type->name, kern_params[i].name);
+                else
+                        error = set_param(op, uid, (KernParam)i, value);
+                said |= KERN_PARAM_BIT(i);
+        }
+        if (error)
+                return error;
+        forget_place(h, said);
+        r = kern_hook_check_change(h, &diag);
+        if (r < 0)
+                error = error_from_diag(&diag, r);
+        kern_diag_clear(&diag);
         return error;
 }
 

@@ -31,7 +31,17 @@ typedef struct AttachOp {
 
 /* Of the options that a method was called with; released by attach_op_done(). */
 AttachOp *attach_op_new(BusAttachArgs *args);
+void attach_op_init(AttachOp *op, BusAttachArgs *args);
 void attach_op_done(AttachOp *op);
+
+/*
+ * For Update() and ReplaceProgram(): the hook of @link with what the options say of its place. NULL, or
+ * what is wrong.
+ */
+GError *attach_hook_change(AttachOp *op, uid_t uid, const Link *link);
+
+/* Asks polkit whether @program may be attached so, with all that there is to say of it. */
+void attach_authorize(Request *request, const Program *program, void (*allowed)(Request *request));
 
 /*
  * For GetHook(): sets the interface or the cgroup, one of which must be all that the options say. NULL,

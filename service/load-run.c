@@ -67,10 +67,11 @@ static int fill_load(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = bus_globals_append(args->globals, m);
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(sh)");
+                r = sd_bus_message_open_container(m, 'a', "(shb)");
         for (guint i = 0; r >= 0 && i < args->maps->len; i++)
-                r = sd_bus_message_append(m, "(sh)", g_array_index(args->maps, BusMapWish, i).name,
-                                          g_array_index(op->map_fds, int, i));
+                r = sd_bus_message_append(m, "(shb)", g_array_index(args->maps, BusMapWish, i).name,
+                                          g_array_index(op->map_fds, int, i),
+                                          (int)g_array_index(args->maps, BusMapWish, i).optional);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)

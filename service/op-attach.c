@@ -98,7 +98,7 @@ static void add_interface(Details *d, const AttachOp *op)
         add_owned(d, "interface", netns ? g_strdup_printf("%s/%s", netns, name) : g_strdup(name));
 }
 
-static void authorize(Request *request, const Program *program)
+void attach_authorize(Request *request, const Program *program, void (*allowed)(Request *request))
 {
         AttachOp *op = request->op;
         const KernHook *h = &op->hook;
@@ -143,7 +143,7 @@ static void authorize(Request *request, const Program *program)
                         add_param(&d, op, (KernParam)i);
         kern_type_action_suffix(h->type, suffix, sizeof(suffix));
         g_snprintf(action, sizeof(action), "org.bpfkeeper1.attach.%s", suffix);
-        request_authorize(request, action, d.list, authorize_others);
+        request_authorize(request, action, d.list, allowed);
 }
 
 static void prepare(Request *request)
@@ -168,7 +168,7 @@ static void prepare(Request *request)
                 request_fail(request, error);
                 return;
         }
-        authorize(request, program);
+        attach_authorize(request, program, authorize_others);
 }
 
 static void authorize_others(Request *request)

@@ -143,7 +143,7 @@ static void list_occupant(Listing *l, const KernOccupant *o)
         hook.type = o->type;
         hook.ifindex = l->op->hook.ifindex;
         hook.direction = o->direction;
-        links = o->tc_handle != 0 ? sharing_links(registry_sharing(l->daemon->registry), &hook, 0)
+        links = o->tc_handle != 0 ? sharing_links(registry_sharing(l->daemon->registry), &hook)
                                   : NULL;
         for (guint i = 0; links && i < links->len; i++) {
                 const Link *link = g_ptr_array_index(links, i);

@@ -135,12 +135,51 @@ void op_describe(void *service, sd_bus_message *m, int object_fd)
 
 /* 2. What can be told without the object: limits, and the maps that are to be used. */
 
+static bool has_wish(const GArray *maps, const char *name)
+{
+        for (guint i = 0; i < maps->len; i++)
+                if (g_str_equal(g_array_index(maps, BusMapWish, i).name, name))
+                        return true;
+        return false;
+}
+
+/* What the old version has, as far as the new one can use it. */
+static GError *carry_maps_over(Request *request)
+{
+        BusLoadArgs *args = ((LoadOp *)request->op)->args;
+        Registry *registry = request->daemon->registry;
+        const Program *old = registry_any_program(registry, args->replaces);
+
+        if (!old)
+                return no_such_object(BUS_PROGRAM, args->replaces);
+        if (!old->load)
+                return error_new(NOT_MANAGED, "Program %u was not loaded by this service.",
+                                 args->replaces);
+        for (guint i = 0; i < old->pub.maps->len; i++) {
+                const Map *map = registry_map(registry, g_array_index(old->pub.maps, uint32_t, i));
+                BusMapWish wish = {.optional = true};
+
+                if (!map || has_wish(args->maps, map->pub.name))
+                        continue;
+                wish.name = g_strdup(map->pub.name);
+                wish.id = map->pub.id;
+                g_array_append_val(args->maps, wish);
+        }
+        return NULL;
+}
+
 static void check_wishes(Request *request)
 {
         LoadOp *op = request->op;
         GArray *programs = op->args->programs;
         GError *error = NULL;
 
+        if (op->args->replaces != 0)
+                error = carry_maps_over(request);
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
         if (op->args->maps->len > KERN_MAPS_MAX) {
                 request_fail(request, error_new(LIMIT_EXCEEDED,
                                                 "%u maps are to be used; an object has at most %d.",

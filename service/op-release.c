@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "link-detach.h"
 #include "ops.h"
+#include "sharing.h"
 
 /* Detach() */
 
@@ -35,6 +36,15 @@ static void on_link_gone(GError *error, void *userdata)
         request_finish(request, bus_reply_empty(request->m));
 }
 
+static void detach_allowed(Request *request);
+
+/* What was being changed isn't any more. */
+static void on_turn(SharingTurn *turn, void *userdata)
+{
+        sharing_leave(turn);
+        detach_allowed(userdata);
+}
+
 static void detach_allowed(Request *request)
 {
         uint32_t id = ((ReleaseOp *)request->op)->id;
@@ -42,6 +52,10 @@ static void detach_allowed(Request *request)
 
         if (!link) {
                 request_fail(request, no_such_object(BUS_LINK, id));
+                return;
+        }
+        if (link->state == LINK_CHANGING) {
+                sharing_enter(registry_sharing(request->daemon->registry), link, on_turn, request);
                 return;
         }
         if (link->state == LINK_DETACHING) {
@@ -136,6 +150,12 @@ static void on_one_detached(GError *error, void *userdata)
         unload_rest(request);
 }
 
+static void on_rest_turn(SharingTurn *turn, void *userdata)
+{
+        sharing_leave(turn);
+        unload_rest(userdata);
+}
+
 static void unload_rest(Request *request)
 {
         uint32_t id = ((ReleaseOp *)request->op)->id;
@@ -152,6 +172,11 @@ static void unload_rest(Request *request)
         }
         link = registry_link(request->daemon->registry,
                              g_array_index(program->pub.links, uint32_t, 0));
+        if (link->state == LINK_CHANGING) {
+                sharing_enter(registry_sharing(request->daemon->registry), link, on_rest_turn,
+                              request);
+                return;
+        }
         /* Somebody else's Detach() is under way: what is there after it is looked at anew. */
         if (link->state == LINK_DETACHING) {
                 link_wait_detached(link, on_one_detached, request);
@@ -167,6 +192,13 @@ static void unload_allowed(Request *request)
 
         if (!program || program->unloading) {
                 request_fail(request, no_such_object(BUS_PROGRAM, id));
+                return;
+        }
+        if (program->n_coming > 0) {
+                request_fail(request, error_new(HOOK_BUSY,
+                                                "Program %u is being put in the place of another; "
+                                                "unload it afterwards.",
+                                                id));
                 return;
         }
         /* No new links from here on. */

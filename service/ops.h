@@ -14,6 +14,11 @@ void op_last_log(void *service, sd_bus_message *m);
 /* op-attach.c */
 void op_attach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
 
+/* op-change.c */
+void op_update(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
+void op_replace_program(void *service, sd_bus_message *m, uint32_t id, uint32_t program,
+                        BusAttachArgs *args);
+
 /* op-hook.c */
 void op_get_hook(void *service, sd_bus_message *m, BusAttachArgs *args);
 

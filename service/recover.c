@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "errors.h"
+#include "link-change.h"
 #include "link-detach.h"
 #include "link-netns.h"
 #include "ops.h"
@@ -16,6 +17,7 @@
 typedef struct Recovery {
         Daemon *daemon;
         bool left_load;         /* a load's file makes no sense; its pins are unknown */
+        GHashTable *changed;    /* ids of links whose change came to pass */
         GHashTable *left_links; /* ids of links that are left alone */
         GPtrArray *undone;      /* Link: half attached, half detached, or gone */
 } Recovery;
@@ -171,7 +173,8 @@ static Found find_kernel_link(Daemon *daemon, const Link *link, unsigned part, u
         close(fd);
         if (r < 0)
                 return unclear(r, "link", link->pub.id, reterr);
-        if (!link_has(link, &info))
+        if ((!link_has(link, &info) && !link->stand_in) ||
+            (link->kernel_link != 0 && info.id != link->kernel_link))
                 return FOUND_GONE;
         /* What it was attached to is gone; the kernel keeps the empty link. */
         if ((info.link_type == BPF_LINK_TYPE_CGROUP && info.cgroup_id == 0) ||
@@ -218,6 +221,39 @@ static bool claim(Daemon *daemon, Link *link)
                 return true;
         store_remove_link(daemon->store, link->pub.id);
         return false;
+}
+
+/*
+ * A link that was being changed: by what the kernel has it is the new one, or the old one. false: that
+ * can't be told.
+ */
+static bool recover_change(Recovery *recovery, uint32_t id, GError **reterr)
+{
+        Daemon *daemon = recovery->daemon;
+        g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        g_autoptr(Link) link = store_read_change(daemon->store, id, NULL);
+        Found found = FOUND_GONE;
+
+        if (link && registry_program(daemon->registry, link->pub.program_id))
+                found = find_attachment(daemon, link, ids, reterr);
+        if (found == FOUND_THERE) {
+                store_commit_change(daemon->store, id);
+                g_hash_table_add(recovery->changed, GUINT_TO_POINTER(id));
+        } else if (found == FOUND_GONE) {
+                store_drop_change(daemon->store, id);
+        }
+        return found != FOUND_ERROR;
+}
+
+static void resume_changes(Recovery *recovery)
+{
+        GHashTableIter iter;
+        gpointer id, link;
+
+        g_hash_table_iter_init(&iter, registry_links(recovery->daemon->registry));
+        while (g_hash_table_iter_next(&iter, &id, &link))
+                if (g_hash_table_contains(recovery->changed, id) || ((Link *)link)->stand_in)
+                        link_change_resume(recovery->daemon, link);
 }
 
 static bool recover_link(Recovery *recovery, uint32_t id, GError **reterr)
@@ -307,14 +343,15 @@ static bool keep_pin(BusKind kind, uint32_t id, unsigned part, void *userdata)
                 if (g_hash_table_contains(recovery->left_links, GUINT_TO_POINTER(id)))
                         return true;
                 link = registry_link(daemon->registry, id);
-                return link && part < link_n_pins(link);
+                return link &&
+                       (part < link_n_pins(link) || (part == LINK_PIN_TABLE && link->stand_in));
         }
 }
 
 static bool recover_all(Recovery *recovery, GError **reterr)
 {
         Daemon *daemon = recovery->daemon;
-        g_autoptr(GArray) loads = NULL, links = NULL;
+        g_autoptr(GArray) loads = NULL, links = NULL, changes = NULL;
 
         loads = store_load_ids(daemon->store, reterr);
         if (!loads)
@@ -322,8 +359,14 @@ static bool recover_all(Recovery *recovery, GError **reterr)
         links = store_link_ids(daemon->store, reterr);
         if (!links)
                 return false;
+        changes = store_change_ids(daemon->store, reterr);
+        if (!changes)
+                return false;
         for (guint i = 0; i < loads->len; i++)
                 if (!recover_load(recovery, g_array_index(loads, uint32_t, i), reterr))
+                        return false;
+        for (guint i = 0; i < changes->len; i++)
+                if (!recover_change(recovery, g_array_index(changes, uint32_t, i), reterr))
                         return false;
         for (guint i = 0; i < links->len; i++)
                 if (!recover_link(recovery, g_array_index(links, uint32_t, i), reterr))
@@ -335,7 +378,11 @@ bool recover(Daemon *daemon, GError **reterr)
 {
         g_autoptr(GHashTable) left_links = g_hash_table_new(NULL, NULL);
         g_autoptr(GPtrArray) undone = g_ptr_array_new_with_free_func((GDestroyNotify)link_free);
-        Recovery recovery = {.daemon = daemon, .left_links = left_links, .undone = undone};
+        g_autoptr(GHashTable) changed = g_hash_table_new(NULL, NULL);
+        Recovery recovery = {.daemon = daemon,
+                             .changed = changed,
+                             .left_links = left_links,
+                             .undone = undone};
 
         if (!recover_all(&recovery, reterr))
                 return false;
@@ -345,6 +392,7 @@ bool recover(Daemon *daemon, GError **reterr)
         if (!recovery.left_load)
                 drop_unused_loads(daemon);
         store_sweep_pins(daemon->store, keep_pin, &recovery);
+        resume_changes(&recovery);
         return true;
 }
 

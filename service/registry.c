@@ -504,6 +504,45 @@ void registry_add_link(Registry *r, Link *link)
         }
 }
 
+static void swap_programs(Registry *r, const Link *link, uint32_t old_id)
+{
+        Program *old = registry_program(r, old_id),
+                *new = registry_program(r, link->pub.program_id);
+
+        if (old) {
+                id_array_remove(old->pub.links, link->pub.id);
+                announce(r, BUS_PROGRAM, old_id, "Links");
+        }
+        if (new) {
+                g_array_append_val(new->pub.links, link->pub.id);
+                announce(r, BUS_PROGRAM, new->pub.id, "Links");
+        }
+}
+
+void registry_change_link(Registry *r, Link *link, void (*change)(Link *link, void *userdata),
+                          void *userdata)
+{
+        const uint32_t program = link->pub.program_id;
+
+        sharing_remove(r->sharing, link);
+        change(link, userdata);
+        sharing_add(r->sharing, link);
+        if (link->claims) {
+                g_hash_table_remove(r->claims, &link->claim);
+                link->claim = claim_key(link);
+                g_hash_table_add(r->claims, g_memdup2(&link->claim, sizeof(link->claim)));
+        }
+        if (link->pub.program_id != program)
+                swap_programs(r, link, program);
+}
+
+bool registry_is_claimed(Registry *r, uint32_t ifindex, uint32_t member)
+{
+        const gint64 key = (gint64)ifindex << 32 | member;
+
+        return g_hash_table_contains(r->claims, &key);
+}
+
 void registry_remove_link(Registry *r, Link *link)
 {
         Program *p = registry_program(r, link->pub.program_id);

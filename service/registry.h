@@ -29,6 +29,7 @@ typedef struct Program {
         uint32_t xdp_priority, xdp_proceed_on;
         uint32_t extension_id; /* xdp: the kernel's id of the program as an extension, or 0 */
         bool unloading;
+        unsigned n_coming;     /* links that are about to be its */
         uint32_t target_id;    /* freplace: the program that it was loaded for, */
         char *target_function; /* and its function; or NULL */
 } Program;
@@ -45,6 +46,7 @@ typedef enum LinkState {
         LINK_ATTACHING,
         LINK_ATTACHED,
         LINK_DETACHING,
+        LINK_CHANGING, /* attached, and on its way to be so otherwise; files know nothing of it */
 } LinkState;
 
 typedef struct Link {
@@ -55,7 +57,9 @@ typedef struct Link {
         char *texts[_KERN_PARAM_MAX]; /* see hook-param.h */
         Netns netns;                  /* that its interface is in */
         KernAttachment
-                attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
+                attachment;   /* without descriptors: link_fds is NULL, n_links counts the pins */
+        uint32_t kernel_link; /* the id of its kernel link where a file says it; 0: any */
+        bool stand_in;        /* something else calls the program there, see kern-change.h */
         struct Detaching *detaching; /* op-release.c's, while it goes on */
         GHashTable *claims;          /* registry_claim()'s, with this link's; or NULL */
         gint64 claim;
@@ -168,6 +172,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_free)
  */
 void registry_add_load(Registry *registry, Load *load);
 void registry_add_link(Registry *registry, Link *link);
+
+/*
+ * Has @change change the link's program, its priority or its member, and everything that goes by these
+ * follow.
+ */
+void registry_change_link(Registry *registry, Link *link,
+                          void (*change)(Link *link, void *userdata), void *userdata);
+
+/* Whether a link has that member's place on the interface. */
+bool registry_is_claimed(Registry *registry, uint32_t ifindex, uint32_t member);
 
 /* Forgets a load without programs, and its maps. */
 void registry_drop_load(Registry *registry, uint32_t id);

@@ -52,31 +52,38 @@ void sharing_free(Sharing *s)
 }
 
 /* NULL where nobody keeps an order. */
-static char *key_of(const KernHook *hook, uint64_t cgroup_id)
+static char *key_of(const KernHook *hook, uint64_t cgroup_id, uint64_t netns)
 {
         if (!kern_type_takes(hook->type, KERN_PARAM_BIT(KERN_PARAM_PRIORITY)))
                 return NULL;
-        return g_strdup_printf("%s %s %u %u %" G_GUINT64_FORMAT, hook->type->name, hook->name,
-                               hook->ifindex, (unsigned)hook->direction, cgroup_id);
+        return g_strdup_printf("%s %s %u %u %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+                               hook->type->name, hook->name, hook->ifindex,
+                               (unsigned)hook->direction, cgroup_id, netns);
 }
 
-static Hook *find_hook(Sharing *s, const Link *link, bool make)
+static Hook *get_hook(Sharing *s, char *key)
 {
-        g_autofree char *key = key_of(&link->hook, link->pub.cgroup_id);
-        Hook *hook;
+        g_autofree char *owned = key;
+        Hook *hook = g_hash_table_lookup(s->hooks, key);
 
-        if (!key)
-                return NULL;
-        hook = g_hash_table_lookup(s->hooks, key);
-        if (hook || !make)
+        if (hook)
                 return hook;
         hook = g_new0(Hook, 1);
         hook->sharing = s;
-        hook->key = g_steal_pointer(&key);
+        hook->key = g_steal_pointer(&owned);
         hook->links = g_ptr_array_new();
         g_queue_init(&hook->waiting);
         g_hash_table_insert(s->hooks, hook->key, hook);
         return hook;
+}
+
+static Hook *find_hook(Sharing *s, const Link *link, bool make)
+{
+        g_autofree char *key = key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+
+        if (!key)
+                return NULL;
+        return make ? get_hook(s, g_steal_pointer(&key)) : g_hash_table_lookup(s->hooks, key);
 }
 
 static void drop_if_unused(Hook *hook)
@@ -120,9 +127,9 @@ void sharing_remove(Sharing *s, Link *link)
         drop_if_unused(hook);
 }
 
-const GPtrArray *sharing_links(Sharing *s, const KernHook *hook, uint64_t cgroup_id)
+const GPtrArray *sharing_links(Sharing *s, const KernHook *hook)
 {
-        g_autofree char *key = key_of(hook, cgroup_id);
+        g_autofree char *key = key_of(hook, 0, 0);
         const Hook *found = key ? g_hash_table_lookup(s->hooks, key) : NULL;
 
         return found ? found->links : NULL;
@@ -191,11 +198,10 @@ static void give_turn(Hook *hook, SharingFunc func, void *userdata)
 
 void sharing_enter(Sharing *s, const Link *link, SharingFunc func, void *userdata)
 {
-        Hook *hook = find_hook(s, link, true);
+        char *key = key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+        Hook *hook = get_hook(s, key ?: g_strdup_printf("link %u", link->pub.id));
 
-        if (!hook) {
-                func(NULL, userdata);
-        } else if (!hook->taken) {
+        if (!hook->taken) {
                 give_turn(hook, func, userdata);
         } else {
                 Waiting *w = g_new(Waiting, 1);

@@ -35,13 +35,13 @@ GArray *sharing_fellows(Sharing *sharing, const Link *link);
 /* The same as the hook has it, borrowed. */
 KernNumbers sharing_numbers(const GArray *numbers);
 
-/* Those that are registered, Link, in the order in which they run; NULL where there are none. */
-const GPtrArray *sharing_links(Sharing *sharing, const KernHook *hook, uint64_t cgroup_id);
+/* Those on an interface of our network namespace, Link, in the order in which they run; or NULL. */
+const GPtrArray *sharing_links(Sharing *sharing, const KernHook *hook);
 
 /*
  * Waits for a turn on @link's hook and calls @func, at once where nobody has it. It lasts until
- * sharing_leave() is called with what @func got, NULL where there is no order to be kept. @link may be
- * gone by then.
+ * sharing_leave() is called with what @func got. Where there is no order to be kept it is a turn on the
+ * link alone. @link may be gone by then.
  */
 typedef struct SharingTurn SharingTurn;
 typedef void (*SharingFunc)(SharingTurn *turn, void *userdata);

@@ -201,6 +201,7 @@ static const char *const link_states[] = {
         [LINK_ATTACHING] = "attaching",
         [LINK_ATTACHED] = "attached",
         [LINK_DETACHING] = "detaching",
+        [LINK_CHANGING] = "attached",
 };
 
 #define LINK "Link"
@@ -273,6 +274,10 @@ GKeyFile *store_format_link(const Link *link)
         set_u32(file, LINK, "OwnerUid", link->pub.owner_uid);
         g_key_file_set_uint64(file, LINK, "AttachTime", link->pub.attach_time);
         set_u32(file, LINK, "KernelLinks", (uint32_t)a->n_links);
+        if (link->kernel_link != 0)
+                set_u32(file, LINK, "KernelLink", link->kernel_link);
+        if (link->stand_in)
+                g_key_file_set_boolean(file, LINK, "StandIn", TRUE);
         set_u32(file, LINK, "TcHandle", a->tc_handle);
         set_u32(file, LINK, "TcPriority", a->tc_priority);
         set_u32(file, LINK, "TcSlot", a->tc_slot);
@@ -389,6 +394,8 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
                 link_set_text(link, (KernParam)i, text);
         }
         link->attachment.n_links = MIN(get_u32(file, LINK, "KernelLinks"), KERN_LINKS_MAX);
+        link->kernel_link = get_u32(file, LINK, "KernelLink");
+        link->stand_in = g_key_file_get_boolean(file, LINK, "StandIn", NULL);
         link->attachment.tc_handle = get_u32(file, LINK, "TcHandle");
         link->attachment.tc_priority = get_u32(file, LINK, "TcPriority");
         link->attachment.tc_slot = MIN(get_u32(file, LINK, "TcSlot"), KERN_TC_MEMBERS_MAX);

@@ -24,7 +24,7 @@
 
 struct Store {
         char *run_dir, *pin_dir;
-        int run_fd, loads_fd, links_fd, logs_fd, lock_fd, workers_lock_fd;
+        int run_fd, loads_fd, links_fd, changes_fd, logs_fd, lock_fd, workers_lock_fd;
         uint32_t next_id, reserved_id;
 };
 
@@ -36,6 +36,7 @@ static const char *const kind_dirs[_BUS_KIND_MAX] = {
 
 #define LOADS "loads"
 #define LINKS "links"
+#define CHANGES "changes"
 #define PIN_PATH_MAX 256
 
 static char *pin_path(const Store *s, BusKind kind, uint32_t id, unsigned part, char *ret)
@@ -229,6 +230,11 @@ GArray *store_link_ids(Store *s, GError **reterr)
         return list_ids(s, LINKS, reterr);
 }
 
+GArray *store_change_ids(Store *s, GError **reterr)
+{
+        return list_ids(s, CHANGES, reterr);
+}
+
 /* The id after all that there are files of: should next-id be damaged, none of them is overwritten. */
 static bool unused_id(const Store *s, uint32_t *ret, GError **reterr)
 {
@@ -275,13 +281,15 @@ Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec,
 
         s->run_dir = g_strdup(run_dir);
         s->pin_dir = g_strdup(pin_dir);
-        s->run_fd = s->loads_fd = s->links_fd = s->logs_fd = -1;
+        s->run_fd = s->loads_fd = s->links_fd = s->changes_fd = s->logs_fd = -1;
         s->lock_fd = s->workers_lock_fd = -1;
         s->run_fd = r = open_dir(AT_FDCWD, run_dir, 0755);
         if (r >= 0)
                 s->loads_fd = r = open_dir(s->run_fd, LOADS, 0755);
         if (r >= 0)
                 s->links_fd = r = open_dir(s->run_fd, LINKS, 0755);
+        if (r >= 0)
+                s->changes_fd = r = open_dir(s->run_fd, CHANGES, 0755);
         if (r >= 0)
                 s->logs_fd = r = open_dir(s->run_fd, "logs", 0700);
         if (r < 0) {
@@ -293,6 +301,7 @@ Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec,
         sweep_files(s->run_fd, -1);
         sweep_files(s->loads_fd, -1);
         sweep_files(s->links_fd, -1);
+        sweep_files(s->changes_fd, s->links_fd);
         sweep_files(s->logs_fd, s->loads_fd);
         if (!read_next_id(s, reterr))
                 return NULL;
@@ -312,6 +321,7 @@ void store_free(Store *s)
         close_if(s->run_fd);
         close_if(s->loads_fd);
         close_if(s->links_fd);
+        close_if(s->changes_fd);
         close_if(s->logs_fd);
         close_if(s->lock_fd);
         close_if(s->workers_lock_fd);
@@ -423,6 +433,28 @@ bool store_write_link(Store *s, const Link *link, GError **reterr)
 void store_remove_link(Store *s, uint32_t id)
 {
         remove_file(s->links_fd, id);
+        remove_file(s->changes_fd, id);
+}
+
+bool store_write_change(Store *s, const Link *link, GError **reterr)
+{
+        g_autoptr(GKeyFile) file = store_format_link(link);
+
+        return write_key_file(s->changes_fd, link->pub.id, file, reterr);
+}
+
+void store_commit_change(Store *s, uint32_t id)
+{
+        char name[16];
+
+        g_snprintf(name, sizeof(name), "%u", id);
+        if (renameat(s->changes_fd, name, s->links_fd, name) < 0)
+                g_warning("The state file of link %u: %s", id, g_strerror(errno));
+}
+
+void store_drop_change(Store *s, uint32_t id)
+{
+        remove_file(s->changes_fd, id);
 }
 
 int store_write_log(Store *s, uint32_t load_id, int fd)
@@ -534,6 +566,16 @@ void store_unpin(Store *s, BusKind kind, uint32_t id, unsigned part)
         unlink(pin_path(s, kind, id, part, path));
 }
 
+int store_move_pin(Store *s, uint32_t link_id, unsigned from, unsigned to)
+{
+        char old[PIN_PATH_MAX], new[PIN_PATH_MAX];
+
+        return rename(pin_path(s, BUS_LINK, link_id, from, old),
+                      pin_path(s, BUS_LINK, link_id, to, new)) < 0
+                       ? -errno
+                       : 0;
+}
+
 static GKeyFile *read_key_file(const Store *s, const char *directory, uint32_t id, GError **reterr)
 {
         g_autofree char *name = g_strdup_printf("%s/%u", directory, id);
@@ -559,6 +601,13 @@ StoredLoad *store_read_load(Store *s, uint32_t id, GError **reterr)
 Link *store_read_link(Store *s, uint32_t id, GError **reterr)
 {
         g_autoptr(GKeyFile) file = read_key_file(s, LINKS, id, reterr);
+
+        return file ? store_parse_link(file, id, reterr) : NULL;
+}
+
+Link *store_read_change(Store *s, uint32_t id, GError **reterr)
+{
+        g_autoptr(GKeyFile) file = read_key_file(s, CHANGES, id, reterr);
 
         return file ? store_parse_link(file, id, reterr) : NULL;
 }

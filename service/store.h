@@ -8,6 +8,7 @@
  *
  *     /run/bpfkeeper/loads/ID      one file a Load(): who, what, which programs and maps
  *     /run/bpfkeeper/links/ID      one file a link: whose program, which hook
+ *     /run/bpfkeeper/changes/ID    a link as it is to be, while it is being changed
  *     /run/bpfkeeper/logs/ID       the verifier's log of a load, mode 0600
  *     /run/bpfkeeper/next-id       ids below this one may have been given out
  *     /run/bpfkeeper/features      what the kernel can do, as probed
@@ -47,6 +48,14 @@ void store_remove_load(Store *store, uint32_t id);
 bool store_write_link(Store *store, const Link *link, GError **reterr);
 void store_remove_link(Store *store, uint32_t id);
 
+/*
+ * What a link is to be, beside its file until it is so; then in its place. Whether it came to pass is
+ * for recovery to find out.
+ */
+bool store_write_change(Store *store, const Link *link, GError **reterr);
+void store_commit_change(Store *store, uint32_t id);
+void store_drop_change(Store *store, uint32_t id);
+
 /* Descriptors; -ENOENT where there is none. The log is a copy of what @fd has. */
 int store_write_log(Store *store, uint32_t load_id, int fd);
 int store_open_log(Store *store, uint32_t load_id);
@@ -63,6 +72,9 @@ bool store_find_pin(Store *store, BusKind kind, uint32_t id, unsigned part, int 
                     GError **reterr);
 void store_unpin(Store *store, BusKind kind, uint32_t id, unsigned part);
 
+/* Has one of a link's pins take the place of another, in one step. */
+int store_move_pin(Store *store, uint32_t link_id, unsigned from, unsigned to);
+
 /*
  * What recovery reads. The ids come in ascending order. For a file that can't be made sense of (of a
  * later version, or damaged) there is an error, and it is to be left where it is; an error in the
@@ -70,6 +82,7 @@ void store_unpin(Store *store, BusKind kind, uint32_t id, unsigned part);
  */
 GArray *store_load_ids(Store *store, GError **reterr);
 GArray *store_link_ids(Store *store, GError **reterr);
+GArray *store_change_ids(Store *store, GError **reterr);
 
 /* Parts as the file has them; whether the kernel still does is the caller's to find out. */
 typedef struct StoredProgram {
@@ -100,6 +113,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(StoredLoad, stored_load_free)
 
 /* The link; program_id is filled, whether that program is there is the caller's to find out. */
 Link *store_read_link(Store *store, uint32_t id, GError **reterr);
+Link *store_read_change(Store *store, uint32_t id, GError **reterr);
 
 /* Calls @keep for every pin; those it returns false for are removed. */
 typedef bool (*StoreKeepPin)(BusKind kind, uint32_t id, unsigned part, void *userdata);

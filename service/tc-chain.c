@@ -366,6 +366,32 @@ void tc_chain_join(Daemon *daemon, Link *link, TcChainDone done, void *userdata)
         pump(daemon, chain);
 }
 
+/* A program before its place: there is always one of both, and each is one step. */
+GError *tc_chain_change(Daemon *daemon, Link *link)
+{
+        TcChain *chain = find_chain(daemon, &link->netns, &link->hook);
+        int fds[_TC_CHAIN_PINS] = {-1, -1};
+        int r = 0;
+
+        if (!chain || chain->state != CHAIN_THERE)
+                return error_new(FAILED, "Link %u is in no chain.", link->pub.id);
+        for (unsigned i = 0; r >= 0 && i < _TC_CHAIN_PINS; i++)
+                fds[i] = r = store_open_pin(daemon->store, BUS_LINK, link->pub.id, i);
+        if (r >= 0)
+                r = put_program(daemon, link, fds[TC_CHAIN_PROGRAMS]);
+        if (r >= 0)
+                r = kern_tc_chain_set_proceed_on(fds[TC_CHAIN_ORDER], link->attachment.tc_slot,
+                                                 link->hook.proceed_on);
+        if (r >= 0) {
+                g_ptr_array_sort(chain->members, compare_members);
+                r = set_order(chain, fds[TC_CHAIN_ORDER]);
+        }
+        for (unsigned i = 0; i < _TC_CHAIN_PINS; i++)
+                if (fds[i] >= 0)
+                        close(fds[i]);
+        return r < 0 ? cant_put(r, link) : NULL;
+}
+
 /* Leaving */
 
 #define KEEP_MSEC 1000
@@ -491,10 +517,16 @@ void tc_chain_settle(Daemon *daemon)
                 g_ptr_array_sort(chain->members, compare_members);
                 first = g_ptr_array_index(chain->members, 0);
                 fd = r = store_open_pin(daemon->store, BUS_LINK, first->pub.id, TC_CHAIN_ORDER);
-                if (fd >= 0) {
-                        r = set_order(chain, fd);
-                        close(fd);
+                for (guint i = 0; r >= 0 && i < chain->members->len; i++) {
+                        const Link *link = g_ptr_array_index(chain->members, i);
+
+                        r = kern_tc_chain_set_proceed_on(fd, link->attachment.tc_slot,
+                                                         link->hook.proceed_on);
                 }
+                if (r >= 0)
+                        r = set_order(chain, fd);
+                if (fd >= 0)
+                        close(fd);
                 if (r < 0)
                         g_warning("The tc programs of interface %u can't be put in order: %s",
                                   first->hook.ifindex, g_strerror(-r));

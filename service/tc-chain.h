@@ -39,6 +39,12 @@ typedef void (*TcChainDone)(GError *error, void *userdata);
 void tc_chain_join(Daemon *daemon, Link *link, TcChainDone done, void *userdata);
 
 /*
+ * Has the chain run @link, a member, as it says by now: its program, its place, what it proceeds on.
+ * NULL, or what went wrong.
+ */
+GError *tc_chain_change(Daemon *daemon, Link *link);
+
+/*
  * Whether @link, which is said to be a member, is one to the kernel. false with @reterr: that can't be
  * found out.
  */

@@ -301,15 +301,16 @@ static int read_global_wishes(sd_bus_message *m, LoadWishes *w)
 static int read_map_wishes(sd_bus_message *m, LoadWishes *w)
 {
         const char *name;
-        int fd, r;
+        int fd, optional, r;
 
-        r = sd_bus_message_enter_container(m, 'a', "(sh)");
+        r = sd_bus_message_enter_container(m, 'a', "(shb)");
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(m, "(sh)", &name, &fd)) > 0) {
+        while ((r = sd_bus_message_read(m, "(shb)", &name, &fd, &optional)) > 0) {
                 if (w->options.n_maps == WISHES_MAX)
                         return -E2BIG;
-                w->maps[w->options.n_maps++] = (KernMapWish){.name = name, .fd = fd};
+                w->maps[w->options.n_maps++] =
+                        (KernMapWish){.name = name, .fd = fd, .optional = optional};
         }
         if (r < 0)
                 return r;

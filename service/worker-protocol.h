@@ -71,7 +71,7 @@ typedef enum WorkerRole {
  * programs the extension, priority and actions to proceed on), maps (name, fd, whether it is one of those
  * given, whether it is to be shared), log. Role load.
  */
-#define WORKER_LOAD_IN "ha(ss)a{sv}a(sh)a(su)a(sah)ahubahs"
+#define WORKER_LOAD_IN "ha(ss)a{sv}a(shb)a(su)a(sah)ahubahs"
 #define WORKER_LOADED_PROGRAM "ssshahuu"
 #define WORKER_LOADED_MAP "shbb"
 #define WORKER_LOADED "asa(" WORKER_LOADED_PROGRAM ")a(" WORKER_LOADED_MAP ")"
@@ -108,6 +108,25 @@ typedef enum WorkerRole {
  */
 #define WORKER_BEGIN_TC_IN WORKER_HOOK "ahu"
 #define WORKER_BEGIN_TC_OUT "usahu"
+
+/*
+ * Arrange(interface, fellows, member to change or 0, actions to proceed on, extension that takes its
+ * place, whether that takes fragments). Role dispatch, as those that follow.
+ */
+#define WORKER_ARRANGE_IN "uatuuahb"
+#define WORKER_ARRANGE_OUT "us"
+
+/* Replace(new program, old program and its id, hook, link, tc handle and priority) */
+#define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahuu"
+#define WORKER_REPLACE_OUT "us"
+
+/* Move(program, hook, the hook's files) → link, table of what stands in for the program */
+#define WORKER_MOVE_IN "h" WORKER_HOOK "ah"
+#define WORKER_MOVE_OUT "usahah"
+
+/* EndMove(program, new link, old link): detaches the old one */
+#define WORKER_END_MOVE_IN "hahah"
+#define WORKER_END_MOVE_OUT "us"
 
 /*
  * Look(interface or 0, cgroup) → KernOccupants: type, direction, position, program, link, priority,

@@ -41,6 +41,16 @@ static CtlExit name_neighbour(Ctl *ctl, char **text)
         return CTL_OK;
 }
 
+static CtlExit take_options(Ctl *ctl, Hook *hook)
+{
+        CtlExit status = CTL_OK;
+
+        hook_take_options(hook, &ctl->options);
+        for (Option o = OPT_BEFORE; status == CTL_OK && o <= OPT_AFTER; o++)
+                status = name_neighbour(ctl, &hook->values[HOOK_INDEX(o)]);
+        return status;
+}
+
 /* What the command line says, with the help of what the service knows of the program. */
 static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hook *hook)
 {
@@ -55,12 +65,11 @@ static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hoo
         if (g_variant_is_of_type(types, G_VARIANT_TYPE("a{sa{sv}}")))
                 row = g_variant_lookup_value(types, type, G_VARIANT_TYPE_VARDICT);
 
-        hook_take_options(hook, &ctl->options);
-        status = resolve_option(ctl, BUS_PROGRAM, hook, OPT_TARGET_PROGRAM);
+        status = take_options(ctl, hook);
+        if (status == CTL_OK)
+                status = resolve_option(ctl, BUS_PROGRAM, hook, OPT_TARGET_PROGRAM);
         if (status == CTL_OK)
                 status = resolve_option(ctl, BUS_MAP, hook, OPT_TARGET_MAP);
-        for (Option o = OPT_BEFORE; status == CTL_OK && o <= OPT_AFTER; o++)
-                status = name_neighbour(ctl, &hook->values[HOOK_INDEX(o)]);
         if (status != CTL_OK)
                 return status;
         if (!hook_take_arguments(hook, type, row, argc, argv, &reason))
@@ -155,4 +164,53 @@ CtlExit verb_detach(Ctl *ctl, int argc, char **argv)
 CtlExit verb_unload(Ctl *ctl, int argc, char **argv)
 {
         return each(ctl, BUS_PROGRAM, "Unload", "unload program", argc, argv);
+}
+
+/* The options that say where among others, for a method of the link that @argv[0] names. */
+static CtlExit change(Ctl *ctl, const char *name, const char *method, const char *program)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autofree char *path = NULL, *reason = NULL;
+        GVariant *options, *args[2];
+        g_auto(Hook) hook;
+        CtlExit status;
+        size_t n = 0;
+
+        hook_init(&hook);
+        status = resolve(ctl, BUS_LINK, name, &path);
+        if (status == CTL_OK)
+                status = take_options(ctl, &hook);
+        if (status != CTL_OK)
+                return status;
+        options = hook_options(&hook, &reason);
+        if (!options)
+                return ctl_usage("%s", reason);
+        if (program)
+                args[n++] = g_variant_new_object_path(program);
+        args[n++] = options;
+        if (ctl_call(ctl, path, bus_interface(BUS_LINK), method, g_variant_new_tuple(args, n),
+                     &error, NULL) < 0)
+                return ctl_bus_error(&error, "Can't change link '%s'", name);
+        return CTL_OK;
+}
+
+CtlExit verb_update(Ctl *ctl, int argc, char **argv)
+{
+        (void)argc;
+        if (!options_given(&ctl->options, OPT_PRIORITY) &&
+            !options_given(&ctl->options, OPT_BEFORE) && !options_given(&ctl->options, OPT_AFTER) &&
+            !options_given(&ctl->options, OPT_PROCEED_ON))
+                return ctl_usage("Say what to change: --priority, --before, --after or "
+                                 "--proceed-on");
+        return change(ctl, argv[0], "Update", NULL);
+}
+
+CtlExit verb_replace(Ctl *ctl, int argc, char **argv)
+{
+        g_autofree char *program = NULL;
+        CtlExit status;
+
+        (void)argc;
+        status = resolve(ctl, BUS_PROGRAM, argv[1], &program);
+        return status == CTL_OK ? change(ctl, argv[0], "ReplaceProgram", program) : status;
 }

@@ -25,7 +25,7 @@ DBUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 INTERACTIVE = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
 TIMEOUT = int(60 * SCALE)
 
-LOAD_OPTIONS = {"name": "s", "globals": "a{say}", "metadata": "a{ss}", "maps": "a{so}",
+LOAD_OPTIONS = {"name": "s", "globals": "a{say}", "replaces": "o", "metadata": "a{ss}", "maps": "a{so}",
                 "map_sizes": "a{su}", "btf": "h",
                 "log_level": "u", "target_program": "o", "target_function": "s"}
 ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "s",

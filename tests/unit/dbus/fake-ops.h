@@ -340,10 +340,28 @@ static void fake_note_value(const char *name, const BusValue *value)
                         fake_note(" %s:%" PRIu64, name, g_array_index(value->numbers, uint64_t, i));
 }
 
+static void fake_update(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *a)
+{
+        (void)service;
+        fake_note("update %u", id);
+        bus_attach_args_free(a);
+        bus_reply_empty(m);
+}
+
+static void fake_replace_program(void *service, sd_bus_message *m, uint32_t id, uint32_t program,
+                                 BusAttachArgs *a)
+{
+        (void)service;
+        fake_note("replace_program %u %u", id, program);
+        bus_attach_args_free(a);
+        bus_reply_empty(m);
+}
+
 static void fake_get_hook(void *service, sd_bus_message *m, BusAttachArgs *a)
 {
         const BusOccupant occupants[] = {
-                {.type = "xdp", .hook = "",
+                {.type = "xdp",
+                 .hook = "",
                  .direction = "",
                  .mode = "skb",
                  .name = (char *)"first",
@@ -353,7 +371,8 @@ static void fake_get_hook(void *service, sd_bus_message *m, BusAttachArgs *a)
                  .owner_uid = 1000,
                  .link_id = 1,
                  .priority = 7},
-                {.type = "tc", .hook = "",
+                {.type = "tc",
+                 .hook = "",
                  .direction = "egress",
                  .mode = "",
                  .name = (char *)"u32",
@@ -540,6 +559,8 @@ G_GNUC_UNUSED static const BusOps fake_ops = {
         .link_param = fake_link_param,
         .attach = fake_attach,
         .get_hook = fake_get_hook,
+        .update = fake_update,
+        .replace_program = fake_replace_program,
         .unload = fake_unload,
         .program_open_fd = fake_program_open_fd,
         .program_log = fake_program_log,

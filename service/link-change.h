@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon.h"
+
+/*
+ * Changing a link: another place among those that share its hook, other results to proceed on, or
+ * another program. There is no instant in which neither the old nor the new is attached.
+ *
+ * What is to be is written down beside what is (see store_write_change()), then done, then the one file
+ * takes the other's place. Who dies in between leaves both, and the next service sees by what the kernel
+ * has which of them is true.
+ */
+
+/* Pins beside a link's own, while it moves: of the new kernel link, and of what keeps its stand-in going. */
+enum {
+        LINK_PIN_NEXT = KERN_LINKS_MAX,
+        LINK_PIN_TABLE,
+};
+
+/* What there is to change of a link. */
+typedef struct LinkValues {
+        uint32_t program_id;
+        char *program_name; /* owned */
+        uint64_t given; /* with the bits for priority, before, after and proceed_on as they are */
+        uint32_t priority, proceed_on;
+        char before[sizeof(((KernHook *)0)->before)], after[sizeof(((KernHook *)0)->after)];
+        uint32_t xdp_member;
+        uint32_t kernel_link;
+        bool stand_in;
+} LinkValues;
+
+/* As they are; to be released by link_values_done(). */
+void link_values_get(const Link *link, LinkValues *ret);
+void link_values_done(LinkValues *values);
+
+/*
+ * Changes a link that is attached, and registered, to @values, which it takes. @neighbour is the kernel
+ * link that before or after means, or 0. The caller has its turn on the hook (see sharing.h), so that
+ * nobody else changes, detaches or joins there. @done gets NULL, or an error: then everything is as it
+ * was.
+ */
+typedef void (*LinkChanged)(GError *error, void *userdata);
+void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint32_t neighbour,
+                 LinkChanged done, void *userdata);
+
+/*
+ * The directory of the link's cgroup, where it has one: @ret is the caller's to close. false: it has none,
+ * or it isn't found any more.
+ */
+bool link_open_cgroup(const Link *link, int *ret);
+
+/* At start: what was left to be done for a link whose change had come to pass. */
+void link_change_resume(Daemon *daemon, Link *link);

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Link.Update() and Link.ReplaceProgram(): what is attached stays attached, otherwise. */
+
+#include "attach-op.h"
+#include "audit.h"
+#include "errors.h"
+#include "hook-look.h"
+#include "kern-order.h"
+#include "link-change.h"
+
+typedef struct ChangeOp {
+        AttachOp attach; /* first: polkit is told what an Attach() would tell it */
+        uint32_t link_id;
+        uint32_t new_program; /* 0: the one that it has */
+        bool coming;          /* counted as one that is about to be attached */
+        uint32_t neighbour;   /* the kernel link that before or after means, or 0 */
+} ChangeOp;
+
+static void change_op_free(void *p)
+{
+        ChangeOp *op = p;
+
+        attach_op_done(&op->attach);
+        g_free(op);
+}
+
+static ChangeOp *change_op_new(uint32_t link_id, BusAttachArgs *args)
+{
+        ChangeOp *op = g_new0(ChangeOp, 1);
+
+        attach_op_init(&op->attach, args);
+        op->link_id = link_id;
+        return op;
+}
+
+/* The link, as long as it is there and attached; or what is the matter. */
+static Link *find_link(Request *request, GError **reterr)
+{
+        const ChangeOp *op = request->op;
+        Link *link = registry_link(request->daemon->registry, op->link_id);
+
+        if (!link || link->state == LINK_DETACHING) {
+                *reterr = no_such_object(BUS_LINK, op->link_id);
+                return NULL;
+        }
+        return link;
+}
+
+/* A program of the same kind, that can be where the old one is. */
+static GError *check_program(Request *request, const Link *link)
+{
+        const ChangeOp *op = request->op;
+        Registry *registry = request->daemon->registry;
+        const Program *program = registry_any_program(registry, op->new_program);
+
+        if (!program || program->unloading)
+                return no_such_object(BUS_PROGRAM, op->new_program);
+        if (!program->load)
+                return error_new(
+                        NOT_MANAGED,
+                        "Program %u was not loaded by this service, so it can't attach it.",
+                        op->new_program);
+        if (program->type != link->hook.type)
+                return error_new(
+                        TYPE_MISMATCH,
+                        "Program %u is a %s program; link %u is of a %s program, and takes "
+                        "another one of these.",
+                        op->new_program, program->pub.type, op->link_id, link->pub.type);
+        if (link->attachment.xdp_member == 0 || op->new_program == link->pub.program_id)
+                return NULL;
+        if (program->extension_id == 0 || registry_is_target(registry, op->new_program))
+                return error_new(NOT_SUPPORTED,
+                                 "Program %u can't be among others on interface %s, as the one is "
+                                 "that it is to replace.",
+                                 op->new_program, link->pub.interface);
+        if (registry_is_claimed(registry, link->hook.ifindex, program->extension_id))
+                return error_new(HOOK_BUSY, "Program %u is on interface %s already.",
+                                 op->new_program, link->pub.interface);
+        return NULL;
+}
+
+/* 2. With a turn on the hook */
+
+static void on_changed(GError *error, void *userdata)
+{
+        Request *request = userdata;
+        ChangeOp *op = request->op;
+        const Link *link;
+
+        if (op->coming) {
+                Program *program = registry_program(request->daemon->registry, op->new_program);
+
+                if (program)
+                        program->n_coming--;
+        }
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
+        link = registry_link(request->daemon->registry, op->link_id);
+        if (op->new_program != 0)
+                audit_done(request, BUS_LINK, op->link_id, "replaced the program of link %u by %u",
+                           op->link_id, op->new_program);
+        else
+                audit_done(request, BUS_LINK, op->link_id, "changed link %u%s%s", op->link_id,
+                           link ? " of " : "", link ? link->pub.program_name : "");
+        request_finish(request, bus_reply_empty(request->m));
+}
+
+static void change(Request *request)
+{
+        ChangeOp *op = request->op;
+        const KernHook *hook = &op->attach.hook;
+        GError *error = NULL;
+        Link *link = find_link(request, &error);
+        LinkValues values;
+
+        if (link && request->daemon->stopping)
+                error = error_new(WORKER_FAILED, "The service is stopping.");
+        else if (link && op->new_program != 0)
+                error = check_program(request, link);
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
+        link_values_get(link, &values);
+        values.given = hook->given;
+        values.priority = hook->priority;
+        values.proceed_on = hook->proceed_on;
+        values.kernel_link = 0;
+        g_strlcpy(values.before, hook->before, sizeof(values.before));
+        g_strlcpy(values.after, hook->after, sizeof(values.after));
+        if (op->new_program != 0 && op->new_program != link->pub.program_id) {
+                Program *program = registry_program(request->daemon->registry, op->new_program);
+
+                values.program_id = op->new_program;
+                g_free(values.program_name);
+                values.program_name = g_strdup(program->pub.name);
+                if (link->attachment.xdp_member != 0)
+                        values.xdp_member = program->extension_id;
+                program->n_coming++;
+                op->coming = true;
+        }
+        link_change(request->daemon, link, request->uid, &values, op->neighbour, on_changed,
+                    request);
+}
+
+static void on_looked(GArray *occupants, GError *error, void *userdata)
+{
+        Request *request = userdata;
+        ChangeOp *op = request->op;
+        const KernHook *hook = &op->attach.hook;
+        KernNeighbour neighbour;
+
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
+        (void)kern_neighbour_parse(hook->before[0] ? hook->before : hook->after, &neighbour);
+        for (guint i = 0; i < occupants->len; i++) {
+                const KernOccupant *o = &g_array_index(occupants, KernOccupant, i);
+
+                if (o->type == hook->type && o->direction == hook->direction && !o->inherited &&
+                    o->link_id != 0 && o->prog_id == neighbour.id)
+                        op->neighbour = o->link_id;
+        }
+        if (op->neighbour == 0)
+                request_fail(request,
+                             error_new(INVALID_ARGUMENT,
+                                       "Program %u is not on the hook by a link, so that nothing "
+                                       "goes beside it.",
+                                       neighbour.id));
+        else
+                change(request);
+}
+
+/* Of ours the service knows the kernel links; of others' programs a worker looks for them. */
+static void find_neighbour(Request *request)
+{
+        ChangeOp *op = request->op;
+        const KernHook *hook = &op->attach.hook;
+        const char *text = hook->before[0] ? hook->before : hook->after;
+        KernNeighbour neighbour;
+        const Link *other;
+
+        if (kern_neighbour_parse(text, &neighbour) < 0) {
+                change(request);
+                return;
+        }
+        switch (neighbour.kind) {
+        case KERN_NEIGHBOUR_KERNEL_LINK:
+                op->neighbour = neighbour.id;
+                break;
+        case KERN_NEIGHBOUR_LINK:
+                other = registry_link(request->daemon->registry, neighbour.id);
+                if (!other || other->pub.id == op->link_id ||
+                    other->pub.kernel_link_ids->len != 1) {
+                        request_fail(request, error_new(INVALID_ARGUMENT,
+                                                        "Link %u is no other one on the hook.",
+                                                        neighbour.id));
+                        return;
+                }
+                op->neighbour = g_array_index(other->pub.kernel_link_ids, uint32_t, 0);
+                break;
+        default:
+                if (!link_open_cgroup(registry_link(request->daemon->registry, op->link_id),
+                                      &op->attach.files[KERN_PARAM_CGROUP]))
+                        break;
+                hook_look(request->daemon, request->uid, hook->ifindex,
+                          op->attach.files[KERN_PARAM_CGROUP], on_looked, request,
+                          request->cancellable);
+                return;
+        }
+        change(request);
+}
+
+static void on_turn(SharingTurn *turn, void *userdata)
+{
+        Request *request = userdata;
+        ChangeOp *op = request->op;
+        GError *error = NULL;
+
+        op->attach.turn = turn;
+        if (request_is_cancelled(request))
+                error = error_new(CANCELLED, "The caller left the bus.");
+        else
+                (void)find_link(request, &error);
+        if (error)
+                request_fail(request, error);
+        else
+                find_neighbour(request);
+}
+
+static void enter(Request *request)
+{
+        GError *error = NULL;
+        Link *link = find_link(request, &error);
+
+        if (link)
+                sharing_enter(registry_sharing(request->daemon->registry), link, on_turn, request);
+        else
+                request_fail(request, error);
+}
+
+/* 1. polkit: it is as if the program were attached so, by whom the link belongs to */
+
+static void authorize_program(Request *request)
+{
+        const ChangeOp *op = request->op;
+
+        if (op->new_program != 0)
+                request_authorize_use(request, op->new_program, enter);
+        else
+                enter(request);
+}
+
+static void authorize_attach(Request *request)
+{
+        ChangeOp *op = request->op;
+        GError *error = NULL;
+        const Link *link = find_link(request, &error);
+        const Program *program = link ? registry_program(request->daemon->registry,
+                                                         op->new_program ?: link->pub.program_id)
+                                      : NULL;
+
+        if (link && !program)
+                error = no_such_object(BUS_PROGRAM, op->new_program ?: link->pub.program_id);
+        if (error)
+                request_fail(request, error);
+        else
+                attach_authorize(request, program, authorize_program);
+}
+
+static void authorize_owner(Request *request, const Link *link)
+{
+        if (link->pub.owner_uid == request->uid)
+                authorize_attach(request);
+        else
+                request_authorize_others(request, "org.bpfkeeper1.detach-others",
+                                         &(Belonging){link->pub.id, link->pub.program_name,
+                                                      link->pub.type, link->pub.owner_uid},
+                                         authorize_attach);
+}
+
+static void prepare(Request *request)
+{
+        ChangeOp *op = request->op;
+        GError *error = NULL;
+        Link *link = find_link(request, &error);
+
+        if (link) {
+                audit_link(request, link);
+                error = attach_hook_change(&op->attach, request->uid, link);
+        }
+        if (!error && op->new_program != 0)
+                error = check_program(request, link);
+        if (error)
+                request_fail(request, error);
+        else
+                authorize_owner(request, link);
+}
+
+void op_update(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args)
+{
+        request_start(service, m, change_op_new(id, args), change_op_free, prepare);
+}
+
+void op_replace_program(void *service, sd_bus_message *m, uint32_t id, uint32_t program,
+                        BusAttachArgs *args)
+{
+        ChangeOp *op = change_op_new(id, args);
+
+        op->new_program = program;
+        request_start(service, m, op, change_op_free, prepare);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a worker does to change what is attached; see kern-change.h and kern-xdp-arrange.h. */
+
+#include <errno.h>
+
+#include "kern-change.h"
+#include "kern-xdp-arrange.h"
+#include "worker-confine.h"
+#include "worker-methods.h"
+
+/* The answer of a method that gives nothing but how it ended. */
+static int answer(sd_bus_message *m, KernDiag *diag, int result)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        int r;
+
+        if (result < 0)
+                worker_diag_ensure(diag, result);
+        r = worker_reply_new(m, diag, &reply);
+        return r < 0 ? r : worker_reply_send(reply);
+}
+
+static int read_fellows(sd_bus_message *m, KernNumbers *ret)
+{
+        const void *list;
+        size_t size;
+        int r;
+
+        r = sd_bus_message_read_array(m, 't', &list, &size);
+        if (r < 0)
+                return r;
+        *ret = (KernNumbers){size > 0 ? list : NULL, size / sizeof(*ret->list)};
+        return 0;
+}
+
+int worker_method_arrange(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        int replacement cleanup(worker_close_fd) = -1;
+        KernXdpChange change = KERN_XDP_CHANGE_NONE;
+        KernNumbers fellows;
+        uint32_t ifindex;
+        int frags, r;
+        size_t n;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'u', &ifindex);
+        if (r < 0)
+                return r;
+        r = read_fellows(m, &fellows);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "uu", &change.extension, &change.proceed_on);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &replacement, 1, &n);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'b', &frags);
+        if (r < 0)
+                return r;
+        change.replacement_fd = replacement;
+        change.frags = frags;
+        return answer(m, &diag, kern_xdp_arrange(ifindex, fellows, &change, &diag));
+}
+
+int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        int new_fd, old_fd, r;
+        uint32_t old_id;
+        KernHook hook;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "hhu", &new_fd, &old_fd, &old_id);
+        if (r < 0)
+                return r;
+        r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        attachment.link_fds = calloc(1, sizeof(int));
+        if (!attachment.link_fds)
+                return -ENOMEM;
+        r = worker_fds_take(m, attachment.link_fds, 1, &attachment.n_links);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "uu", &attachment.tc_handle, &attachment.tc_priority);
+        if (r < 0)
+                return r;
+        return answer(m, &diag, kern_replace(new_fd, old_id, old_fd, &hook, &attachment, &diag));
+}
+
+int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        int table cleanup(worker_close_fd) = -1;
+        int files[WORKER_FILES_MAX];
+        size_t n_files = 0;
+        KernHook hook;
+        int fd, r;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'h', &fd);
+        if (r < 0)
+                return r;
+        r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        r = worker_hook_files_take(m, &hook, files, &n_files);
+        if (r < 0)
+                return r;
+        r = kern_move_begin(fd, &hook, &attachment, &table, &diag);
+        while (n_files > 0)
+                close(files[--n_files]);
+        if (r < 0)
+                worker_diag_ensure(&diag, r);
+        r = worker_reply_new(m, &diag, &reply);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(reply, attachment.link_fds, attachment.n_links);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(reply, &table, table >= 0 ? 1 : 0);
+        return r < 0 ? r : worker_reply_send(reply);
+}
+
+int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        KernAttachment old cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        int link cleanup(worker_close_fd) = -1;
+        int fd, r;
+        size_t n;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'h', &fd);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &link, 1, &n);
+        if (r < 0)
+                return r;
+        old.link_fds = calloc(1, sizeof(int));
+        if (!old.link_fds)
+                return -ENOMEM;
+        r = worker_fds_take(m, old.link_fds, 1, &old.n_links);
+        if (r < 0)
+                return r;
+        return answer(m, &diag, kern_move_end(fd, link, &old, &diag));
+}
