@@ -6,6 +6,7 @@ a run before did, though never with the same timing.
 """
 
 import collections
+import contextlib
 import ctypes
 import os
 import random
@@ -70,7 +71,10 @@ class Watch:
 def descriptors(pid):
     """What a process has open, by kind. Verifiers' logs of callers' last loads are theirs to keep."""
     directory = f"/proc/{pid}/fd"
-    names = [os.readlink(f"{directory}/{fd}") for fd in os.listdir(directory)]
+    names = []
+    for fd in os.listdir(directory):
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink(f"{directory}/{fd}"))
     return collections.Counter(re.sub(r":.*", "", n) for n in names if not n.startswith("/memfd:"))
 
 

@@ -8,15 +8,9 @@ from support import daemon, objects
 from support.case import PROGRAM, ROOT, BusError, Case, until
 from support.wait import SCALE, rounds
 
-<<<<<<< HEAD
-# A call that needs no worker and no polkit takes less than this, whatever else goes on. On a
-# machine with two busy cores the scheduler alone takes some of it.
-PROMPT = 3.0 * SCALE
-=======
 # A call that needs no worker and no polkit takes less than this, whatever else goes on; what it must
 # not wait for takes longer. On a machine with two busy cores the scheduler alone takes some of it.
 PROMPT = 5.0 * SCALE
->>>>>>> 338aa54 (tests: what is done again and again takes less; whom the daemon may end is looked into while it is held)
 
 
 class Limits(Case):
