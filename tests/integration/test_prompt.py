@@ -244,7 +244,8 @@ class Answers(Prompts):
             ask(f"bpfctl load {objects.path(hook.object)} {hook.program}{globals_}",
                 "load." + action, hook.program, hook.kind)
             self.rules.write(rights)
-            options = "".join(f" --{k}='{written(v)}'" for k, v in hook.options.items())
+            options = "".join(f" --{k.replace('_', '-')}='{written(v)}'"
+                              for k, v in hook.options.items())
             where = [v for k, v in hook.expect.items()
                      if k in ("Interface", "Direction", "Tracepoint", "Function", "Cgroup", "Event",
                               "Target")]
