@@ -98,9 +98,7 @@ static int attach(sd_bus_message *m, WorkerRole role)
                 r = kern_attach(fd, &hook, &attachment, &diag);
                 leave_netns(hook.netns_fd);
         }
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
+        r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
         r = worker_fds_append(reply, attachment.link_fds, attachment.n_links);
@@ -115,7 +113,6 @@ static int attach(sd_bus_message *m, WorkerRole role)
 
 static int detach(sd_bus_message *m, WorkerRole role)
 {
-        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
         int netns cleanup(worker_close_fd) = -1;
@@ -153,12 +150,7 @@ static int detach(sd_bus_message *m, WorkerRole role)
                 r = kern_detach(-1, prog_id, &hook, &attachment, &diag);
                 leave_netns(netns);
         }
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
-        if (r < 0)
-                return r;
-        return worker_reply_send(reply);
+        return worker_answer(m, r, &diag);
 }
 
 int worker_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
@@ -215,9 +207,7 @@ int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *rete
                 r = kern_tc_chain_begin(&hook, handle, &chain, &diag);
                 leave_netns(netns);
         }
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
+        r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
         r = worker_fds_append(reply, (const int[]){chain.programs_fd, chain.order_fd},

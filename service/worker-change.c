@@ -9,31 +9,6 @@
 #include "worker-confine.h"
 #include "worker-methods.h"
 
-/* The answer of a method that gives nothing but how it ended. */
-static int answer(sd_bus_message *m, KernDiag *diag, int result)
-{
-        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
-        int r;
-
-        if (result < 0)
-                worker_diag_ensure(diag, result);
-        r = worker_reply_new(m, diag, &reply);
-        return r < 0 ? r : worker_reply_send(reply);
-}
-
-static int read_fellows(sd_bus_message *m, KernNumbers *ret)
-{
-        const void *list;
-        size_t size;
-        int r;
-
-        r = sd_bus_message_read_array(m, 't', &list, &size);
-        if (r < 0)
-                return r;
-        *ret = (KernNumbers){size > 0 ? list : NULL, size / sizeof(*ret->list)};
-        return 0;
-}
-
 int worker_method_arrange(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         KernDiag diag cleanup(worker_diag_done) = {0};
@@ -51,7 +26,7 @@ int worker_method_arrange(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = sd_bus_message_read_basic(m, 'u', &ifindex);
         if (r < 0)
                 return r;
-        r = read_fellows(m, &fellows);
+        r = worker_numbers_read(m, &fellows);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "uu", &change.extension, &change.proceed_on);
@@ -65,7 +40,8 @@ int worker_method_arrange(sd_bus_message *m, void *userdata, sd_bus_error *reter
                 return r;
         change.replacement_fd = replacement;
         change.frags = frags;
-        return answer(m, &diag, kern_xdp_arrange(ifindex, fellows, &change, &diag));
+        r = kern_xdp_arrange(ifindex, fellows, &change, &diag);
+        return worker_answer(m, r, &diag);
 }
 
 int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
@@ -95,7 +71,8 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = sd_bus_message_read(m, "uu", &attachment.tc_handle, &attachment.tc_priority);
         if (r < 0)
                 return r;
-        return answer(m, &diag, kern_replace(new_fd, old_id, old_fd, &hook, &attachment, &diag));
+        r = kern_replace(new_fd, old_id, old_fd, &hook, &attachment, &diag);
+        return worker_answer(m, r, &diag);
 }
 
 int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
@@ -125,9 +102,7 @@ int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = kern_move_begin(fd, &hook, &attachment, &table, &diag);
         while (n_files > 0)
                 close(files[--n_files]);
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
+        r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
         r = worker_fds_append(reply, attachment.link_fds, attachment.n_links);
@@ -161,5 +136,6 @@ int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *rete
         r = worker_fds_take(m, old.link_fds, 1, &old.n_links);
         if (r < 0)
                 return r;
-        return answer(m, &diag, kern_move_end(fd, link, &old, &diag));
+        r = kern_move_end(fd, link, &old, &diag);
+        return worker_answer(m, r, &diag);
 }

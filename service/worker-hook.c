@@ -50,8 +50,7 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
                 return r;
         r = kern_hook_list(ifindex, cgroup, append_occupant, reply, &diag);
         if (r < 0) {
-                worker_diag_ensure(&diag, r);
-                r = worker_reply_new(m, &diag, &failure);
+                r = worker_reply_result(m, r, &diag, &failure);
                 if (r < 0)
                         return r;
                 r = sd_bus_message_append(failure, "a" WORKER_OCCUPANT, 0);

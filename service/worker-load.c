@@ -88,9 +88,7 @@ int worker_method_seal(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         if (memfd < 0)
                 return -errno;
         r = copy_sealed(fd, memfd, &diag);
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
+        r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
         r = worker_fds_append(reply, &memfd, diag.error == KERN_ERROR_NONE ? 1 : 0);
@@ -149,9 +147,7 @@ int worker_method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reter
         if (r < 0)
                 return r;
         r = kern_object_outline(fd, &outline, &diag);
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
+        r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
         r = append_outline(reply, outline);
@@ -176,9 +172,7 @@ int worker_method_resolve(sd_bus_message *m, void *userdata, sd_bus_error *reter
         if (r < 0)
                 return r;
         r = kern_symbol_resolve(fd, symbol, &offset, &diag);
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
+        r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
         r = sd_bus_message_append_basic(reply, 't', &offset);
@@ -219,9 +213,7 @@ int worker_method_resolve_many(sd_bus_message *m, void *userdata, sd_bus_error *
         if (r < 0)
                 return r;
         r = kern_symbols_resolve(fd, functions, &places, &diag);
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
+        r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
         r = append_places(reply, &places);
@@ -502,9 +494,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         w->options.btf_fd = btf_fd;
 
         r = kern_object_load(fd, &w->options, &object, &diag);
-        if (r < 0)
-                worker_diag_ensure(&diag, r);
-        r = worker_reply_new(m, &diag, &reply);
+        r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
         r = append_loaded(reply, object);

@@ -31,6 +31,12 @@ int worker_method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 int worker_reply_new(sd_bus_message *m, const KernDiag *diag, sd_bus_message **ret);
 int worker_reply_send(sd_bus_message *reply);
 
+/* The same, of what ended with @result: a failure always has a kind, even where bpf/ gave only an errno. */
+int worker_reply_result(sd_bus_message *m, int result, KernDiag *diag, sd_bus_message **ret);
+
+/* The whole answer of a method that gives nothing but how it ended. */
+int worker_answer(sd_bus_message *m, int result, KernDiag *diag);
+
 /* A failure always has a kind, even where bpf/ gave only an errno. */
 void worker_diag_ensure(KernDiag *diag, int r);
 

@@ -11,7 +11,7 @@ static int append_numbers(sd_bus_message *m, const KernNumbers *numbers)
                                            numbers->n * sizeof(*numbers->list));
 }
 
-static int read_numbers(sd_bus_message *m, KernNumbers *ret)
+int worker_numbers_read(sd_bus_message *m, KernNumbers *ret)
 {
         const void *list;
         size_t size;
@@ -118,7 +118,7 @@ static int read_value(sd_bus_message *m, KernHook *hook, KernParam param)
                 r = sd_bus_message_enter_container(m, 'v', "at");
                 if (r < 0)
                         return r;
-                r = read_numbers(m, member);
+                r = worker_numbers_read(m, member);
                 if (r < 0)
                         return r;
                 return sd_bus_message_exit_container(m);
@@ -179,10 +179,10 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
                 return r;
         hook.xdp_frags = frags;
         hook.xdp_shares = shares;
-        r = read_numbers(m, &hook.followers);
+        r = worker_numbers_read(m, &hook.followers);
         if (r < 0)
                 return r;
-        r = read_numbers(m, &hook.fellows);
+        r = worker_numbers_read(m, &hook.fellows);
         if (r < 0)
                 return r;
         r = sd_bus_message_exit_container(m);

@@ -157,6 +157,9 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret);
 int worker_hook_files_append(sd_bus_message *m, const KernHook *hook);
 int worker_hook_files_take(sd_bus_message *m, KernHook *hook, int *ret, size_t *ret_n);
 
+/* Numbers from "at"; they are the message's. */
+int worker_numbers_read(sd_bus_message *m, KernNumbers *ret);
+
 /* Descriptors as "ah". */
 int worker_fds_append(sd_bus_message *m, const int *fds, size_t n);
 

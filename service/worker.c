@@ -32,6 +32,22 @@ void worker_diag_ensure(KernDiag *diag, int r)
                 (void)kern_fail(diag, r, KERN_ERROR_FAILED, "%s.", strerror(-r));
 }
 
+int worker_reply_result(sd_bus_message *m, int result, KernDiag *diag, sd_bus_message **ret)
+{
+        if (result < 0)
+                worker_diag_ensure(diag, result);
+        return worker_reply_new(m, diag, ret);
+}
+
+int worker_answer(sd_bus_message *m, int result, KernDiag *diag)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        int r;
+
+        r = worker_reply_result(m, result, diag, &reply);
+        return r < 0 ? r : worker_reply_send(reply);
+}
+
 #define METHOD(name, in, out, handler) \
         SD_BUS_METHOD(name, in, out, handler, SD_BUS_VTABLE_UNPRIVILEGED)
 
