@@ -494,9 +494,7 @@ static void change_place(Change *c, Link *link)
 /* Members of a chain of tc programs: some calls of the daemon's own. */
 static void change_tc(Change *c, Link *link)
 {
-        GError *error;
-
-        GError *undone;
+        GError *error, *undone;
 
         swap_values(link, &c->values);
         error = tc_chain_change(c->daemon, link);

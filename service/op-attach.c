@@ -18,8 +18,6 @@
 #include "tc-chain.h"
 
 #define ATTACH_TIMEOUT_SEC 20
-/* Above all handles that the kernel chooses for filters of others at the same priority. */
-#define TC_HANDLE_OURS 0x80000000U
 
 static void attach_op_free(void *p)
 {
@@ -366,8 +364,7 @@ static void attach(Request *request)
                 request_fail(request, cant_proceed(daemon, op->program_id));
                 return;
         }
-        /* Ours are never used twice, so a filter with that handle is this link's and no other's. */
-        op->link->attachment.tc_handle = TC_HANDLE_OURS | id;
+        op->link->attachment.tc_handle = link_tc_handle(op->link);
         op->link->attachment.tc_priority = op->hook.priority;
         /* libxdp keeps its pins by the interface's index, whatever namespace that is in: it would take
          * another's apart for those of one that is there no more. */

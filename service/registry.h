@@ -65,6 +65,15 @@ typedef struct Link {
         gint64 claim;
 } Link;
 
+/*
+ * The handle of a tc filter that is made for the link: above all that the kernel chooses for filters of
+ * others at the same priority, and since ids are never used twice that link's and no other's.
+ */
+static inline uint32_t link_tc_handle(const Link *link)
+{
+        return 0x80000000U | link->pub.id;
+}
+
 /* Those of a member of a chain of tc programs are of the chain's maps, see tc-chain.h. */
 static inline size_t link_n_pins(const Link *link)
 {

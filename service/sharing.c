@@ -99,10 +99,16 @@ bool link_has_priority(const Link *link)
 }
 
 /* Ids grow with every attachment. */
+int link_compare(const Link *a, const Link *b)
+{
+        if (a->hook.priority != b->hook.priority)
+                return a->hook.priority < b->hook.priority ? -1 : 1;
+        return (a->pub.id > b->pub.id) - (a->pub.id < b->pub.id);
+}
+
 static bool runs_before(const Link *a, const Link *b)
 {
-        return a->hook.priority != b->hook.priority ? a->hook.priority < b->hook.priority
-                                                    : a->pub.id < b->pub.id;
+        return link_compare(a, b) < 0;
 }
 
 void sharing_add(Sharing *s, Link *link)

@@ -25,6 +25,9 @@ void sharing_remove(Sharing *sharing, Link *link);
  */
 bool link_has_priority(const Link *link);
 
+/* Less than 0 where @a runs before @b, more where it runs after it. */
+int link_compare(const Link *a, const Link *b);
+
 /*
  * What the hook of @link has of ours, as those who attach there are to be told of it (see KernHook):
  * numbers of 64 bits, to be freed with g_array_unref(). @link itself needn't be registered.

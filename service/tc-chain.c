@@ -10,10 +10,9 @@
 #include "link-detach.h"
 #include "link-netns.h"
 #include "ops.h"
+#include "sharing.h"
 
 #define BEGIN_TIMEOUT_SEC 20
-/* Above all handles that the kernel chooses for filters of others at the same priority. */
-#define HANDLE_OURS 0x80000000U
 
 typedef enum ChainState {
         CHAIN_NONE, /* has no dispatcher, and no members */
@@ -102,14 +101,9 @@ static void drop_if_unused(Daemon *daemon, TcChain *chain)
                 g_hash_table_remove(daemon->tc_chains->by_hook, &chain->key);
 }
 
-/* Links' ids go up with the order of attachment. */
 static int compare_members(const void *a, const void *b)
 {
-        const Link *x = *(const Link *const *)a, *y = *(const Link *const *)b;
-
-        if (x->hook.priority != y->hook.priority)
-                return x->hook.priority < y->hook.priority ? -1 : 1;
-        return (x->pub.id > y->pub.id) - (x->pub.id < y->pub.id);
+        return link_compare(*(const Link *const *)a, *(const Link *const *)b);
 }
 
 static int set_order(const TcChain *chain, int order_fd)
@@ -324,8 +318,7 @@ static void begin(Daemon *daemon, TcChain *chain, Join *join)
         GError *error = NULL;
 
         chain->state = CHAIN_BEGINNING;
-        /* Ids are never used twice, so a filter with that handle is this chain's and no other's. */
-        chain->handle = HANDLE_OURS | link->pub.id;
+        chain->handle = link_tc_handle(link);
         chain->program_id = 0;
         error = take_place(daemon, chain, link);
         if (error) {
