@@ -208,19 +208,3 @@ int kern_tc_chain_set_order(int order_fd, const uint8_t *slots, size_t n)
         __atomic_store_n(&order->slots, word, __ATOMIC_RELEASE);
         return 0;
 }
-
-int kern_tc_chain_get_order(int order_fd, uint8_t *ret, size_t *ret_n)
-{
-        AUTO_ORDER struct kern_tc_order *order = order_map(order_fd);
-        uint64_t word;
-        size_t n = 0;
-
-        if (order == MAP_FAILED)
-                return -errno;
-        word = __atomic_load_n(&order->slots, __ATOMIC_ACQUIRE);
-        for (; n < KERN_TC_MEMBERS_MAX && (word & KERN_TC_SLOT_MASK) != 0;
-             word >>= KERN_TC_SLOT_BITS)
-                ret[n++] = (uint8_t)(word & KERN_TC_SLOT_MASK);
-        *ret_n = n;
-        return 0;
-}

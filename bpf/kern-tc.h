@@ -69,6 +69,3 @@ int kern_tc_chain_set_proceed_on(int order_fd, unsigned slot, uint32_t verdicts)
 
 /* These slots run, in this order, from the next packet on: at most KERN_TC_MEMBERS_MAX. */
 int kern_tc_chain_set_order(int order_fd, const uint8_t *slots, size_t n);
-
-/* The slots that run, in their order; @ret has room for KERN_TC_MEMBERS_MAX. */
-int kern_tc_chain_get_order(int order_fd, uint8_t *ret, size_t *ret_n);

@@ -3,9 +3,7 @@
 #include <spawn.h>
 #include <sys/stat.h>
 
-#include "test-attach.h"
-
-static char cgroup_root[] = "/tmp/bpfkeeper-cgroup-XXXXXX";
+#include "test-cgroup.h"
 
 /* Five packets over the loopback interface. */
 static void send_packets(void)
@@ -271,27 +269,6 @@ static void test_wrong_program(void **state)
         kern_object_free(object);
 }
 
-static int set_up(void **state)
-{
-        (void)state;
-        if (!mkdtemp(cgroup_root)) {
-                cgroup_root[0] = '\0';
-        } else if (mount("cgroup2", cgroup_root, "cgroup2", 0, NULL) < 0) {
-                rmdir(cgroup_root);
-                cgroup_root[0] = '\0';
-        }
-        return 0;
-}
-
-static int clean_up(void **state)
-{
-        if (cgroup_root[0] != '\0') {
-                umount2(cgroup_root, MNT_DETACH);
-                rmdir(cgroup_root);
-        }
-        return clear_diag(state);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -304,5 +281,5 @@ int main(void)
                 cmocka_unit_test(test_wrong_program),
         };
 
-        return run_attach_tests(tests, set_up, clean_up);
+        return run_attach_tests(tests, mount_cgroups, unmount_cgroups);
 }

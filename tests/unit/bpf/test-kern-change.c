@@ -3,14 +3,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "test-attach.h"
+#include "test-cgroup.h"
 
 #include "kern-change.h"
 #include "kern-order.h"
 
 /* What is attached is changed, and no packet goes by unseen. */
-
-static char cgroup_root[] = "/tmp/bpfkeeper-change-XXXXXX";
 
 static void send_packet(void)
 {
@@ -260,27 +258,6 @@ static void test_replace_beside(void **state)
         kern_object_free(object);
 }
 
-static int set_up(void **state)
-{
-        (void)state;
-        if (!mkdtemp(cgroup_root)) {
-                cgroup_root[0] = '\0';
-        } else if (mount("cgroup2", cgroup_root, "cgroup2", 0, NULL) < 0) {
-                rmdir(cgroup_root);
-                cgroup_root[0] = '\0';
-        }
-        return 0;
-}
-
-static int clean_up(void **state)
-{
-        if (cgroup_root[0] != '\0') {
-                umount2(cgroup_root, MNT_DETACH);
-                rmdir(cgroup_root);
-        }
-        return clear_diag(state);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -289,5 +266,5 @@ int main(void)
                 cmocka_unit_test(test_replace_alone),     cmocka_unit_test(test_replace_beside),
         };
 
-        return run_attach_tests(tests, set_up, clean_up);
+        return run_attach_tests(tests, mount_cgroups, unmount_cgroups);
 }

@@ -4,15 +4,13 @@
 
 #include <bpf/bpf.h>
 
-#include "test-attach.h"
+#include "test-cgroup.h"
 
 #include "kern-order.h"
 
 /* Programs that share a hook run in the order that was asked for. Both kinds of hook, the same tests. */
 
 #define PROGRAMS 6
-
-static char cgroup_root[] = "/tmp/bpfkeeper-order-XXXXXX";
 
 /* A hook, and programs to put there: as many as the object is loaded times. */
 typedef struct Stage {
@@ -334,27 +332,6 @@ static void test_words(void **state)
         assert_refused(&hook, "before and after");
 }
 
-static int set_up(void **state)
-{
-        (void)state;
-        if (!mkdtemp(cgroup_root)) {
-                cgroup_root[0] = '\0';
-        } else if (mount("cgroup2", cgroup_root, "cgroup2", 0, NULL) < 0) {
-                rmdir(cgroup_root);
-                cgroup_root[0] = '\0';
-        }
-        return 0;
-}
-
-static int clean_up(void **state)
-{
-        if (cgroup_root[0] != '\0') {
-                umount2(cgroup_root, MNT_DETACH);
-                rmdir(cgroup_root);
-        }
-        return clear_diag(state);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -369,5 +346,5 @@ int main(void)
                 cmocka_unit_test(test_words),
         };
 
-        return run_attach_tests(tests, set_up, clean_up);
+        return run_attach_tests(tests, mount_cgroups, unmount_cgroups);
 }
