@@ -5,8 +5,9 @@
 #include "sharing.h"
 
 /*
- * Attach() in two files: op-attach.c has the steps and asks polkit, attach-hook.c makes the hook. This
- * is what they share; it is the op of the request.
+ * Attach() in four files: op-attach.c has the steps, attach-hook.c makes the hook, attach-authorize.c asks
+ * polkit, attach-resolve.c has functions of a target looked up. This is what they share; it is the op of
+ * the request.
  */
 
 typedef struct AttachOp {
@@ -26,7 +27,7 @@ typedef struct AttachOp {
         Link *link;                     /* being attached; owned until it is registered */
         SharingTurn *turn;              /* on its hook, or NULL */
         GArray *followers, *fellows;    /* what the probe borrows as such; or NULL */
-        void (*next)(Request *request); /* attach-hook.c: what comes after */
+        void (*next)(Request *request); /* attach-resolve.c: what comes after */
 } AttachOp;
 
 /* Of the options that a method was called with; released by attach_op_done(). */
