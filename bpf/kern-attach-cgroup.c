@@ -61,9 +61,7 @@ int kern_attach_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attach
                                  blank, to, what);
         case EOPNOTSUPP:
         case 524: /* ENOTSUPP, which has no name outside of the kernel */
-                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                                 "This kernel doesn't attach %s programs (%s); they need %s",
-                                 hook->type->name, strerror(-fd), hook->type->needs);
+                return kern_cant_attach(fd, hook, diag);
         default:
                 return kern_fail(diag, fd, KERN_ERROR_FAILED,
                                  "Can't attach the program%s%s%s to the cgroup: %s", blank, to,

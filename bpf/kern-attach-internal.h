@@ -71,6 +71,9 @@ int kern_no_such_interface(uint32_t ifindex, KernDiag *diag);
  */
 bool kern_interface_is_gone(uint32_t ifindex);
 
+/* @r says that the kernel lacks what the type needs, which its row must say. */
+int kern_cant_attach(int r, const KernHook *hook, KernDiag *diag);
+
 /* Hands @link_fd over to the attachment, also where it fails. */
 int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag);
 

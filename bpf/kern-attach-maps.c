@@ -14,13 +14,6 @@
 
 /* Hooks that are a map: of sockets, or of a struct_ops; and netfilter's, which have links of their own. */
 
-static int not_supported(const KernHook *hook, int r, KernDiag *diag)
-{
-        return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                         "This kernel doesn't attach %s programs (%s); they need %s",
-                         hook->type->name, strerror(-r), hook->type->needs);
-}
-
 /* sk_msg and sk_skb */
 int kern_attach_sockmap(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                         KernDiag *diag)
@@ -41,9 +34,9 @@ int kern_attach_sockmap(int prog_fd, const KernHook *hook, KernAttachment *attac
                                          "Map %u holds no sockets: a %s program goes to a sockmap "
                                          "or a sockhash",
                                          hook->map_id, hook->type->name);
-                return not_supported(hook, fd, diag);
+                return kern_cant_attach(fd, hook, diag);
         case EOPNOTSUPP:
-                return not_supported(hook, fd, diag);
+                return kern_cant_attach(fd, hook, diag);
         case EBUSY:
         case EEXIST:
                 return kern_fail(diag, fd, KERN_ERROR_HOOK_BUSY,
@@ -81,7 +74,7 @@ int kern_attach_struct_ops(int prog_fd, const KernHook *hook, KernAttachment *at
                                  hook->map_id);
         case EOPNOTSUPP:
         case 524: /* ENOTSUPP, which has no name outside of the kernel */
-                return not_supported(hook, fd, diag);
+                return kern_cant_attach(fd, hook, diag);
         default:
                 return kern_fail(diag, fd, KERN_ERROR_FAILED, "Can't attach map %u: %s",
                                  hook->map_id, strerror(-fd));
@@ -121,7 +114,7 @@ int kern_attach_netfilter(int prog_fd, const KernHook *hook, KernAttachment *att
         case EINVAL:
         case EOPNOTSUPP:
         case EAFNOSUPPORT:
-                return not_supported(hook, fd, diag);
+                return kern_cant_attach(fd, hook, diag);
         default:
                 return kern_fail(diag, fd, KERN_ERROR_FAILED,
                                  "Can't attach the program to %s %s: %s", family, hook->name,

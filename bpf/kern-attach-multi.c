@@ -305,9 +305,7 @@ static int explain(const KernHook *hook, Wishes *wishes, int r, KernDiag *diag)
                 return explain_missing(wishes, diag);
         case EOPNOTSUPP:
         case 524: /* ENOTSUPP, which has no name outside of the kernel */
-                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                                 "This kernel doesn't attach %s programs (%s); they need %s",
-                                 hook->type->name, strerror(-r), hook->type->needs);
+                return kern_cant_attach(r, hook, diag);
         case EINVAL:
                 return kern_fail(
                         diag, r, KERN_ERROR_TYPE_MISMATCH,

@@ -82,9 +82,7 @@ static int explain(const KernHook *hook, int r, KernDiag *diag)
                                  hook->pid);
         case EOPNOTSUPP:
         case 524: /* ENOTSUPP, which has no name outside of the kernel */
-                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                                 "This kernel doesn't attach %s programs (%s); they need %s",
-                                 hook->type->name, strerror(-r), hook->type->needs);
+                return kern_cant_attach(r, hook, diag);
         case EBADF:
         case ENOENT:
                 return kern_fail(diag, r, KERN_ERROR_NO_SUCH_TARGET,

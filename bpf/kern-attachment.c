@@ -26,6 +26,13 @@ int kern_attachment_add(KernAttachment *attachment, int link_fd, KernDiag *diag)
         return 0;
 }
 
+int kern_cant_attach(int r, const KernHook *hook, KernDiag *diag)
+{
+        return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                         "This kernel doesn't attach %s programs (%s); they need %s",
+                         hook->type->name, strerror(-r), hook->type->needs);
+}
+
 void kern_attachment_done(KernAttachment *attachment)
 {
         if (!attachment)

@@ -176,9 +176,7 @@ int kern_attach_freplace(int prog_fd, const KernHook *hook, KernAttachment *atta
         case EPERM:
         case 524: /* ENOTSUPP, which has no name outside of the kernel */
         case EOPNOTSUPP:
-                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                                 "This kernel doesn't attach freplace programs (%s); they need %s",
-                                 strerror(-fd), hook->type->needs);
+                return kern_cant_attach(fd, hook, diag);
         case EBUSY:
         case EEXIST:
                 return kern_fail(diag, -EBUSY, KERN_ERROR_HOOK_BUSY,
