@@ -61,6 +61,9 @@ int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttach
 /* The function that attaches a type's programs; every row of the table has one. */
 KernAttachFunc kern_attach_func(const KernType *type);
 
+/* -ESRCH where the process that the hook has a descriptor of has ended, so that its number may be another's. */
+int kern_check_process(const KernHook *hook, KernDiag *diag);
+
 /* As if_indextoname(), by the one family of sockets that the worker has. */
 const char *kern_interface_name(uint32_t ifindex, char ret[static IF_NAMESIZE]);
 int kern_no_such_interface(uint32_t ifindex, KernDiag *diag);

@@ -341,6 +341,10 @@ int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
                  symbol ? " at " : "offset ", (unsigned long long)offset);
 
         fd = pid ? perf_open(&attr, hook->pid, -1) : perf_open_anywhere(&attr);
+        /* The event is of whoever has the number, and runs nothing yet. */
+        r = kern_check_process(hook, diag);
+        if (r < 0)
+                return r;
         if (fd >= 0)
                 return link_event(prog_fd, fd, hook, where, attachment, diag);
         switch (-fd) {
@@ -428,7 +432,11 @@ static int attach_sampler(int prog_fd, const KernHook *hook, struct perf_event_a
 {
         KERN_AUTO_CLOSE int fd = perf_open(attr, pid, cpu);
         char where[128];
+        int r;
 
+        r = kern_check_process(hook, diag);
+        if (r < 0)
+                return r;
         if (fd < 0)
                 return perf_event_failed(fd, hook, cpu, diag);
         snprintf(where, sizeof(where), "perf event %s", hook->event);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -65,6 +66,16 @@ static bool is_tc(const KernType *type)
         return kern_attach_func(type) == kern_attach_tc;
 }
 
+int kern_check_process(const KernHook *hook, KernDiag *diag)
+{
+        struct pollfd p = {.fd = hook->pid_fd, .events = POLLIN};
+
+        if (hook->pid_fd < 0 || poll(&p, 1, 0) == 0)
+                return 0;
+        return kern_fail(diag, -ESRCH, KERN_ERROR_NO_SUCH_PROCESS, "Process %d has ended",
+                         hook->pid);
+}
+
 int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *reterr_diag)
 {
         __attribute__((cleanup(kern_attachment_done))) KernAttachment attachment =
@@ -78,6 +89,9 @@ int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag
                                  "%s programs can't be attached", hook->type->name);
         if (r >= 0)
                 r = attach(prog_fd, hook, &attachment, reterr_diag);
+        /* As long as it lived nobody else had its number. */
+        if (r >= 0)
+                r = kern_check_process(hook, reterr_diag);
         if (r < 0)
                 return r;
 

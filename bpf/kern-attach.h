@@ -88,6 +88,7 @@ typedef struct KernHook {
         KernNumbers offsets; /* in the target: functions that were found, or as they were given */
         int target_fd;       /* -1: none; open for reading; borrowed */
         int32_t pid;
+        int pid_fd; /* -1: none; a pidfd of that process, which must live on meanwhile; borrowed */
         int cgroup_fd; /* -1: none; borrowed */
         uint32_t target_program_id;
         int target_program_fd; /* -1: none; borrowed */
@@ -120,6 +121,7 @@ typedef struct KernHook {
         ((KernHook){.target_fd = -1,         \
                     .cgroup_fd = -1,         \
                     .netns_fd = -1,          \
+                    .pid_fd = -1,            \
                     .target_program_fd = -1, \
                     .map_fd = -1,            \
                     .extension_fd = -1,      \

@@ -238,7 +238,7 @@ static int check_interface(const KernHook *hook, KernDiag *diag)
 static int check_range(const KernHook *hook, KernParam param, KernDiag *diag)
 {
         const KernParamInfo *p = &kern_params[param];
-        bool is_signed = p->kind == KERN_KIND_I32;
+        bool is_signed = p->kind == KERN_KIND_I32 || p->kind == KERN_KIND_PROCESS;
         uint64_t n = kern_hook_number(hook, param);
         bool good = is_signed ? (int64_t)n >= p->min && (int64_t)n <= p->max
                               : n >= (uint64_t)p->min && n <= (uint64_t)p->max;

@@ -116,7 +116,7 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         .name = "pid",
                         .form = "PID",
                         .summary = "Only this process",
-                        .kind = KERN_KIND_I32,
+                        .kind = KERN_KIND_PROCESS,
                         IN_HOOK(pid),
                         .min = 1,
                         .max = INT32_MAX,
@@ -345,6 +345,7 @@ uint64_t kern_hook_number(const KernHook *hook, KernParam param)
         case KERN_KIND_U64:
                 return *(const uint64_t *)member;
         case KERN_KIND_I32:
+        case KERN_KIND_PROCESS:
                 return (uint64_t)(int64_t) * (const int32_t *)member;
         case KERN_KIND_U32:
         case KERN_KIND_WORD:
@@ -367,6 +368,7 @@ bool kern_hook_set_number(KernHook *hook, KernParam param, uint64_t number)
                 *(uint64_t *)member = number;
                 return true;
         case KERN_KIND_I32:
+        case KERN_KIND_PROCESS:
                 *(int32_t *)member = (int32_t)number;
                 return (int64_t)number == (int32_t)number;
         case KERN_KIND_U32:
@@ -404,6 +406,6 @@ void kern_hook_drop_borrowed(KernHook *hook)
                 else if (kern_params[i].kind == KERN_KIND_FILE)
                         *(int *)member = -1;
         }
-        hook->target_program_fd = hook->extension_fd = hook->map_fd = -1;
+        hook->pid_fd = hook->target_program_fd = hook->extension_fd = hook->map_fd = -1;
         hook->followers = hook->fellows = (KernNumbers){0};
 }

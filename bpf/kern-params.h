@@ -60,6 +60,7 @@ typedef enum KernKind {
         KERN_KIND_FILE,      /* int: descriptor of what a path would name; -1: none; borrowed */
         KERN_KIND_PROGRAM,   /* uint32_t: the kernel's id of a program; 0: none */
         KERN_KIND_MAP,       /* uint32_t: the kernel's id of a map; 0: none */
+        KERN_KIND_PROCESS,   /* int32_t: number of a process; which one, a pidfd may say */
 } KernKind;
 
 typedef struct KernNumbers {

@@ -16,7 +16,7 @@
 void attach_op_init(AttachOp *op, BusAttachArgs *args)
 {
         op->args = args;
-        op->program_fd = op->map_fd = -1;
+        op->program_fd = op->map_fd = op->pid_fd = -1;
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
                 op->files[i] = -1;
 }
@@ -42,6 +42,8 @@ void attach_op_done(AttachOp *op)
                 close(op->program_fd);
         if (op->map_fd >= 0)
                 close(op->map_fd);
+        if (op->pid_fd >= 0)
+                close(op->pid_fd);
         g_clear_pointer(&op->offsets, g_array_unref);
         g_clear_pointer(&op->cookies, g_array_unref);
         link_free(op->link);
@@ -230,12 +232,46 @@ static GError *check_netns(const AttachOp *op)
                          text);
 }
 
+/* By its number it may be another one by the time that the program is attached, by a descriptor not. */
+static GError *set_process(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
+{
+        KernHook *h = &op->hook;
+        pid_t pid;
+        int r;
+
+        (void)uid;
+        if (g_str_equal(value->type, "i")) {
+                h->pid = value->i;
+                set_given(op, param);
+                return NULL;
+        }
+        r = descriptor_process(value->h, &pid);
+        if (r == -ESRCH)
+                return error_new(NO_SUCH_PROCESS, "The process of option '%s' has ended.",
+                                 kern_params[param].name);
+        if (r == -EXDEV)
+                return error_new(NO_SUCH_PROCESS,
+                                 "The process of option '%s' is in a pid namespace that the "
+                                 "service doesn't see.",
+                                 kern_params[param].name);
+        if (r < 0)
+                return error_new(INVALID_ARGUMENT,
+                                 "The descriptor of option '%s' is no pidfd; see pidfd_open(2).",
+                                 kern_params[param].name);
+        op->pid_fd = fcntl(value->h, F_DUPFD_CLOEXEC, 3);
+        if (op->pid_fd < 0)
+                return error_from_errno(-errno, "keep the process's descriptor");
+        h->pid = pid;
+        h->pid_fd = op->pid_fd;
+        set_given(op, param);
+        return NULL;
+}
+
 /* What the service itself has to look at. */
 static const SetParam looked_at[_KERN_PARAM_MAX] = {
-        [KERN_PARAM_INTERFACE] = set_interface,
-        [KERN_PARAM_TARGET] = set_target,
-        [KERN_PARAM_CGROUP] = set_cgroup,
-        [KERN_PARAM_NETNS] = set_netns,
+        [KERN_PARAM_INTERFACE] = set_interface, [KERN_PARAM_TARGET] = set_target,
+        [KERN_PARAM_CGROUP] = set_cgroup,       [KERN_PARAM_NETNS] = set_netns,
+        [KERN_PARAM_PID] = set_process,
 };
 
 /* "'ingress' or 'egress'" */
@@ -345,6 +381,7 @@ static GError *set_param(AttachOp *op, uid_t uid, KernParam param, const BusValu
                 break;
         case KERN_KIND_INTERFACE:
         case KERN_KIND_FILE:
+        case KERN_KIND_PROCESS:
                 g_assert_not_reached();
         }
         if (!error)

@@ -16,10 +16,10 @@ typedef struct AttachOp {
         KernHook hook;  /* as asked for; polkit, the state file and the link have this one */
         KernHook probe; /* as the worker gets it: a symbol of the target is an offset in it */
         /* What the hook borrows, by KernParam; numbers are of args. */
-        int files[_KERN_PARAM_MAX];   /* owned; -1: none */
-        char *lists[_KERN_PARAM_MAX]; /* owned */
-        char *texts[_KERN_PARAM_MAX]; /* owned; see hook-param.h */
-        int program_fd, map_fd;       /* owned */
+        int files[_KERN_PARAM_MAX];     /* owned; -1: none */
+        char *lists[_KERN_PARAM_MAX];   /* owned */
+        char *texts[_KERN_PARAM_MAX];   /* owned; see hook-param.h */
+        int program_fd, map_fd, pid_fd; /* owned */
         /* What the probe borrows where functions of a target were looked up; owned, uint64_t */
         GArray *offsets, *cookies;
         uint64_t cgroup_id;

@@ -42,6 +42,26 @@ bool descriptor_is_regular(int fd)
         return look(fd, &st) && S_ISREG(st.stx_mode);
 }
 
+int descriptor_process(int fd, pid_t *ret)
+{
+        g_autofree char *path = g_strdup_printf("/proc/self/fdinfo/%d", fd), *text = NULL;
+        const char *line;
+        gint64 pid;
+
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+                return -EBADF;
+        line = strstr(text, "\nPid:\t");
+        if (!line)
+                return -EBADF;
+        pid = g_ascii_strtoll(line + strlen("\nPid:\t"), NULL, 10);
+        if (pid < 0)
+                return -ESRCH;
+        if (pid == 0)
+                return -EXDEV;
+        *ret = (pid_t)pid;
+        return 0;
+}
+
 /* All mounts of the hierarchy are one file system, wherever they are. */
 static bool is_on_hierarchy(const struct statx *st, const char *mount)
 {

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * Looking at descriptors that a caller handed over, without waiting for whoever serves the file: it
@@ -17,6 +18,12 @@ bool descriptor_is_readable(int fd);
 
 /* Whether it is a regular file. */
 bool descriptor_is_regular(int fd);
+
+/*
+ * The number of the process that @fd is a pidfd of. -EBADF: it is none; -ESRCH: the process has ended, and
+ * its number may be another's; -EXDEV: it has none here.
+ */
+int descriptor_process(int fd, pid_t *ret);
 
 /* Whether it is a directory of the cgroup version 2 hierarchy, and then its cgroup id. */
 bool descriptor_is_cgroup(int fd, uint64_t *ret_id);

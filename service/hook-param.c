@@ -17,6 +17,7 @@ static const char *const bus_types[][3] = {
         [KERN_KIND_FILE] = {"h", "s"},
         [KERN_KIND_PROGRAM] = {"o"},
         [KERN_KIND_MAP] = {"o"},
+        [KERN_KIND_PROCESS] = {"i", "h"},
 };
 
 const BusHookParam *hook_params(void)
@@ -60,6 +61,7 @@ void hook_param_value(const KernHook *hook, char *const *texts, KernParam param,
                 ret->t = number;
                 break;
         case KERN_KIND_I32:
+        case KERN_KIND_PROCESS:
                 ret->i = (int32_t)number;
                 break;
         case KERN_KIND_TEXT:

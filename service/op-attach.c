@@ -149,7 +149,10 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, &op->program_fd, op->program_fd >= 0 ? 1 : 0);
         if (r < 0)
                 return r;
-        return worker_fds_append(m, &op->map_fd, op->map_fd >= 0 ? 1 : 0);
+        r = worker_fds_append(m, &op->map_fd, op->map_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        return worker_fds_append(m, &op->pid_fd, op->pid_fd >= 0 ? 1 : 0);
 }
 
 static void on_attached(sd_bus_message *reply, GError *error, void *userdata);

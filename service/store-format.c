@@ -252,6 +252,7 @@ static void format_param(GKeyFile *file, const Link *link, KernParam param)
                 g_key_file_set_string(file, HOOK, p->key, link->texts[param] ?: "");
                 break;
         case KERN_KIND_I32:
+        case KERN_KIND_PROCESS:
                 g_key_file_set_int64(file, HOOK, p->key,
                                      (gint64)kern_hook_number(&link->hook, param));
                 break;
@@ -328,6 +329,7 @@ static void parse_param(GKeyFile *file, KernParam param, KernHook *hook, GPtrArr
                                            g_key_file_get_uint64(file, HOOK, p->key, NULL));
                 break;
         case KERN_KIND_I32:
+        case KERN_KIND_PROCESS:
                 (void)kern_hook_set_number(hook, param,
                                            (guint64)g_key_file_get_int64(file, HOOK, p->key, NULL));
                 break;

@@ -60,6 +60,7 @@ static int attach(sd_bus_message *m, WorkerRole role)
         Files files cleanup(files_close) = {0};
         int program cleanup(worker_close_fd) = -1;
         int map cleanup(worker_close_fd) = -1;
+        int process cleanup(worker_close_fd) = -1;
         int extension cleanup(worker_close_fd) = -1;
         KernHook hook;
         size_t n;
@@ -89,8 +90,12 @@ static int attach(sd_bus_message *m, WorkerRole role)
         r = worker_fds_take(m, &map, 1, &n);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &process, 1, &n);
+        if (r < 0)
+                return r;
         hook.target_program_fd = program;
         hook.map_fd = map;
+        hook.pid_fd = process;
         hook.extension_fd = extension;
 
         r = enter_netns(hook.netns_fd, &diag);

@@ -89,10 +89,10 @@ typedef enum WorkerRole {
 #define WORKER_HOOK "(sta(yv)bbatat)"
 
 /*
- * Attach(program, hook, the hook's files, extension, tc handle, target program, map) → links, tc handle and
+ * Attach(program, hook, the hook's files, extension, tc handle, target program, map, pidfd) → links, tc handle and
  * priority, xdp mode and member. Role attach. Join is the same with an extension, role dispatch.
  */
-#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahuahah"
+#define WORKER_ATTACH_IN "h" WORKER_HOOK "ahahuahahah"
 #define WORKER_ATTACH_OUT "usahuuuu"
 
 /*

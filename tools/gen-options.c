@@ -38,10 +38,11 @@ static void print_string(const char *s)
 int main(void)
 {
         static const char kinds[] = {
-                [KERN_KIND_U32] = 'u',   [KERN_KIND_U64] = 't',     [KERN_KIND_I32] = 'i',
-                [KERN_KIND_TEXT] = 's',  [KERN_KIND_WORD] = 's',    [KERN_KIND_WORDS] = 'W',
-                [KERN_KIND_TEXTS] = 'S', [KERN_KIND_NUMBERS] = 'T', [KERN_KIND_INTERFACE] = 'n',
-                [KERN_KIND_FILE] = 'h',  [KERN_KIND_PROGRAM] = 'o', [KERN_KIND_MAP] = 'm',
+                [KERN_KIND_U32] = 'u',     [KERN_KIND_U64] = 't',     [KERN_KIND_I32] = 'i',
+                [KERN_KIND_TEXT] = 's',    [KERN_KIND_WORD] = 's',    [KERN_KIND_WORDS] = 'W',
+                [KERN_KIND_TEXTS] = 'S',   [KERN_KIND_NUMBERS] = 'T', [KERN_KIND_INTERFACE] = 'n',
+                [KERN_KIND_FILE] = 'h',    [KERN_KIND_PROGRAM] = 'o', [KERN_KIND_MAP] = 'm',
+                [KERN_KIND_PROCESS] = 'p',
         };
 
         printf("/* SPDX-License-Identifier: LGPL-2.1-or-later */\n"

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "resolve.h"
@@ -229,8 +230,28 @@ char *hook_path(Option option, const char *value)
         return copy;
 }
 
+/* A number may be another process's by the time that the service looks. A thread's, too, is sent as it is. */
+static bool open_process(Hook *hook, char **reterr)
+{
+        const char *number = *slot(hook, OPT_PID);
+        int64_t pid;
+        int fd;
+
+        if (!number || !text_parse_signed(number, 1, INT32_MAX, &pid))
+                return true;
+        fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+        if (fd < 0 && errno == ESRCH) {
+                *reterr = g_strdup_printf("There is no process %s", number);
+                return false;
+        }
+        hook->fds[HOOK_INDEX(OPT_PID)] = fd;
+        return true;
+}
+
 bool hook_open(Hook *hook, char **reterr)
 {
+        if (!open_process(hook, reterr))
+                return false;
         for (int i = 0; i < HOOK_VALUES; i++) {
                 int flags = i == HOOK_INDEX(OPT_CGROUP) ? O_DIRECTORY : 0;
                 g_autofree char *path = NULL;
@@ -238,8 +259,8 @@ bool hook_open(Hook *hook, char **reterr)
                 if (kinds[i] != 'h' || !hook->values[i])
                         continue;
                 if (i == HOOK_INDEX(OPT_TARGET)) {
-                        if (!target_open(hook->values[i], *slot(hook, OPT_PID), &hook->fds[i],
-                                         reterr))
+                        if (!target_open(hook->values[i], *slot(hook, OPT_PID),
+                                         hook->fds[HOOK_INDEX(OPT_PID)], &hook->fds[i], reterr))
                                 return false;
                         continue;
                 }
@@ -310,6 +331,10 @@ static GVariant *to_value(const Hook *hook, int i, char **reterr)
                 break;
         case 'W':
                 return words_value(s);
+        case 'p':
+                if (hook->fds[i] >= 0)
+                        return g_variant_new_handle(hook->fds[i]);
+                G_GNUC_FALLTHROUGH;
         case 'i':
                 if (text_parse_signed(s, INT32_MIN, INT32_MAX, &n))
                         return g_variant_new_int32((gint32)n);

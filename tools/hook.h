@@ -15,6 +15,7 @@
  *     S       a list of texts   T   a list of numbers       W   a list of words, or "none"
  *     n       an interface, by name or index
  *     h       a descriptor, which is opened from a path
+ *     p       a descriptor of a process, which is opened from its number
  */
 #define HOOK_INDEX(option) ((option)-OPT_INTERFACE)
 

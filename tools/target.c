@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,7 +95,15 @@ static const char *mapped_path(const char *line)
         return path && !g_str_has_suffix(path, " (deleted)") ? path : NULL;
 }
 
-static bool find_mapped(const char *name, const char *pid, int *ret, char **reterr)
+/* While it lives nobody else has its number. */
+static bool has_ended(int pid_fd)
+{
+        struct pollfd p = {.fd = pid_fd, .events = POLLIN};
+
+        return pid_fd >= 0 && poll(&p, 1, 0) != 0;
+}
+
+static bool find_mapped(const char *name, const char *pid, int pid_fd, int *ret, char **reterr)
 {
         g_autofree char *file = g_strdup_printf("/proc/%s/maps", pid), *maps = NULL;
         g_autoptr(GError) error = NULL;
@@ -119,22 +128,28 @@ static bool find_mapped(const char *name, const char *pid, int *ret, char **rete
                         continue;
                 range = g_strndup(*line, strcspn(*line, " "));
                 *ret = open_mapping(pid, range, path);
-                if (*ret < 0)
+                if (*ret < 0) {
                         *reterr = g_strdup_printf("Can't open '%s' as process %s has it: %s", path,
                                                   pid, g_strerror(errno));
-                return *ret >= 0;
+                        return false;
+                }
+                if (!has_ended(pid_fd))
+                        return true;
+                close(*ret);
+                *reterr = g_strdup_printf("Process %s has ended", pid);
+                return false;
         }
         *reterr = g_strdup_printf("Process %s has no file '%s' mapped; give it by its path", pid,
                                   name);
         return false;
 }
 
-bool target_open(const char *name, const char *pid, int *ret, char **reterr)
+bool target_open(const char *name, const char *pid, int pid_fd, int *ret, char **reterr)
 {
         const bool is_name = !strchr(name, '/');
 
         if (is_name && pid)
-                return find_mapped(name, pid, ret, reterr);
+                return find_mapped(name, pid, pid_fd, ret, reterr);
         *ret = is_name ? find_in_cache(name) : -1;
         if (*ret < 0)
                 *ret = open_file(name);

@@ -282,6 +282,40 @@ class Wrong(Case):
         self.assertEqual(self.bus.get(link, LINK, "Offset"), place)
         self.assert_counts(probe, run_target)
 
+    @needs_attach("uprobe")
+    def test_process_by_descriptor(self):
+        """Which is no other one, whoever has its number by now."""
+        program = self.load("uprobe", "uprobe_anywhere")
+        with subprocess.Popen([TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            fd = self.keep(os.pidfd_open(process.pid))
+
+            def cause():
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+                process.stdout.readline()
+            link = self.bus.attach(program, target=TARGET, function="target_add", pid=Fd(fd))
+            self.assertEqual(self.bus.get(link, LINK, "Pid"), process.pid)
+            self.assert_idle(program, run_target)
+            self.assert_counts(program, cause)
+            process.stdin.close()
+        self.bus.detach(link)
+        self.expect(program, "NoSuchProcess", "ended", target=TARGET, function="target_add",
+                    pid=Fd(fd))
+        self.expect(program, "InvalidArgument", "no pidfd", target=TARGET, function="target_add",
+                    pid=Fd(self.keep(os.open(TARGET, os.O_RDONLY))))
+
+    @needs_attach("perf_event")
+    def test_process_that_has_ended(self):
+        """And has its number still, as long as nobody waits for it."""
+        program = self.load("perf_event", "perf_event_sample")
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+            fd = self.keep(os.pidfd_open(process.pid))
+            process.stdin.close()
+            os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOWAIT)
+            self.expect(program, "NoSuchProcess", "has ended", event="cpu-clock", frequency=10,
+                        pid=Fd(fd))
+        self.assertEqual(self.bus.list("Links"), {})
+
     @needs_attach("cgroup_skb")
     def test_cgroup(self):
         program = self.load("cgroup_skb", "cgroup_egress")

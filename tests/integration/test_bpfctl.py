@@ -277,6 +277,18 @@ class Forms(Tool):
         self.assertEqual(target("libc.so.6:malloc", f"--pid={pid}"), "unverified:" + theirs)
 
     @needs_attach("uprobe")
+    def test_process(self):
+        """The one that has the number where the tool runs, whatever its number is elsewhere."""
+        number = self.json("load", objects.path("uprobe"), "uprobe_anywhere")[0]["id"]
+        inside = subprocess.run(
+            ["unshare", "--pid", "--fork", "sh", "-c", "sleep 600 >/dev/null & echo $!;"
+             f" bpfctl attach {number} {TARGET}:target_add --pid=$! >/dev/null"],
+            stdout=subprocess.PIPE, check=True).stdout
+        link, = self.bus.list("Links").values()
+        self.assertNotEqual(link["Pid"], int(inside))
+        self.ctl("attach", number, f"{TARGET}:target_add", "--pid=4194304", status=FAILED)
+
+    @needs_attach("uprobe")
     def test_target_as_a_user(self):
         """The tool passes a descriptor of what alice can open."""
         self.allow("alice", "load.uprobe", "attach.uprobe")

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test-attach.h"
 
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 /* Functions of this very binary, which probes go into. */
 int probed_one(int a);
 int probed_two(int a);
@@ -52,6 +55,19 @@ static bool can_attach(KernObject *object, const KernHook *hook)
         return true;
 }
 
+static int ended_process(void)
+{
+        pid_t child = fork();
+        int fd;
+
+        if (child == 0)
+                _exit(0);
+        fd = (int)syscall(SYS_pidfd_open, child, 0);
+        assert_true(fd >= 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        return fd;
+}
+
 static void test_functions(void **state)
 {
         static const uint64_t cookies[] = {1, 2};
@@ -94,6 +110,11 @@ static void test_functions(void **state)
         call_all();
         assert_int_equal(hits_of(object, 0), 1);
         detach(object, &hook, &attachment);
+
+        /* The number is somebody's, but not that process's any more. */
+        hook.pid_fd = ended_process();
+        must_fail(object, &hook, KERN_ERROR_NO_SUCH_PROCESS, "has ended");
+        close(hook.pid_fd);
         kern_object_free(object);
 }
 

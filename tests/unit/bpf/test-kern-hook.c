@@ -49,6 +49,7 @@ static void test_table(void **state)
                 [KERN_KIND_FILE] = sizeof(int),
                 [KERN_KIND_PROGRAM] = sizeof(uint32_t),
                 [KERN_KIND_MAP] = sizeof(uint32_t),
+                [KERN_KIND_PROCESS] = sizeof(int32_t),
         };
 
         (void)state;

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
@@ -215,6 +217,33 @@ static void a_cgroup(void **state)
         }
 }
 
+static int open_pidfd(pid_t pid)
+{
+        return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static void processes(void **state)
+{
+        int file = open_at("file", O_RDONLY | O_CREAT), self = open_pidfd(getpid()), fd;
+        pid_t pid = 0, child;
+
+        (void)state;
+        assert_int_equal(descriptor_process(self, &pid), 0);
+        assert_int_equal(pid, getpid());
+        assert_int_equal(descriptor_process(file, &pid), -EBADF);
+        assert_int_equal(descriptor_process(-1, &pid), -EBADF);
+        child = fork();
+        if (child == 0)
+                _exit(0);
+        fd = open_pidfd(child);
+        assert_true(fd >= 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        assert_int_equal(descriptor_process(fd, &pid), -ESRCH);
+        close(fd);
+        close(self);
+        close(file);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -227,6 +256,7 @@ int main(void)
                 TEST(names_that_are_no_text),
                 TEST(no_cgroups),
                 TEST(a_cgroup),
+                TEST(processes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

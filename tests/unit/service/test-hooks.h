@@ -33,6 +33,7 @@ static inline void hook_fill(KernHook *hook, const char *text)
                         *(int *)member = 100 + i;
                         break;
                 case KERN_KIND_I32:
+                case KERN_KIND_PROCESS:
                         assert_true(kern_hook_set_number(hook, (KernParam)i,
                                                          (uint64_t)(int64_t)(INT32_MIN + i)));
                         break;
