@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "link-change.h"
+#include "link-change-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,22 +16,6 @@
 #define CHANGE_TIMEOUT_SEC 20
 /* How often a worker may die of what others survive. */
 #define ATTEMPTS 10
-
-typedef struct Change {
-        Daemon *daemon;
-        uint32_t id; /* the link's */
-        uid_t uid;
-        LinkValues values; /* as it is to be; once it has come to pass, as it was */
-        uint32_t neighbour;
-        uint32_t old_member;
-        unsigned attempts;
-        GArray *followers, *fellows;
-        KernHook hook;          /* as it is to be, without descriptors */
-        int cgroup_fd;          /* or -1 */
-        int new_link, old_link; /* or -1 */
-        LinkChanged done;
-        void *userdata;
-} Change;
 
 void link_values_get(const Link *link, LinkValues *ret)
 {
@@ -54,8 +38,7 @@ void link_values_done(LinkValues *values)
         g_clear_pointer(&values->program_name, g_free);
 }
 
-/* What the link had is in @values then. */
-static void swap_values(Link *link, LinkValues *values)
+void change_swap_values(Link *link, LinkValues *values)
 {
         LinkValues old;
 
@@ -76,16 +59,16 @@ static void swap_values(Link *link, LinkValues *values)
 
 static void swap_into(Link *link, void *values)
 {
-        swap_values(link, values);
+        change_swap_values(link, values);
 }
 
-static void close_if(int fd)
+void change_close_if(int fd)
 {
         if (fd >= 0)
                 close(fd);
 }
 
-static void change_end(Change *c, GError *error)
+void change_end(Change *c, GError *error)
 {
         LinkChanged done = c->done;
         void *userdata = c->userdata;
@@ -94,16 +77,15 @@ static void change_end(Change *c, GError *error)
         link_values_done(&c->values);
         g_clear_pointer(&c->followers, g_array_unref);
         g_clear_pointer(&c->fellows, g_array_unref);
-        close_if(c->cgroup_fd);
-        close_if(c->new_link);
-        close_if(c->old_link);
+        change_close_if(c->cgroup_fd);
+        change_close_if(c->new_link);
+        change_close_if(c->old_link);
         g_free(c);
         done(error, userdata);
         daemon_release(daemon);
 }
 
-/* It is as it was: what was written down beside it goes, and pins that were made. */
-static void give_up(Change *c, GError *error)
+void change_give_up(Change *c, GError *error)
 {
         Link *link = registry_link(c->daemon->registry, c->id);
 
@@ -129,8 +111,7 @@ static void announce(Daemon *daemon, uint32_t id, bool program)
                 bus_api_emit_changed(daemon->api, BUS_LINK, id, of_program[i]);
 }
 
-/* It has come to pass: the link is the new one, and its file says so. */
-static void adopt(Change *c, Link *link)
+void change_adopt(Change *c, Link *link)
 {
         Registry *registry = c->daemon->registry;
         const bool program = c->values.program_id != link->pub.program_id;
@@ -140,7 +121,7 @@ static void adopt(Change *c, Link *link)
         announce(c->daemon, c->id, program);
 }
 
-static void finish(Change *c)
+void change_finish(Change *c)
 {
         Link *link = registry_link(c->daemon->registry, c->id);
 
@@ -149,22 +130,22 @@ static void finish(Change *c)
                 change_end(c, no_such_object(BUS_LINK, c->id));
                 return;
         }
-        adopt(c, link);
+        change_adopt(c, link);
         link->state = LINK_ATTACHED;
         change_end(c, NULL);
 }
 
-static bool write_next(Change *c, Link *link, GError **reterr)
+bool change_write_next(Change *c, Link *link, GError **reterr)
 {
         bool ok;
 
-        swap_values(link, &c->values);
+        change_swap_values(link, &c->values);
         ok = store_write_change(c->daemon->store, link, reterr);
-        swap_values(link, &c->values);
+        change_swap_values(link, &c->values);
         return ok;
 }
 
-static int append_program(sd_bus_message *m, Daemon *daemon, uint32_t id)
+int change_append_program(sd_bus_message *m, Daemon *daemon, uint32_t id)
 {
         const Program *program = registry_program(daemon->registry, id);
         int fd, r;
@@ -179,20 +160,19 @@ static int append_program(sd_bus_message *m, Daemon *daemon, uint32_t id)
         return r;
 }
 
-static void call(Change *c, const char *method, WorkerFill fill, WorkerDone done)
+void change_call(Change *c, const char *method, WorkerFill fill, WorkerDone done)
 {
         worker_pool_call(c->daemon->workers, WORKER_ROLE_DISPATCH, c->uid, method,
                          CHANGE_TIMEOUT_SEC, fill, done, c, NULL);
 }
 
-/* Whether to call once more for a worker that died: it may have done it, and doing it twice is no harm. */
-static bool try_again(Change *c, const sd_bus_message *reply, GError *error, const char *method,
+bool change_try_again(Change *c, const sd_bus_message *reply, GError *error, const char *method,
                       WorkerFill fill, WorkerDone done)
 {
         if (!error || reply || c->daemon->stopping || c->attempts++ == ATTEMPTS)
                 return false;
         g_error_free(error);
-        call(c, method, fill, done);
+        change_call(c, method, fill, done);
         return true;
 }
 
@@ -220,7 +200,7 @@ static int fill_arrange(sd_bus_message *m, void *userdata)
                         return extension;
         }
         r = worker_fds_append(m, &extension, replaced ? 1 : 0);
-        close_if(extension);
+        change_close_if(extension);
         if (r < 0)
                 return r;
         return sd_bus_message_append(m, "b", (int)c->hook.xdp_frags);
@@ -230,12 +210,12 @@ static void on_arranged(sd_bus_message *reply, GError *error, void *userdata)
 {
         Change *c = userdata;
 
-        if (try_again(c, reply, error, "Arrange", fill_arrange, on_arranged))
+        if (change_try_again(c, reply, error, "Arrange", fill_arrange, on_arranged))
                 return;
         if (error)
-                give_up(c, error);
+                change_give_up(c, error);
         else
-                finish(c);
+                change_finish(c);
 }
 
 /* libxdp knows the member, as long as it isn't replaced, by its old extension. */
@@ -247,11 +227,11 @@ static void change_member(Change *c, Link *link)
         c->hook.xdp_frags = program && g_str_equal(program->pub.section, "xdp.frags");
         c->old_member = link->attachment.xdp_member;
         c->values.xdp_member = c->old_member;
-        swap_values(link, &c->values);
+        change_swap_values(link, &c->values);
         c->fellows = sharing_fellows(registry_sharing(c->daemon->registry), link);
-        swap_values(link, &c->values);
+        change_swap_values(link, &c->values);
         c->values.xdp_member = member;
-        call(c, "Arrange", fill_arrange, on_arranged);
+        change_call(c, "Arrange", fill_arrange, on_arranged);
 }
 
 /* Another program in the place of the old one */
@@ -264,10 +244,10 @@ static int fill_replace(sd_bus_message *m, void *userdata)
 
         if (!link)
                 return -ENOENT;
-        r = append_program(m, c->daemon, c->values.program_id);
+        r = change_append_program(m, c->daemon, c->values.program_id);
         if (r < 0)
                 return r;
-        r = append_program(m, c->daemon, link->pub.program_id);
+        r = change_append_program(m, c->daemon, link->pub.program_id);
         if (r < 0)
                 return r;
         r = sd_bus_message_append_basic(m, 'u', &link->pub.program_id);
@@ -303,192 +283,9 @@ static void on_replaced(sd_bus_message *reply, GError *error, void *userdata)
         if (error && link && is_replaced(c, link))
                 g_clear_error(&error);
         if (error)
-                give_up(c, error);
+                change_give_up(c, error);
         else
-                finish(c);
-}
-
-/* Another place among those on the hook */
-
-static int fill_move(sd_bus_message *m, void *userdata)
-{
-        Change *c = userdata;
-        int r;
-
-        r = append_program(m, c->daemon, c->values.program_id);
-        if (r < 0)
-                return r;
-        r = worker_hook_append(m, &c->hook);
-        if (r < 0)
-                return r;
-        return worker_hook_files_append(m, &c->hook);
-}
-
-static int fill_end_move(sd_bus_message *m, void *userdata)
-{
-        Change *c = userdata;
-        const Link *link = registry_link(c->daemon->registry, c->id);
-        int r;
-
-        if (!link)
-                return -ENOENT;
-        r = append_program(m, c->daemon, link->pub.program_id);
-        if (r < 0)
-                return r;
-        r = worker_fds_append(m, &c->new_link, 1);
-        if (r < 0)
-                return r;
-        r = worker_fds_append(m, &c->old_link, c->old_link >= 0 ? 1 : 0);
-        /* Ours must not be the last one: closing it waits for the kernel. */
-        close_if(c->old_link);
-        c->old_link = -1;
-        return r;
-}
-
-/* The program is in its place, called by what stands in for it should @error say so. */
-static void on_move_ended(sd_bus_message *reply, GError *error, void *userdata)
-{
-        Change *c = userdata;
-        Link *link = registry_link(c->daemon->registry, c->id);
-
-        if (link && try_again(c, reply, error, "EndMove", fill_end_move, on_move_ended))
-                return;
-        if (error) {
-                g_warning("Link %u: what stands in for the program stays until the next start: %s",
-                          c->id, error->message);
-                g_error_free(error);
-        } else {
-                store_unpin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_TABLE);
-                if (link) {
-                        link->stand_in = false;
-                        (void)store_write_link(c->daemon->store, link, NULL);
-                }
-        }
-        if (link)
-                link->state = LINK_ATTACHED;
-        change_end(c, NULL);
-}
-
-static int read_fd(sd_bus_message *reply, int *ret)
-{
-        int fd, r;
-
-        *ret = -1;
-        r = sd_bus_message_enter_container(reply, 'a', "h");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read_basic(reply, 'h', &fd);
-        if (r > 0) {
-                *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-                if (*ret < 0)
-                        return -errno;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(reply);
-}
-
-/* The pin is what the link is: with the new one's in the old one's place it has moved. */
-static int take_new_link(Change *c, Link *link, sd_bus_message *reply)
-{
-        Store *store = c->daemon->store;
-        KernLinkInfo info;
-        GError *error = NULL;
-        int table, r;
-
-        r = read_fd(reply, &c->new_link);
-        if (r < 0)
-                return r;
-        r = read_fd(reply, &table);
-        if (r < 0)
-                return r;
-        c->values.stand_in = table >= 0;
-        r = c->new_link >= 0 && kern_is_link(c->new_link) ? kern_link_info(c->new_link, &info)
-                                                          : -EBADMSG;
-        if (r >= 0) {
-                c->values.kernel_link = info.id;
-                r = store_pin(store, BUS_LINK, c->id, LINK_PIN_NEXT, c->new_link);
-        }
-        if (r >= 0 && table >= 0)
-                r = store_pin(store, BUS_LINK, c->id, LINK_PIN_TABLE, table);
-        close_if(table);
-        if (r >= 0 && !write_next(c, link, &error)) {
-                g_clear_error(&error);
-                r = -EIO;
-        }
-        return r < 0 ? r : store_move_pin(store, c->id, LINK_PIN_NEXT, 0);
-}
-
-static void on_moved(sd_bus_message *reply, GError *error, void *userdata)
-{
-        Change *c = userdata;
-        Link *link = registry_link(c->daemon->registry, c->id);
-        uint32_t id;
-        int r;
-
-        if (error || !link) {
-                give_up(c, error ?: no_such_object(BUS_LINK, c->id));
-                return;
-        }
-        r = take_new_link(c, link, reply);
-        if (r < 0) {
-                give_up(c, error_from_errno(r, "keep the link in its new place"));
-                return;
-        }
-        id = c->values.kernel_link;
-        g_array_index(link->pub.kernel_link_ids, uint32_t, 0) = id;
-        adopt(c, link);
-        call(c, "EndMove", fill_end_move, on_move_ended);
-}
-
-/* A cgroup that was made anew under the old one's name isn't the old one. */
-bool link_open_cgroup(const Link *link, int *ret)
-{
-        uint64_t id = 0;
-        int fd;
-
-        if (!link || !kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
-                return false;
-        fd = descriptor_open_cgroup(link->texts[KERN_PARAM_CGROUP] ?: "");
-        if (fd < 0)
-                return false;
-        if (!descriptor_is_cgroup(fd, &id) || id != link->pub.cgroup_id) {
-                close(fd);
-                return false;
-        }
-        *ret = fd;
-        return true;
-}
-
-static GError *open_cgroup(Change *c, const Link *link)
-{
-        if (!kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
-                return NULL;
-        if (!link_open_cgroup(link, &c->cgroup_fd))
-                return error_new(NO_SUCH_CGROUP,
-                                 "The link's cgroup isn't found any more as %s; detach the program "
-                                 "and attach it again.",
-                                 link->texts[KERN_PARAM_CGROUP] ?: "a directory here");
-        c->hook.cgroup_fd = c->cgroup_fd;
-        return NULL;
-}
-
-static void change_place(Change *c, Link *link)
-{
-        GError *error = open_cgroup(c, link);
-
-        if (error) {
-                give_up(c, error);
-                return;
-        }
-        swap_values(link, &c->values);
-        c->followers = sharing_followers(registry_sharing(c->daemon->registry), link);
-        swap_values(link, &c->values);
-        c->hook.followers = sharing_numbers(c->followers);
-        if (c->neighbour != 0) {
-                char *text = c->hook.before[0] ? c->hook.before : c->hook.after;
-
-                g_snprintf(text, sizeof(c->hook.before), "kernel-link:%u", c->neighbour);
-        }
-        call(c, "Move", fill_move, on_moved);
+                change_finish(c);
 }
 
 /* Members of a chain of tc programs: some calls of the daemon's own. */
@@ -496,11 +293,11 @@ static void change_tc(Change *c, Link *link)
 {
         GError *error, *undone;
 
-        swap_values(link, &c->values);
+        change_swap_values(link, &c->values);
         error = tc_chain_change(c->daemon, link);
-        swap_values(link, &c->values);
+        change_swap_values(link, &c->values);
         if (!error) {
-                finish(c);
+                change_finish(c);
                 return;
         }
         undone = tc_chain_change(c->daemon, link);
@@ -508,7 +305,7 @@ static void change_tc(Change *c, Link *link)
                 g_warning("Link %u: %s", c->id, undone->message);
                 g_error_free(undone);
         }
-        give_up(c, error);
+        change_give_up(c, error);
 }
 
 static GError *cant_change(const Link *link, bool replace)
@@ -557,16 +354,16 @@ static void begin(Change *c, Link *link, bool replace, bool place)
         else if (link->attachment.xdp_member != 0)
                 change_member(c, link);
         else if (replace && can_replace(link) && (c->old_link >= 0 || link->netns.inode == 0))
-                call(c, "Replace", fill_replace, on_replaced);
+                change_call(c, "Replace", fill_replace, on_replaced);
         else if (is_moving(link, replace, place) && link->netns.inode == 0)
                 change_place(c, link);
         else if (!replace && link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
                 /* It has the interface to itself. */
-                finish(c);
+                change_finish(c);
         else if (!replace && !place)
-                finish(c);
+                change_finish(c);
         else
-                give_up(c, cant_change(link, replace));
+                change_give_up(c, cant_change(link, replace));
 }
 
 void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint32_t neighbour,
@@ -594,12 +391,12 @@ void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint
         link->state = LINK_CHANGING;
         if (link->attachment.n_links > 0)
                 c->old_link = store_open_pin(daemon->store, BUS_LINK, c->id, 0);
-        swap_values(link, &c->values);
+        change_swap_values(link, &c->values);
         c->hook = link->hook;
-        swap_values(link, &c->values);
+        change_swap_values(link, &c->values);
         kern_hook_drop_borrowed(&c->hook);
-        if (!is_moving(link, replace, place) && !write_next(c, link, &error))
-                give_up(c, error);
+        if (!is_moving(link, replace, place) && !change_write_next(c, link, &error))
+                change_give_up(c, error);
         else
                 begin(c, link, replace, place);
 }
@@ -636,12 +433,12 @@ void link_change_resume(Daemon *daemon, Link *link)
         link->state = LINK_CHANGING;
         if (!link->stand_in) {
                 c->fellows = sharing_fellows(registry_sharing(daemon->registry), link);
-                call(c, "Arrange", fill_arrange, on_arranged);
+                change_call(c, "Arrange", fill_arrange, on_arranged);
                 return;
         }
         c->new_link = store_open_pin(daemon->store, BUS_LINK, c->id, 0);
         if (c->new_link < 0)
-                give_up(c, error_from_errno(c->new_link, "open the link's pin"));
+                change_give_up(c, error_from_errno(c->new_link, "open the link's pin"));
         else
-                call(c, "EndMove", fill_end_move, on_move_ended);
+                change_end_place(c);
 }

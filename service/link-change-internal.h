@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "link-change.h"
+
+/*
+ * What the files of link_change() share: link-change.c decides what is to be done, and does what changes
+ * a kernel link; link-change-move.c is for what another kernel link takes the place of.
+ */
+
+typedef struct Change {
+        Daemon *daemon;
+        uint32_t id; /* the link's */
+        uid_t uid;
+        LinkValues values; /* as it is to be; once it has come to pass, as it was */
+        uint32_t neighbour;
+        uint32_t old_member;
+        unsigned attempts;
+        GArray *followers, *fellows;
+        KernHook hook;          /* as it is to be, without descriptors */
+        int cgroup_fd;          /* or -1 */
+        int new_link, old_link; /* or -1 */
+        LinkChanged done;
+        void *userdata;
+} Change;
+
+/* What the link had is in @values then. */
+void change_swap_values(Link *link, LinkValues *values);
+
+/* Writes down what is to be. */
+bool change_write_next(Change *c, Link *link, GError **reterr);
+
+/* It has come to pass: the link is the new one, and its file says so. change_finish() ends the change, too. */
+void change_adopt(Change *c, Link *link);
+void change_finish(Change *c);
+
+/* It is as it was: what was written down beside it goes, and pins that were made. */
+void change_give_up(Change *c, GError *error);
+
+/* After change_adopt() or change_give_up() */
+void change_end(Change *c, GError *error);
+
+void change_call(Change *c, const char *method, WorkerFill fill, WorkerDone done);
+
+/* Whether to call once more for a worker that died: it may have done it, and doing it twice is no harm. */
+bool change_try_again(Change *c, const sd_bus_message *reply, GError *error, const char *method,
+                      WorkerFill fill, WorkerDone done);
+
+int change_append_program(sd_bus_message *m, Daemon *daemon, uint32_t id);
+void change_close_if(int fd);
+
+/* Attaches the program where it is to be, and then takes away what there was. */
+void change_place(Change *c, Link *link);
+
+/* The second half of that, at the next start. */
+void change_end_place(Change *c);

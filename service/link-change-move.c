@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A kernel link that takes the place of another one, which ends when the new one is there. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "errors.h"
+#include "kern-order.h"
+#include "link-change-internal.h"
+#include "ops.h"
+#include "sharing.h"
+
+static int fill_move(sd_bus_message *m, void *userdata)
+{
+        Change *c = userdata;
+        int r;
+
+        r = change_append_program(m, c->daemon, c->values.program_id);
+        if (r < 0)
+                return r;
+        r = worker_hook_append(m, &c->hook);
+        if (r < 0)
+                return r;
+        return worker_hook_files_append(m, &c->hook);
+}
+
+static int fill_end_move(sd_bus_message *m, void *userdata)
+{
+        Change *c = userdata;
+        const Link *link = registry_link(c->daemon->registry, c->id);
+        int r;
+
+        if (!link)
+                return -ENOENT;
+        r = change_append_program(m, c->daemon, link->pub.program_id);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, &c->new_link, 1);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, &c->old_link, c->old_link >= 0 ? 1 : 0);
+        /* Ours must not be the last one: closing it waits for the kernel. */
+        change_close_if(c->old_link);
+        c->old_link = -1;
+        return r;
+}
+
+/* The program is in its place, called by what stands in for it should @error say so. */
+static void on_move_ended(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Change *c = userdata;
+        Link *link = registry_link(c->daemon->registry, c->id);
+
+        if (link && change_try_again(c, reply, error, "EndMove", fill_end_move, on_move_ended))
+                return;
+        if (error) {
+                g_warning("Link %u: what stands in for the program stays until the next start: %s",
+                          c->id, error->message);
+                g_error_free(error);
+        } else {
+                store_unpin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_TABLE);
+                if (link) {
+                        link->stand_in = false;
+                        (void)store_write_link(c->daemon->store, link, NULL);
+                }
+        }
+        if (link)
+                link->state = LINK_ATTACHED;
+        change_end(c, NULL);
+}
+
+static int read_fd(sd_bus_message *reply, int *ret)
+{
+        int fd, r;
+
+        *ret = -1;
+        r = sd_bus_message_enter_container(reply, 'a', "h");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(reply, 'h', &fd);
+        if (r > 0) {
+                *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                if (*ret < 0)
+                        return -errno;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(reply);
+}
+
+/* The pin is what the link is: with the new one's in the old one's place it has moved. */
+static int take_new_link(Change *c, Link *link, sd_bus_message *reply)
+{
+        Store *store = c->daemon->store;
+        KernLinkInfo info;
+        GError *error = NULL;
+        int table, r;
+
+        r = read_fd(reply, &c->new_link);
+        if (r < 0)
+                return r;
+        r = read_fd(reply, &table);
+        if (r < 0)
+                return r;
+        c->values.stand_in = table >= 0;
+        r = c->new_link >= 0 && kern_is_link(c->new_link) ? kern_link_info(c->new_link, &info)
+                                                          : -EBADMSG;
+        if (r >= 0) {
+                c->values.kernel_link = info.id;
+                r = store_pin(store, BUS_LINK, c->id, LINK_PIN_NEXT, c->new_link);
+        }
+        if (r >= 0 && table >= 0)
+                r = store_pin(store, BUS_LINK, c->id, LINK_PIN_TABLE, table);
+        change_close_if(table);
+        if (r >= 0 && !change_write_next(c, link, &error)) {
+                g_clear_error(&error);
+                r = -EIO;
+        }
+        return r < 0 ? r : store_move_pin(store, c->id, LINK_PIN_NEXT, 0);
+}
+
+static void on_moved(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Change *c = userdata;
+        Link *link = registry_link(c->daemon->registry, c->id);
+        uint32_t id;
+        int r;
+
+        if (error || !link) {
+                change_give_up(c, error ?: no_such_object(BUS_LINK, c->id));
+                return;
+        }
+        r = take_new_link(c, link, reply);
+        if (r < 0) {
+                change_give_up(c, error_from_errno(r, "keep the link in its new place"));
+                return;
+        }
+        id = c->values.kernel_link;
+        g_array_index(link->pub.kernel_link_ids, uint32_t, 0) = id;
+        change_adopt(c, link);
+        change_call(c, "EndMove", fill_end_move, on_move_ended);
+}
+
+/* A cgroup that was made anew under the old one's name isn't the old one. */
+bool link_open_cgroup(const Link *link, int *ret)
+{
+        uint64_t id = 0;
+        int fd;
+
+        if (!link || !kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
+                return false;
+        fd = descriptor_open_cgroup(link->texts[KERN_PARAM_CGROUP] ?: "");
+        if (fd < 0)
+                return false;
+        if (!descriptor_is_cgroup(fd, &id) || id != link->pub.cgroup_id) {
+                close(fd);
+                return false;
+        }
+        *ret = fd;
+        return true;
+}
+
+static GError *open_cgroup(Change *c, const Link *link)
+{
+        if (!kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
+                return NULL;
+        if (!link_open_cgroup(link, &c->cgroup_fd))
+                return error_new(NO_SUCH_CGROUP,
+                                 "The link's cgroup isn't found any more as %s; detach the program "
+                                 "and attach it again.",
+                                 link->texts[KERN_PARAM_CGROUP] ?: "a directory here");
+        c->hook.cgroup_fd = c->cgroup_fd;
+        return NULL;
+}
+
+void change_place(Change *c, Link *link)
+{
+        GError *error = open_cgroup(c, link);
+
+        if (error) {
+                change_give_up(c, error);
+                return;
+        }
+        change_swap_values(link, &c->values);
+        c->followers = sharing_followers(registry_sharing(c->daemon->registry), link);
+        change_swap_values(link, &c->values);
+        c->hook.followers = sharing_numbers(c->followers);
+        if (c->neighbour != 0) {
+                char *text = c->hook.before[0] ? c->hook.before : c->hook.after;
+
+                g_snprintf(text, sizeof(c->hook.before), "kernel-link:%u", c->neighbour);
+        }
+        change_call(c, "Move", fill_move, on_moved);
+}
+
+void change_end_place(Change *c)
+{
+        change_call(c, "EndMove", fill_end_move, on_move_ended);
+}
