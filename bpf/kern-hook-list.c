@@ -42,9 +42,10 @@ static int report(const List *list, KernOccupant *o)
 
 /* XDP */
 
+/* 0 where there are two: indexes are the same in other network namespaces, which links don't tell. */
 static uint32_t find_xdp_link(uint32_t ifindex, uint32_t prog_id)
 {
-        uint32_t id = 0;
+        uint32_t id = 0, found = 0;
 
         while (kern_link_next_id(id, &id) >= 0) {
                 KERN_AUTO_CLOSE int fd = kern_link_open_id(id);
@@ -52,10 +53,13 @@ static uint32_t find_xdp_link(uint32_t ifindex, uint32_t prog_id)
 
                 if (fd >= 0 && kern_link_info(fd, &info) >= 0 &&
                     info.link_type == BPF_LINK_TYPE_XDP && info.ifindex == ifindex &&
-                    info.prog_id == prog_id)
-                        return id;
+                    info.prog_id == prog_id) {
+                        if (found != 0)
+                                return 0;
+                        found = id;
+                }
         }
-        return 0;
+        return found;
 }
 
 static int list_xdp_program(const List *list, uint32_t id, KernXdpMode mode)

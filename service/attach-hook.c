@@ -210,7 +210,8 @@ static GError *set_netns(AttachOp *op, uid_t uid, KernParam param, const BusValu
         else if (r < 0)
                 error = error_from_errno(r, "tell network namespaces apart");
         /* The service's own is where interfaces are anyway. */
-        if (error || (op->netns.inode == 0 && kern_type_takes(type, KERN_PARAM_BIT(param)))) {
+        if (error ||
+            (op->netns.inode == 0 && (!type || kern_type_takes(type, KERN_PARAM_BIT(param))))) {
                 close(fd);
                 return error;
         }
@@ -457,8 +458,11 @@ GError *attach_hook_set_place(AttachOp *op, uid_t uid)
         GError *error = NULL;
 
         op->hook = KERN_HOOK_INIT;
+        op->netns = NETNS_INIT;
+        if (op->args->values[KERN_PARAM_NETNS].type)
+                error = set_param(op, uid, KERN_PARAM_NETNS, &op->args->values[KERN_PARAM_NETNS]);
         for (size_t i = 0; !error && i < op->args->n; i++) {
-                if (!op->args->values[i].type)
+                if (!op->args->values[i].type || i == KERN_PARAM_NETNS)
                         continue;
                 if (places & KERN_PARAM_BIT(i))
                         error = set_param(op, uid, (KernParam)i, &op->args->values[i]);
@@ -467,9 +471,14 @@ GError *attach_hook_set_place(AttachOp *op, uid_t uid)
                                           "Option '%s' names no hook; give interface or cgroup.",
                                           kern_params[i].name);
         }
-        if (!error && op->hook.given == 0)
+        if (error)
+                return error;
+        if (op->args->values[KERN_PARAM_NETNS].type &&
+            !(op->hook.given & KERN_PARAM_BIT(KERN_PARAM_INTERFACE)))
+                return error_new(MISSING_PARAMETER, "Give an interface of that network namespace.");
+        if (!(op->hook.given & places))
                 error = error_new(MISSING_PARAMETER, "Give an interface or a cgroup.");
-        else if (!error && op->hook.given == places)
+        else if ((op->hook.given & places) == places)
                 error = error_new(INVALID_ARGUMENT, "Give an interface or a cgroup, not both.");
         return error;
 }

@@ -9,7 +9,7 @@
 
 typedef struct Looking {
         uint32_t ifindex;
-        int cgroup_fd;
+        int netns_fd, cgroup_fd;
         HookLooked done;
         void *userdata;
 } Looking;
@@ -22,7 +22,10 @@ static int fill_look(sd_bus_message *m, void *userdata)
         r = sd_bus_message_append_basic(m, 'u', &l->ifindex);
         if (r < 0)
                 return r;
-        return worker_fds_append(m, &l->cgroup_fd, l->ifindex == 0 ? 1 : 0);
+        r = worker_fds_append(m, &l->cgroup_fd, l->ifindex == 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        return worker_fds_append(m, &l->netns_fd, l->netns_fd >= 0 ? 1 : 0);
 }
 
 static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
@@ -74,12 +77,12 @@ static void on_looked(sd_bus_message *reply, GError *error, void *userdata)
         l->done(error ? NULL : occupants, error, l->userdata);
 }
 
-void hook_look(Daemon *daemon, uid_t uid, uint32_t ifindex, int cgroup_fd, HookLooked done,
-               void *userdata, GCancellable *cancellable)
+void hook_look(Daemon *daemon, uid_t uid, uint32_t ifindex, int netns_fd, int cgroup_fd,
+               HookLooked done, void *userdata, GCancellable *cancellable)
 {
         Looking *l = g_new(Looking, 1);
 
-        *l = (Looking){ifindex, cgroup_fd, done, userdata};
+        *l = (Looking){ifindex, netns_fd, cgroup_fd, done, userdata};
         worker_pool_call(daemon->workers, WORKER_ROLE_LOOK, uid, "Look", LOOK_TIMEOUT_SEC,
                          fill_look, on_looked, l, cancellable);
 }

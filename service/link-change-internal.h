@@ -19,6 +19,7 @@ typedef struct Change {
         GArray *followers, *fellows;
         KernHook hook;          /* as it is to be, without descriptors */
         int cgroup_fd;          /* or -1 */
+        int netns_fd;           /* or -1: it is in ours */
         int new_link, old_link; /* or -1 */
         LinkChanged done;
         void *userdata;
@@ -48,6 +49,12 @@ bool change_try_again(Change *c, const sd_bus_message *reply, GError *error, con
 
 int change_append_program(sd_bus_message *m, Daemon *daemon, uint32_t id);
 void change_close_if(int fd);
+
+/*
+ * Where what there is to be done for the link has to be done from within another network namespace: has
+ * c->netns_fd opened. NULL, or why it can't be entered.
+ */
+GError *change_open_netns(Change *c, const Link *link);
 
 /* Attaches the program where it is to be, and then takes away what there was. */
 void change_place(Change *c, Link *link);

@@ -178,10 +178,13 @@ void change_place(Change *c, Link *link)
 {
         GError *error = open_cgroup(c, link);
 
+        if (!error)
+                error = change_open_netns(c, link);
         if (error) {
                 change_give_up(c, error);
                 return;
         }
+        c->hook.netns_fd = c->netns_fd;
         change_swap_values(link, &c->values);
         c->followers = sharing_followers(registry_sharing(c->daemon->registry), link);
         change_swap_values(link, &c->values);

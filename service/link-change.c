@@ -9,6 +9,7 @@
 #include "errors.h"
 #include "kern-order.h"
 #include "kern-xdp-arrange.h"
+#include "link-netns.h"
 #include "ops.h"
 #include "sharing.h"
 #include "tc-chain.h"
@@ -78,6 +79,7 @@ void change_end(Change *c, GError *error)
         g_clear_pointer(&c->followers, g_array_unref);
         g_clear_pointer(&c->fellows, g_array_unref);
         change_close_if(c->cgroup_fd);
+        change_close_if(c->netns_fd);
         change_close_if(c->new_link);
         change_close_if(c->old_link);
         g_free(c);
@@ -256,6 +258,9 @@ static int fill_replace(sd_bus_message *m, void *userdata)
         r = worker_hook_append(m, &c->hook);
         if (r < 0)
                 return r;
+        r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
         r = worker_fds_append(m, &c->old_link, c->old_link >= 0 ? 1 : 0);
         if (r < 0)
                 return r;
@@ -263,15 +268,28 @@ static int fill_replace(sd_bus_message *m, void *userdata)
                                      link->attachment.tc_priority);
 }
 
+typedef struct Question {
+        const Link *link;
+        uint32_t program_id;
+} Question;
+
+static int ask_kernel(void *userdata)
+{
+        const Question *q = userdata;
+
+        return kern_is_attached(q->program_id, &q->link->hook, &q->link->attachment);
+}
+
 /* A worker that died may have done it. */
 static bool is_replaced(const Change *c, const Link *link)
 {
+        Question question = {link, c->values.program_id};
         KernLinkInfo info;
 
         if (c->old_link >= 0)
                 return kern_link_info(c->old_link, &info) >= 0 &&
                        info.prog_id == c->values.program_id;
-        return kern_is_attached(c->values.program_id, &link->hook, &link->attachment) > 0;
+        return netns_run(c->netns_fd, ask_kernel, &question) > 0;
 }
 
 static void on_replaced(sd_bus_message *reply, GError *error, void *userdata)
@@ -310,13 +328,6 @@ static void change_tc(Change *c, Link *link)
 
 static GError *cant_change(const Link *link, bool replace)
 {
-        if (link->netns.inode != 0)
-                return error_new(
-                        NOT_SUPPORTED,
-                        "Interface %s is in another network namespace, where the place of "
-                        "a program can't be changed; attach it once more, then detach link "
-                        "%u.",
-                        link->pub.interface, link->pub.id);
         if (replace)
                 return error_new(NOT_SUPPORTED,
                                  "The kernel lets no program take the place of another on the hook "
@@ -347,15 +358,42 @@ static bool is_moving(const Link *link, bool replace, bool place)
                kern_point_of(&link->hook, &point) >= 0;
 }
 
+GError *change_open_netns(Change *c, const Link *link)
+{
+        int r = link_open_netns(link, &c->netns_fd);
+
+        if (r == -EXDEV)
+                return error_new(NOT_SUPPORTED,
+                                 "The network namespace %s is there, but has no path by which the "
+                                 "service can enter it; attach the program once more, then detach "
+                                 "link %u.",
+                                 link->texts[KERN_PARAM_NETNS] ?: "", link->pub.id);
+        if (r == -ENOENT)
+                return error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
+                                 link->pub.interface);
+        return r < 0 ? error_from_errno(r, "open the network namespace") : NULL;
+}
+
+/* A kernel link's program is replaced from anywhere; a filter is found from within its namespace. */
+static void replace_program(Change *c, const Link *link)
+{
+        GError *error = c->old_link < 0 ? change_open_netns(c, link) : NULL;
+
+        if (error)
+                change_give_up(c, error);
+        else
+                change_call(c, "Replace", fill_replace, on_replaced);
+}
+
 static void begin(Change *c, Link *link, bool replace, bool place)
 {
         if (link->attachment.tc_slot != 0)
                 change_tc(c, link);
         else if (link->attachment.xdp_member != 0)
                 change_member(c, link);
-        else if (replace && can_replace(link) && (c->old_link >= 0 || link->netns.inode == 0))
-                change_call(c, "Replace", fill_replace, on_replaced);
-        else if (is_moving(link, replace, place) && link->netns.inode == 0)
+        else if (replace && can_replace(link))
+                replace_program(c, link);
+        else if (is_moving(link, replace, place))
                 change_place(c, link);
         else if (!replace && link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
                 /* It has the interface to itself. */
@@ -380,6 +418,7 @@ void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint
                       .values = *values,
                       .neighbour = neighbour,
                       .cgroup_fd = -1,
+                      .netns_fd = -1,
                       .new_link = -1,
                       .old_link = -1,
                       .done = done,
@@ -425,6 +464,7 @@ void link_change_resume(Daemon *daemon, Link *link)
                       .old_member = link->attachment.xdp_member,
                       .hook = link->hook,
                       .cgroup_fd = -1,
+                      .netns_fd = -1,
                       .new_link = -1,
                       .old_link = -1,
                       .done = on_resumed};

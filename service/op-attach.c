@@ -385,8 +385,8 @@ static void on_turn(SharingTurn *turn, void *userdata)
             kern_neighbour_parse(probe->before[0] ? probe->before : probe->after, &neighbour) >=
                     0 &&
             neighbour.kind == KERN_NEIGHBOUR_PROGRAM)
-                hook_look(request->daemon, request->uid, 0, probe->cgroup_fd, on_looked, request,
-                          request->cancellable);
+                hook_look(request->daemon, request->uid, 0, -1, probe->cgroup_fd, on_looked,
+                          request, request->cancellable);
         else
                 attach_in_place(request);
 }

@@ -207,7 +207,7 @@ static void find_neighbour(Request *request)
                 if (!link_open_cgroup(registry_link(request->daemon->registry, op->link_id),
                                       &op->attach.files[KERN_PARAM_CGROUP]))
                         break;
-                hook_look(request->daemon, request->uid, hook->ifindex,
+                hook_look(request->daemon, request->uid, hook->ifindex, -1,
                           op->attach.files[KERN_PARAM_CGROUP], on_looked, request,
                           request->cancellable);
                 return;

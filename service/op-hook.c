@@ -18,8 +18,8 @@ static bool is_it(const Link *link, const KernOccupant *o)
 {
         const GArray *ids = link->pub.kernel_link_ids;
 
-        if (o->member)
-                return link->attachment.xdp_member == o->prog_id;
+        if (link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
+                return link->attachment.xdp_member == (o->member ? o->prog_id : 0);
         if (o->tc_handle != 0)
                 return link->attachment.tc_handle == o->tc_handle &&
                        link->attachment.tc_priority == o->priority;
@@ -36,7 +36,7 @@ static const Link *find_link(Registry *registry, uint32_t program_id, const Atta
                         registry_link(registry, g_array_index(program->pub.links, uint32_t, i));
 
                 if (link && link->hook.type == o->type && link->hook.ifindex == op->hook.ifindex &&
-                    is_it(link, o))
+                    link->netns.inode == op->netns.inode && is_it(link, o))
                         return link;
         }
         return NULL;
@@ -84,6 +84,8 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
         if (!link)
                 return;
         ret->link_id = link->pub.id;
+        if (link->pub.kernel_link_ids->len > 0)
+                ret->kernel_link_id = g_array_index(link->pub.kernel_link_ids, uint32_t, 0);
         ret->owner_uid = link->pub.owner_uid;
         /* What it was told: in the dispatcher it may have been moved behind an equal. */
         ret->priority = link_has_priority(link) ? link->hook.priority : 0;
@@ -143,7 +145,8 @@ static void list_occupant(Listing *l, const KernOccupant *o)
         hook.type = o->type;
         hook.ifindex = l->op->hook.ifindex;
         hook.direction = o->direction;
-        links = o->tc_handle != 0 ? sharing_links(registry_sharing(l->daemon->registry), &hook)
+        links = o->tc_handle != 0 ? sharing_links(registry_sharing(l->daemon->registry), &hook,
+                                                  l->op->netns.inode)
                                   : NULL;
         for (guint i = 0; links && i < links->len; i++) {
                 const Link *link = g_ptr_array_index(links, i);
@@ -185,8 +188,8 @@ static void prepare(Request *request)
                 request_fail(request, error);
                 return;
         }
-        hook_look(request->daemon, request->uid, op->hook.ifindex, op->hook.cgroup_fd, on_looked,
-                  request, request->cancellable);
+        hook_look(request->daemon, request->uid, op->hook.ifindex, op->files[KERN_PARAM_NETNS],
+                  op->hook.cgroup_fd, on_looked, request, request->cancellable);
 }
 
 void op_get_hook(void *service, sd_bus_message *m, BusAttachArgs *args)

@@ -133,9 +133,9 @@ void sharing_remove(Sharing *s, Link *link)
         drop_if_unused(hook);
 }
 
-const GPtrArray *sharing_links(Sharing *s, const KernHook *hook)
+const GPtrArray *sharing_links(Sharing *s, const KernHook *hook, uint64_t netns)
 {
-        g_autofree char *key = key_of(hook, 0, 0);
+        g_autofree char *key = key_of(hook, 0, netns);
         const Hook *found = key ? g_hash_table_lookup(s->hooks, key) : NULL;
 
         return found ? found->links : NULL;

@@ -38,8 +38,8 @@ GArray *sharing_fellows(Sharing *sharing, const Link *link);
 /* The same as the hook has it, borrowed. */
 KernNumbers sharing_numbers(const GArray *numbers);
 
-/* Those on an interface of our network namespace, Link, in the order in which they run; or NULL. */
-const GPtrArray *sharing_links(Sharing *sharing, const KernHook *hook);
+/* Those on an interface, Link, in the order in which they run; or NULL. @netns is the inode of its namespace. */
+const GPtrArray *sharing_links(Sharing *sharing, const KernHook *hook, uint64_t netns);
 
 /*
  * Waits for a turn on @link's hook and calls @func, at once where nobody has it. It lasts until

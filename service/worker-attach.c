@@ -3,10 +3,7 @@
 /* What a worker does with hooks, and what the kernel can do with them. */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "kern-features.h"
@@ -25,33 +22,6 @@ static void files_close(Files *files)
                 close(files->fds[--files->n]);
 }
 
-/* Where this process is between two calls. */
-static int home = -1;
-
-static int enter_role(WorkerRole role)
-{
-        /* While files can be opened */
-        if (home < 0)
-                home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-        return home < 0 ? -errno : worker_confine_enter(role);
-}
-
-/* The network namespace that a hook is in; -1: the service's own, which the process is in. */
-static int enter_netns(int fd, KernDiag *diag)
-{
-        if (fd < 0 || setns(fd, CLONE_NEWNET) >= 0)
-                return 0;
-        return kern_fail(diag, -errno, KERN_ERROR_FAILED,
-                         "The worker can't enter the network namespace: %s", strerror(errno));
-}
-
-/* Whoever can't go back serves nobody else. */
-static void leave_netns(int fd)
-{
-        if (fd >= 0 && setns(home, CLONE_NEWNET) < 0)
-                _exit(EXIT_FAILURE);
-}
-
 static int attach(sd_bus_message *m, WorkerRole role)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
@@ -66,7 +36,7 @@ static int attach(sd_bus_message *m, WorkerRole role)
         size_t n;
         int fd, r;
 
-        r = enter_role(role);
+        r = worker_enter_role(role);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'h', &fd);
@@ -98,10 +68,10 @@ static int attach(sd_bus_message *m, WorkerRole role)
         hook.pid_fd = process;
         hook.extension_fd = extension;
 
-        r = enter_netns(hook.netns_fd, &diag);
+        r = worker_netns_enter(hook.netns_fd, &diag);
         if (r >= 0) {
                 r = kern_attach(fd, &hook, &attachment, &diag);
-                leave_netns(hook.netns_fd);
+                worker_netns_leave(hook.netns_fd);
         }
         r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
@@ -126,7 +96,7 @@ static int detach(sd_bus_message *m, WorkerRole role)
         size_t n;
         int r;
 
-        r = enter_role(role);
+        r = worker_enter_role(role);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &prog_id);
@@ -150,10 +120,10 @@ static int detach(sd_bus_message *m, WorkerRole role)
                 return r;
         attachment.xdp_mode = (KernXdpMode)mode;
 
-        r = enter_netns(netns, &diag);
+        r = worker_netns_enter(netns, &diag);
         if (r >= 0) {
                 r = kern_detach(-1, prog_id, &hook, &attachment, &diag);
-                leave_netns(netns);
+                worker_netns_leave(netns);
         }
         return worker_answer(m, r, &diag);
 }
@@ -194,7 +164,7 @@ int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *rete
         int r;
 
         (void)userdata, (void)reterr;
-        r = enter_role(WORKER_ROLE_DISPATCH);
+        r = worker_enter_role(WORKER_ROLE_DISPATCH);
         if (r < 0)
                 return r;
         r = worker_hook_read(m, &hook);
@@ -207,10 +177,10 @@ int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *rete
         if (r < 0)
                 return r;
 
-        r = enter_netns(netns, &diag);
+        r = worker_netns_enter(netns, &diag);
         if (r >= 0) {
                 r = kern_tc_chain_begin(&hook, handle, &chain, &diag);
-                leave_netns(netns);
+                worker_netns_leave(netns);
         }
         r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)

@@ -48,18 +48,23 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
 {
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
+        int netns cleanup(worker_close_fd) = -1;
         int new_fd, old_fd, r;
         uint32_t old_id;
         KernHook hook;
+        size_t n;
 
         (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        r = worker_enter_role(WORKER_ROLE_DISPATCH);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "hhu", &new_fd, &old_fd, &old_id);
         if (r < 0)
                 return r;
         r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &netns, 1, &n);
         if (r < 0)
                 return r;
         attachment.link_fds = calloc(1, sizeof(int));
@@ -71,7 +76,11 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = sd_bus_message_read(m, "uu", &attachment.tc_handle, &attachment.tc_priority);
         if (r < 0)
                 return r;
-        r = kern_replace(new_fd, old_id, old_fd, &hook, &attachment, &diag);
+        r = worker_netns_enter(netns, &diag);
+        if (r >= 0) {
+                r = kern_replace(new_fd, old_id, old_fd, &hook, &attachment, &diag);
+                worker_netns_leave(netns);
+        }
         return worker_answer(m, r, &diag);
 }
 
@@ -87,7 +96,7 @@ int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         int fd, r;
 
         (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        r = worker_enter_role(WORKER_ROLE_DISPATCH);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'h', &fd);
@@ -99,7 +108,11 @@ int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = worker_hook_files_take(m, &hook, files, &n_files);
         if (r < 0)
                 return r;
-        r = kern_move_begin(fd, &hook, &attachment, &table, &diag);
+        r = worker_netns_enter(hook.netns_fd, &diag);
+        if (r >= 0) {
+                r = kern_move_begin(fd, &hook, &attachment, &table, &diag);
+                worker_netns_leave(hook.netns_fd);
+        }
         while (n_files > 0)
                 close(files[--n_files]);
         r = worker_reply_result(m, r, &diag, &reply);

@@ -377,6 +377,19 @@ static int allow_files(scmp_filter_ctx filter)
                                 SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
 }
 
+static int allow_netlink(scmp_filter_ctx filter)
+{
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+}
+
+/* To where an interface is, and back */
+static int allow_namespaces(scmp_filter_ctx filter)
+{
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setns), 1,
+                                SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, CLONE_NEWNET));
+}
+
 static int allow_attaching(scmp_filter_ctx filter)
 {
         const int calls[] = {SCMP_SYS(perf_event_open), SCMP_SYS(bind), LSM_LIST_MODULES};
@@ -393,8 +406,7 @@ static int allow_attaching(scmp_filter_ctx filter)
         if (r < 0)
                 return r;
         /* tc, xdp, and names of interfaces */
-        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+        return allow_netlink(filter);
 }
 
 static int allow_looking(scmp_filter_ctx filter)
@@ -412,8 +424,8 @@ static int allow_looking(scmp_filter_ctx filter)
         r = allow_values(filter, SCMP_SYS(ioctl), 1, look_ioctls, ARRAY_SIZE(look_ioctls));
         if (r < 0)
                 return r;
-        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+        r = allow_netlink(filter);
+        return r < 0 ? r : allow_namespaces(filter);
 }
 
 /* Probing closes links in a thread; clone3(2) can't be looked into, and glibc does without. */
@@ -464,9 +476,7 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
                 return r;
         if (role == WORKER_ROLE_PROBE)
                 return allow_threads(filter);
-        /* To where an interface is, and back */
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setns), 1,
-                             SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, CLONE_NEWNET));
+        r = allow_namespaces(filter);
         if (r < 0 || role == WORKER_ROLE_ATTACH)
                 return r;
         return allow_pinning(filter);

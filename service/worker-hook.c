@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "kern-hook-list.h"
-#include "worker-confine.h"
 #include "worker-methods.h"
 
 static int append_occupant(const KernOccupant *o, void *userdata)
@@ -28,12 +27,13 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         sd_bus_message *failure cleanup(worker_message_unref) = NULL;
         KernDiag diag cleanup(worker_diag_done) = {0};
         int cgroup cleanup(worker_close_fd) = -1;
+        int netns cleanup(worker_close_fd) = -1;
         uint32_t ifindex;
         size_t n;
         int r;
 
         (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_LOOK);
+        r = worker_enter_role(WORKER_ROLE_LOOK);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &ifindex);
@@ -42,13 +42,20 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = worker_fds_take(m, &cgroup, 1, &n);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &netns, 1, &n);
+        if (r < 0)
+                return r;
         r = worker_reply_new(m, NULL, &reply);
         if (r < 0)
                 return r;
         r = sd_bus_message_open_container(reply, 'a', WORKER_OCCUPANT);
         if (r < 0)
                 return r;
-        r = kern_hook_list(ifindex, cgroup, append_occupant, reply, &diag);
+        r = worker_netns_enter(netns, &diag);
+        if (r >= 0) {
+                r = kern_hook_list(ifindex, cgroup, append_occupant, reply, &diag);
+                worker_netns_leave(netns);
+        }
         if (r < 0) {
                 r = worker_reply_result(m, r, &diag, &failure);
                 if (r < 0)

@@ -27,6 +27,16 @@ int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *rete
 int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 
+/* worker_confine_enter() for a role that goes to other network namespaces, and has to come back. */
+int worker_enter_role(WorkerRole role);
+
+/*
+ * The network namespace that a hook is in; -1: the service's own, which the process is in. A process that
+ * can't go back ends, and serves nobody else.
+ */
+int worker_netns_enter(int fd, KernDiag *diag);
+void worker_netns_leave(int fd);
+
 /* Begins an answer; the rest of it is appended by the caller. */
 int worker_reply_new(sd_bus_message *m, const KernDiag *diag, sd_bus_message **ret);
 int worker_reply_send(sd_bus_message *reply);

@@ -116,8 +116,11 @@ typedef enum WorkerRole {
 #define WORKER_ARRANGE_IN "uatuuahb"
 #define WORKER_ARRANGE_OUT "us"
 
-/* Replace(new program, old program and its id, hook, link, tc handle and priority) */
-#define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahuu"
+/*
+ * Replace(new program, old program and its id, hook, network namespace to enter, link, tc handle and
+ * priority)
+ */
+#define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahahuu"
 #define WORKER_REPLACE_OUT "us"
 
 /* Move(program, hook, the hook's files) → link, table of what stands in for the program */
@@ -129,10 +132,10 @@ typedef enum WorkerRole {
 #define WORKER_END_MOVE_OUT "us"
 
 /*
- * Look(interface or 0, cgroup) → KernOccupants: type, direction, position, program, link, priority,
+ * Look(interface or 0, cgroup, network namespace to enter) → KernOccupants: type, direction, position, program, link, priority,
  * actions, mode, whether a member, tc handle, whether inherited, name, hook. Role look.
  */
-#define WORKER_LOOK_IN "uah"
+#define WORKER_LOOK_IN "uahah"
 #define WORKER_OCCUPANT "(suuuuuuububss)"
 #define WORKER_LOOK_OUT "usa" WORKER_OCCUPANT
 

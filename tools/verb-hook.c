@@ -105,6 +105,7 @@ CtlExit verb_hook(Ctl *ctl, int argc, char **argv)
 
         (void)argc;
         hook_init(&hook);
+        hook_take_options(&hook, &ctl->options);
         hook.values[HOOK_INDEX(option)] = g_strdup(argv[0]);
         if (!hook_open(&hook, &reason))
                 return ctl_fail("%s", reason);

@@ -60,11 +60,14 @@ const Verb verbs[] = {
          "Those that bpfkeeper loaded; with --all those of the whole machine.\n", verb_programs},
         {"links", "", 0, 0, OPTIONS(OPT_TYPE, OPT_PROGRAM, OPT_INTERFACE, OPT_MINE),
          "List where programs are attached", NULL, verb_links},
-        {"hook", "IFACE|CGROUP", 1, 1, NULL,
+        {"hook", "IFACE|CGROUP", 1, 1, OPTIONS(OPT_NETNS),
          "Show what is on a hook, in the order in which it runs",
          "Whoever put it there: programs of tc, tcx, XDP and cgroups, and other filters of tc. "
          "CGROUP is a\n"
-         "directory; what is on one above and runs for it as well comes last.\n",
+         "directory; what is on one above and runs for it as well comes last. With --netns IFACE "
+         "is "
+         "one of\n"
+         "another network namespace.\n",
          verb_hook},
         {"maps", "", 0, 0, OPTIONS(FILTERS, OPT_PROGRAM), "List maps",
          "Those that bpfkeeper made; with --all those of the whole machine.\n", verb_maps},

@@ -11,6 +11,8 @@ from support.bus import Fd
 from support.case import LINK, PROGRAM, Case, can_attach, can_load, needs_attach, until
 from support.consistency import tc_filters
 from support.hooks import send_datagram
+from test_change import replace, update
+from test_hook import get_hook
 
 # One for each way in which the service keeps them: a link of the kernel's, and none
 KINDS = (("xdp", "shared_map", "shared_xdp", {}),
@@ -179,6 +181,106 @@ class Attached(Elsewhere):
                          ("", 0))
 
 
+class Changed(Elsewhere):
+    """What is attached is changed there as it is here, and nothing here is touched."""
+
+    def get_hook(self, there, **options):
+        return [(o["Type"], o["Program"], o.get("Link"))
+                for o in get_hook(self.bus, interface=there.name, **options)]
+
+    def test_hook(self):
+        there, here = self.both()
+        for kind, obj, name, options in kinds():
+            with self.subTest(kind=kind):
+                programs = [self.load(obj, name) for _ in range(2)]
+                # On interfaces of one name and, where there are no others, of one index
+                links = [self.bus.attach(p, interface=there.name, **options, **where)
+                         for p, where in zip(programs, ({"netns": there.path}, {}))]
+                expected = [[(kind, p, link)] for p, link in zip(programs, links)]
+                fd = ("h", self.keep(os.open(there.path, os.O_RDONLY)))
+                for netns in (there.path, fd):
+                    self.assertEqual(self.get_hook(there, netns=netns), expected[0])
+                self.assertEqual(self.get_hook(here), expected[1])
+                self.assertEqual(self.get_hook(here, netns=net.OWN), expected[1])
+                for link in links:
+                    self.bus.detach(link)
+        with self.refused("MissingParameter"):
+            get_hook(self.bus, netns=there.path)
+        with self.refused("MissingParameter"):
+            get_hook(self.alice, interface=there.name, netns=there.path)
+        with self.refused("InvalidArgument"):
+            get_hook(self.bus, interface="lo", netns="/dev/null")
+        with self.refused("NoSuchInterface"):
+            get_hook(self.bus, interface="nosuch0", netns=there.path)
+
+    @needs_attach("xdp")
+    def test_one_program_and_index(self):
+        """A program that is on interface number 1 here and there: each link is where it is."""
+        there = self.netns()
+        program = self.load("shared_map", "shared_xdp")
+        ours = self.bus.attach(program, interface="lo")
+        theirs = self.bus.attach(program, interface="lo", netns=there.path)
+        for link, options in ((ours, {}), (theirs, {"netns": there.path})):
+            found, = get_hook(self.bus, interface="lo", **options)
+            self.assertEqual(found["Link"], link)
+        self.bus.detach(ours)
+        self.bus.detach(theirs)
+
+    def test_order(self):
+        there, here = self.both()
+        for kind, obj, name, options in kinds():
+            if kind == "xdp":
+                continue
+            with self.subTest(kind=kind):
+                where = {"interface": there.name, "netns": there.path, **options}
+                programs = [self.load(obj, name) for _ in range(2)]
+                links = [self.bus.attach(p, priority=n, **where)
+                         for p, n in zip(programs, (10, 20))]
+                ours = self.bus.attach(self.load(obj, name), interface=here.name, **options)
+                if kind == "tc" and self.bus.get(ours, LINK, "Sharing") != "dispatcher":
+                    with self.refused("NotSupported"):
+                        update(self.bus, links[0], priority=30)
+                else:
+                    self.daemon.restart()
+                    update(self.bus, links[0], priority=30)
+                    self.assertEqual([p for _, p, _ in self.get_hook(there, netns=there.path)],
+                                     programs[::-1])
+                    self.assertEqual(len(self.get_hook(here)), 1)
+                for link in (*links, ours):
+                    self.bus.detach(link)
+
+    def test_replace(self):
+        there, here = self.both()
+        for kind, obj, name, options in kinds():
+            with self.subTest(kind=kind):
+                old, new = (self.load(obj, name) for _ in range(2))
+                link = self.bus.attach(old, interface=there.name, netns=there.path, **options)
+                self.daemon.restart()
+                replace(self.bus, link, new)
+                self.assertEqual(self.get_hook(there, netns=there.path), [(kind, new, link)])
+                self.assert_counts(new, there.receive)
+                self.assert_idle(old, there.receive)
+                self.assert_idle(new, here.receive)
+                self.daemon.restart()
+                self.assertEqual(self.links(new), [link])
+                self.bus.detach(link)
+
+    @needs_attach("tcx")
+    def test_without_a_path(self):
+        """What has to be attached anew isn't; what the kernel replaces is, from anywhere."""
+        there = self.netns(named=False)
+        fd = Fd(self.keep(os.open(there.path, os.O_RDONLY)))
+        old, new = (self.load("tcx", "tcx_ingress") for _ in range(2))
+        link = self.bus.attach(old, interface=there.name, netns=fd, direction="ingress")
+        with self.refused("NotSupported") as caught:
+            update(self.bus, link, priority=3)
+        self.assertIn(f"net:[{there.inode}]", caught.exception.message)
+        self.assert_counts(old, there.receive)
+        replace(self.bus, link, new)
+        self.assert_counts(new, there.receive)
+        self.bus.detach(link)
+
+
 class Gone(Elsewhere):
     def test_interface(self):
         for kind, obj, name, options in kinds():
@@ -331,6 +433,7 @@ class Tools(Elsewhere):
         out = ctl("attach", number, str(there.index), "--netns", there.label)
         self.assertIn(f"to {there.name} in {there.path}", out)
         self.assertIn("Yes", ctl("can", "attach", "tcx", there.name, "--netns", there.label))
+        self.assertIn("tcx_ingress", ctl("hook", there.name, "--netns", there.label))
 
     @unittest.skipUnless(os.path.exists(UNLOAD_ALL), "this build has no bpfkeeper-unload-all")
     def test_unload_all(self):

@@ -453,7 +453,7 @@ static const struct Attempt {
         {"kill", try_kill, NOBODY, 0},
         {"mount", try_mount, NOBODY, 0},
         {"unshare", try_unshare, NOBODY, 0},
-        {"enter a network namespace", try_network_namespace, ATTACH | XDP, 0},
+        {"enter a network namespace", try_network_namespace, ATTACH | XDP | LOOK, 0},
         {"enter a mount namespace", try_mount_namespace, NOBODY, 0},
         {"enter any namespace", try_any_namespace, NOBODY, 0},
         {"chroot", try_chroot, NOBODY, 0},
