@@ -47,8 +47,22 @@ int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
                        KernDiag *diag);
 int kern_attach_uprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                              KernDiag *diag);
+int kern_attach_usdt(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
+
+/* Places in a file, with what each has. */
+typedef struct KernUprobes {
+        uint64_t *offsets, *cookies;
+        uint64_t *semaphores; /* or NULL */
+        size_t n;
+} KernUprobes;
+
+/* By one link each, on a perf event, or by one for all, which a program has to be loaded for. */
+int kern_attach_uprobe_at(int prog_fd, const KernHook *hook, uint64_t offset, uint64_t semaphore,
+                          uint64_t cookie, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_uprobes_at(int prog_fd, const KernHook *hook, const KernUprobes *places,
+                           KernAttachment *attachment, KernDiag *diag);
 
 /* Whether there is such a filter: 1, 0 or a negative errno; @ret_prog_id is its program's id. */
 int kern_tc_filter(const KernHook *hook, uint32_t handle, uint32_t priority, uint32_t *ret_prog_id);
@@ -88,6 +102,9 @@ int kern_check_lsm(int prog_fd, const KernHook *hook, KernDiag *diag);
 
 /* The same of uprobe_multi programs. */
 int kern_probe_uprobe_multi(int prog_fd);
+
+/* And whether these can be for one process, with all its threads. */
+bool kern_uprobe_multi_knows_processes(int prog_fd);
 
 /* Whether BPF is among the active LSMs: 1, 0, or a negative errno where the kernel doesn't say. */
 int kern_lsm_active(void);

@@ -97,10 +97,10 @@ static int perf_open_anywhere(struct perf_event_attr *attr)
 }
 
 /* Puts the program on the event, and hands the link over; the event lives on in the link. */
-static int link_event(int prog_fd, int event_fd, const KernHook *hook, const char *where,
-                      KernAttachment *attachment, KernDiag *diag)
+static int link_event_with(int prog_fd, int event_fd, const KernHook *hook, uint64_t cookie,
+                           const char *where, KernAttachment *attachment, KernDiag *diag)
 {
-        LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = hook->cookie);
+        LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = cookie);
         KERN_AUTO_CLOSE int fd = bpf_link_create(prog_fd, event_fd, BPF_PERF_EVENT, &opts);
 
         if (fd < 0) {
@@ -128,6 +128,12 @@ static int link_event(int prog_fd, int event_fd, const KernHook *hook, const cha
                 return kern_fail(diag, -errno, KERN_ERROR_FAILED,
                                  "Can't enable the event of %s: %s", where, strerror(errno));
         return kern_attachment_add(attachment, kern_take_fd(&fd), diag);
+}
+
+static int link_event(int prog_fd, int event_fd, const KernHook *hook, const char *where,
+                      KernAttachment *attachment, KernDiag *diag)
+{
+        return link_event_with(prog_fd, event_fd, hook, hook->cookie, where, attachment, diag);
 }
 
 static int tracepoint_id(const KernHook *hook, uint64_t *ret, KernDiag *diag)
@@ -312,19 +318,96 @@ int kern_attach_ksyscall(int prog_fd, const KernHook *hook, KernAttachment *atta
         return r;
 }
 
-int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
-                       KernDiag *diag)
+static int uprobe_failed(int r, const KernHook *hook, const char *where, KernDiag *diag)
 {
-        bool symbol = hook->given & KERN_PARAM_BIT(KERN_PARAM_FUNCTION);
+        switch (-r) {
+        case ESRCH:
+                return kern_fail(diag, r, KERN_ERROR_NO_SUCH_PROCESS, "There is no process %d",
+                                 hook->pid);
+        case ENOENT:
+                return kern_fail(
+                        diag, r, KERN_ERROR_FAILED,
+                        "The kernel can't find the target by its descriptor; is /proc mounted?");
+        case EINVAL:
+        case ENOTSUP:
+        case ENOEXEC:
+                return kern_fail(
+                        diag, r, KERN_ERROR_INVALID_ARGUMENT,
+                        "The kernel takes no %s at %s: the target must be a regular file, and "
+                        "an instruction that can be probed must begin there",
+                        hook->type->name, where);
+        case EIO:
+                return kern_fail(
+                        diag, r, KERN_ERROR_NO_SUCH_TARGET,
+                        "The kernel can't read the target at %s: its file system isn't one "
+                        "that programs run from",
+                        where);
+        default:
+                return kern_fail(diag, r, KERN_ERROR_FAILED, "Can't make a %s at %s: %s",
+                                 hook->type->name, where, strerror(-r));
+        }
+}
+
+/* The place of the semaphore's offset among the bits of what is opened. */
+static int set_semaphore(uint64_t semaphore, struct perf_event_attr *attr, KernDiag *diag)
+{
+        uint64_t bit;
+
+        if (semaphore == 0)
+                return 0;
+        if (kern_read_number(PMU "uprobe/format/ref_ctr_offset", "config:", &bit) < 0 || bit > 63 ||
+            semaphore >> (64 - bit) != 0)
+                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                 "The kernel can't count who is interested in the probe, in the "
+                                 "semaphore at %#llx of the target",
+                                 (unsigned long long)semaphore);
+        attr->config |= semaphore << bit;
+        return 0;
+}
+
+int kern_attach_uprobe_at(int prog_fd, const KernHook *hook, uint64_t offset, uint64_t semaphore,
+                          uint64_t cookie, KernAttachment *attachment, KernDiag *diag)
+{
+        const char *name = hook->given & KERN_PARAM_BIT(KERN_PARAM_FUNCTION)     ? hook->function
+                           : hook->given & KERN_PARAM_BIT(KERN_PARAM_TRACEPOINT) ? hook->tracepoint
+                                                                                 : NULL;
         bool pid = hook->given & KERN_PARAM_BIT(KERN_PARAM_PID);
         KERN_AUTO_CLOSE int fd = -1;
         struct perf_event_attr attr;
         char path[64], where[200];
-        uint64_t offset = 0;
         int r;
 
         r = probe_attr(hook, "uprobe", &attr, diag);
-        if (r >= 0 && symbol)
+        if (r >= 0)
+                r = set_semaphore(semaphore, &attr, diag);
+        if (r < 0)
+                return r;
+
+        /* The kernel follows this to the very file that was handed over, wherever its name points now. */
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", hook->target_fd);
+        attr.uprobe_path = kern_pointer(path);
+        attr.probe_offset = offset;
+        snprintf(where, sizeof(where), "%s%s%#llx of the target", name ? name : "",
+                 name ? " at " : "offset ", (unsigned long long)offset);
+
+        fd = pid ? perf_open(&attr, hook->pid, -1) : perf_open_anywhere(&attr);
+        /* The event is of whoever has the number, and runs nothing yet. */
+        r = kern_check_process(hook, diag);
+        if (r < 0)
+                return r;
+        if (fd < 0)
+                return uprobe_failed(fd, hook, where, diag);
+        return link_event_with(prog_fd, fd, hook, cookie, where, attachment, diag);
+}
+
+int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                       KernDiag *diag)
+{
+        bool symbol = hook->given & KERN_PARAM_BIT(KERN_PARAM_FUNCTION);
+        uint64_t offset = 0;
+        int r = 0;
+
+        if (symbol)
                 r = kern_symbol_resolve(hook->target_fd, hook->function, &offset, diag);
         if (r < 0)
                 return r;
@@ -332,47 +415,7 @@ int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "offset %#llx lies outside of any file",
                                  (unsigned long long)hook->offset);
-
-        /* The kernel follows this to the very file that was handed over, wherever its name points now. */
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", hook->target_fd);
-        attr.uprobe_path = kern_pointer(path);
-        attr.probe_offset = offset;
-        snprintf(where, sizeof(where), "%s%s%#llx of the target", symbol ? hook->function : "",
-                 symbol ? " at " : "offset ", (unsigned long long)offset);
-
-        fd = pid ? perf_open(&attr, hook->pid, -1) : perf_open_anywhere(&attr);
-        /* The event is of whoever has the number, and runs nothing yet. */
-        r = kern_check_process(hook, diag);
-        if (r < 0)
-                return r;
-        if (fd >= 0)
-                return link_event(prog_fd, fd, hook, where, attachment, diag);
-        switch (-fd) {
-        case ESRCH:
-                return kern_fail(diag, fd, KERN_ERROR_NO_SUCH_PROCESS, "There is no process %d",
-                                 hook->pid);
-        case ENOENT:
-                return kern_fail(
-                        diag, fd, KERN_ERROR_FAILED,
-                        "The kernel can't find the target by its descriptor; is /proc mounted?");
-        case EINVAL:
-        case ENOTSUP:
-        case ENOEXEC:
-                return kern_fail(
-                        diag, fd, KERN_ERROR_INVALID_ARGUMENT,
-                        "The kernel takes no %s at %s: the target must be a regular file, and "
-                        "an instruction that can be probed must begin there",
-                        hook->type->name, where);
-        case EIO:
-                return kern_fail(
-                        diag, fd, KERN_ERROR_NO_SUCH_TARGET,
-                        "The kernel can't read the target at %s: its file system isn't one "
-                        "that programs run from",
-                        where);
-        default:
-                return kern_fail(diag, fd, KERN_ERROR_FAILED, "Can't make a %s at %s: %s",
-                                 hook->type->name, where, strerror(-fd));
-        }
+        return kern_attach_uprobe_at(prog_fd, hook, offset, 0, hook->cookie, attachment, diag);
 }
 
 static int perf_event_failed(int r, const KernHook *hook, int cpu, KernDiag *diag)

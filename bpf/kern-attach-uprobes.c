@@ -12,12 +12,7 @@
  * offsets; names and patterns are best found by who has no privilege, see kern_symbols_resolve().
  */
 
-typedef struct Places {
-        uint64_t *offsets, *cookies;
-        size_t n;
-} Places;
-
-static void places_done(Places *places)
+static void places_done(KernUprobes *places)
 {
         free(places->offsets);
         free(places->cookies);
@@ -28,7 +23,7 @@ static uint64_t cookie_of(const KernHook *hook, size_t wish)
         return wish < hook->cookies.n ? hook->cookies.list[wish] : hook->cookie;
 }
 
-static int make_room(Places *places, size_t n, KernDiag *diag)
+static int make_room(KernUprobes *places, size_t n, KernDiag *diag)
 {
         places->offsets = calloc(n + 1, sizeof(*places->offsets));
         places->cookies = calloc(n + 1, sizeof(*places->cookies));
@@ -38,7 +33,7 @@ static int make_room(Places *places, size_t n, KernDiag *diag)
                        : kern_fail(diag, -ENOMEM, KERN_ERROR_LIMIT_EXCEEDED, "Out of memory");
 }
 
-static int resolve(const KernHook *hook, Places *ret, KernDiag *diag)
+static int resolve(const KernHook *hook, KernUprobes *ret, KernDiag *diag)
 {
         __attribute__((cleanup(kern_places_done))) KernPlaces found = {0};
         int r;
@@ -74,6 +69,22 @@ int kern_probe_uprobe_multi(int prog_fd)
         return link >= 0 || errno == EBADF || errno == EFAULT ? 0 : -errno;
 }
 
+/*
+ * Before Linux 6.10 a pid was taken for that of one thread. Those that know better say EINVAL to one that
+ * can be nobody's, also in a link of which nothing else is wrong so far.
+ */
+bool kern_uprobe_multi_knows_processes(int prog_fd)
+{
+        LIBBPF_OPTS(bpf_link_create_opts, opts, .uprobe_multi.path = "/",
+                    .uprobe_multi.offsets = (const unsigned long *)1, .uprobe_multi.cnt = 1,
+                    .uprobe_multi.pid = UINT32_MAX);
+        KERN_AUTO_CLOSE int link =
+                bpf_link_create(prog_fd, 0, (enum bpf_attach_type)KERN_BPF_TRACE_UPROBE_MULTI,
+                                &opts);
+
+        return link < 0 && errno == EINVAL && kern_probe_uprobe_multi(prog_fd) >= 0;
+}
+
 static int explain(const KernHook *hook, int r, KernDiag *diag)
 {
         switch (-r) {
@@ -103,13 +114,35 @@ static int explain(const KernHook *hook, int r, KernDiag *diag)
         }
 }
 
+int kern_attach_uprobes_at(int prog_fd, const KernHook *hook, const KernUprobes *places,
+                           KernAttachment *attachment, KernDiag *diag)
+{
+        LIBBPF_OPTS(bpf_link_create_opts, opts);
+        char path[64];
+        int fd;
+
+        /* The kernel follows this to the very file that was handed over, wherever its name points now. */
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", hook->target_fd);
+        opts.uprobe_multi.path = path;
+        opts.uprobe_multi.offsets = (const unsigned long *)places->offsets;
+        opts.uprobe_multi.cookies = (const __u64 *)places->cookies;
+        opts.uprobe_multi.ref_ctr_offsets = (const unsigned long *)places->semaphores;
+        opts.uprobe_multi.cnt = (uint32_t)places->n;
+        opts.uprobe_multi.pid =
+                hook->given & KERN_PARAM_BIT(KERN_PARAM_PID) ? (uint32_t)hook->pid : 0;
+        opts.uprobe_multi.flags =
+                strcmp(hook->type->name, "uretprobe_multi") == 0 ? KERN_F_UPROBE_MULTI_RETURN : 0;
+        fd = bpf_link_create(prog_fd, 0, (enum bpf_attach_type)KERN_BPF_TRACE_UPROBE_MULTI, &opts);
+        if (fd < 0)
+                return explain(hook, -errno, diag);
+        return kern_attachment_add(attachment, fd, diag);
+}
+
 int kern_attach_uprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                              KernDiag *diag)
 {
-        __attribute__((cleanup(places_done))) Places places = {0};
-        LIBBPF_OPTS(bpf_link_create_opts, opts);
-        char path[64];
-        int fd, r;
+        __attribute__((cleanup(places_done))) KernUprobes places = {0};
+        int r;
 
         r = kern_probe_uprobe_multi(prog_fd);
         if (r < 0 && r != -EINVAL)
@@ -119,21 +152,5 @@ int kern_attach_uprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *
                                  "This kernel doesn't attach %s programs; they need %s",
                                  hook->type->name, hook->type->needs);
         r = resolve(hook, &places, diag);
-        if (r < 0)
-                return r;
-
-        /* The kernel follows this to the very file that was handed over, wherever its name points now. */
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", hook->target_fd);
-        opts.uprobe_multi.path = path;
-        opts.uprobe_multi.offsets = (const unsigned long *)places.offsets;
-        opts.uprobe_multi.cookies = (const __u64 *)places.cookies;
-        opts.uprobe_multi.cnt = (uint32_t)places.n;
-        opts.uprobe_multi.pid =
-                hook->given & KERN_PARAM_BIT(KERN_PARAM_PID) ? (uint32_t)hook->pid : 0;
-        opts.uprobe_multi.flags =
-                strcmp(hook->type->name, "uretprobe_multi") == 0 ? KERN_F_UPROBE_MULTI_RETURN : 0;
-        fd = bpf_link_create(prog_fd, 0, (enum bpf_attach_type)KERN_BPF_TRACE_UPROBE_MULTI, &opts);
-        if (fd < 0)
-                return explain(hook, -errno, diag);
-        return kern_attachment_add(attachment, fd, diag);
+        return r < 0 ? r : kern_attach_uprobes_at(prog_fd, hook, &places, attachment, diag);
 }

@@ -50,6 +50,7 @@ static const struct {
         {"uretprobe", kern_attach_uprobe},
         {"uprobe_multi", kern_attach_uprobe_multi},
         {"uretprobe_multi", kern_attach_uprobe_multi},
+        {"usdt", kern_attach_usdt},
         {"perf_event", kern_attach_perf_event},
 };
 

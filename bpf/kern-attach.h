@@ -112,6 +112,10 @@ typedef struct KernHook {
         int extension_fd;    /* xdp: the program as an extension, -1: it can't share; borrowed */
         bool xdp_frags;      /* xdp: the program takes packets in fragments */
         bool xdp_shares;     /* xdp: the kernel can have several on an interface */
+        /* usdt: places and specs (kern-usdt.h), where they were looked up; borrowed. map_fd is the map
+         * of specs, in which those from the first one on are free. */
+        KernNumbers usdt_sites, usdt_specs;
+        uint32_t usdt_first;
         /* tc: the handle that the filter gets, 0: any that is free. Who has chosen it can find the
          * filter again without having been told that it was made. -EEXIST where it is taken. */
         uint32_t tc_handle;

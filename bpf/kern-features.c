@@ -258,6 +258,16 @@ static bool probe_tcx_link(void)
         return link >= 0 || errno == ENODEV;
 }
 
+/* Whether usdt programs get one link rather than one for each place of a probe. */
+static bool probe_uprobe_link(void)
+{
+        LIBBPF_OPTS(bpf_prog_load_opts, opts,
+                    .expected_attach_type = (enum bpf_attach_type)KERN_BPF_TRACE_UPROBE_MULTI);
+        KERN_AUTO_CLOSE int prog = load_nothing(BPF_PROG_TYPE_KPROBE, &opts);
+
+        return prog >= 0 && kern_uprobe_multi_knows_processes(prog);
+}
+
 /* Likewise with a descriptor that is no perf event: EBADF comes after the kind of link is known. */
 static bool probe_perf_link(void)
 {
@@ -298,6 +308,7 @@ int kern_features_probe(int (*found)(const KernFeature *feature, void *userdata)
         report(&probe, "", "tc_dispatcher", kern_tc_can_dispatch());
         report(&probe, "link.", "tcx", probe_tcx_link());
         report(&probe, "link.", "perf_event", probe_perf_link());
+        report(&probe, "link.", "uprobe_multi", probe_uprobe_link());
         report(&probe, "map.", "ringbuf", probe_map(BPF_MAP_TYPE_RINGBUF, 0, 0, page));
         report(&probe, "", "lsm", kern_lsm_active() > 0);
         report(&probe, "", "tracefs",

@@ -110,6 +110,31 @@ static int complete_uprobe_multi(KernHook *hook, const char *section, const char
         return 0;
 }
 
+/* "PATH:PROVIDER:NAME" */
+static int complete_usdt(KernHook *hook, const char *section, const char *rest,
+                         char *ret_target_path, size_t size, KernDiag *diag)
+{
+        static const char right[] = "usdt/PATH:PROVIDER:NAME";
+        char tracepoint[sizeof(hook->tracepoint)];
+        const char *name = strrchr(rest, ':'), *provider;
+
+        /* The last but one: a path may have a colon, the others have none. */
+        provider = name && name > rest ? memrchr(rest, ':', (size_t)(name - rest)) : NULL;
+        if (!provider || provider == rest ||
+            !kern_only(provider + 1, (size_t)(name - provider - 1), TRACEPOINT_OTHERS) ||
+            !kern_only(name + 1, strlen(name + 1), TRACEPOINT_OTHERS) ||
+            !copy_part(tracepoint, sizeof(tracepoint), provider + 1, strlen(provider + 1)))
+                return malformed(diag, hook->type, section, right);
+        if (!(hook->given & BIT(TARGET)) &&
+            !copy_part(ret_target_path, size, rest, (size_t)(provider - rest)))
+                return malformed(diag, hook->type, section, right);
+        if (!(hook->given & BIT(TRACEPOINT))) {
+                memcpy(hook->tracepoint, tracepoint, sizeof(tracepoint));
+                hook->given |= BIT(TRACEPOINT);
+        }
+        return 0;
+}
+
 static int complete_function(KernHook *hook, const char *section, const char *rest, KernDiag *diag)
 {
         const KernType *type = hook->type;
@@ -253,6 +278,8 @@ int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_pat
         if (kern_type_takes(type, BIT(TARGET)) && kern_type_takes(type, BIT(FUNCTIONS)))
                 return complete_uprobe_multi(hook, section, rest, ret_target_path, size,
                                              reterr_diag);
+        if (kern_type_takes(type, BIT(TARGET)) && kern_type_takes(type, BIT(TRACEPOINT)))
+                return complete_usdt(hook, section, rest, ret_target_path, size, reterr_diag);
         if (kern_type_takes(type, BIT(TARGET)))
                 return complete_uprobe(hook, section, rest, ret_target_path, size, reterr_diag);
         if (kern_type_takes(type, BIT(TRACEPOINT)))

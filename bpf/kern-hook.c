@@ -73,7 +73,8 @@ static int check_tracepoint(const KernHook *hook, KernDiag *diag)
 {
         const char *s = hook->tracepoint;
         const char *colon = strchr(s, ':');
-        bool grouped = hook->type->prog_type == BPF_PROG_TYPE_TRACEPOINT;
+        bool probe = kern_type_takes(hook->type, BIT(TARGET));
+        bool grouped = probe || hook->type->prog_type == BPF_PROG_TYPE_TRACEPOINT;
         bool good;
 
         if (grouped)
@@ -83,10 +84,11 @@ static int check_tracepoint(const KernHook *hook, KernDiag *diag)
                 good = kern_only(s, strlen(s), TRACEPOINT_OTHERS);
         if (!good)
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
-                                 "\"%s\" names no tracepoint: for a %s program it is %s", s,
-                                 hook->type->name,
-                                 grouped ? "GROUP:NAME, such as sched:sched_switch"
-                                         : "NAME, such as sched_switch");
+                                 "\"%s\" names no %s: for a %s program it is %s", s,
+                                 probe ? "static probe" : "tracepoint", hook->type->name,
+                                 probe     ? "PROVIDER:NAME, such as libc:setjmp"
+                                 : grouped ? "GROUP:NAME, such as sched:sched_switch"
+                                           : "NAME, such as sched_switch");
         return 0;
 }
 
@@ -207,7 +209,8 @@ static int check_uprobe(const KernHook *hook, KernDiag *diag)
                                          "To attach a %s program, give functions, or offsets in "
                                          "the target file",
                                          hook->type->name);
-        } else if (!(hook->given & (BIT(FUNCTION) | BIT(OFFSET)))) {
+        } else if (kern_type_takes(hook->type, BIT(FUNCTION)) &&
+                   !(hook->given & (BIT(FUNCTION) | BIT(OFFSET)))) {
                 return kern_fail(
                         diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                         "To attach a %s program, give function, or offset in the target file",

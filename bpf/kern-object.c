@@ -8,6 +8,7 @@
 
 #include <bpf/bpf.h>
 
+#include "kern-compat.h"
 #include "kern-elf.h"
 #include "kern-info.h"
 #include "kern-object-internal.h"
@@ -282,6 +283,15 @@ static int check_btf_target(struct bpf_program *program, const KernType *type, K
                                                                 : "FUNCTION");
 }
 
+/* For one link to all places of a static probe, where the kernel has links of that kind. */
+static void choose_uprobe_multi(const KernLoad *load, struct bpf_program *program,
+                                const KernType *type)
+{
+        if (load->options->uprobe_multi && strcmp(type->name, "usdt") == 0)
+                (void)bpf_program__set_expected_attach_type(
+                        program, (enum bpf_attach_type)KERN_BPF_TRACE_UPROBE_MULTI);
+}
+
 /* The kernel takes a program only on the hook that it was loaded for. */
 static int check_hook(struct bpf_program *program, const KernType *type, KernDiag *diag)
 {
@@ -334,6 +344,7 @@ static int add_program(KernLoad *load, struct bpf_program *program, const KernTy
                 r = bpf_program__set_autoload(program, true);
         if (r < 0)
                 return r;
+        choose_uprobe_multi(load, program, type);
         load->programs[load->n_programs].program = program;
         load->programs[load->n_programs].target_btf_id = target_btf_id;
         load->programs[load->n_programs++].type = type;

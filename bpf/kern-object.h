@@ -80,6 +80,7 @@ typedef struct KernLoadOptions {
         int btf_fd; /* BTF file (raw or ELF) that CO-RE resolves against, or -1: the kernel's */
         uint32_t log_level; /* 0, 1, 2, 4 or a sum: the verifier's log levels; no program is refused
                              * for having a long log */
+        bool uprobe_multi;  /* usdt programs for one link a probe: the kernel has such */
         bool extend; /* XDP programs also as extensions, see kern-xdp.h: the kernel has freplace */
 } KernLoadOptions;
 

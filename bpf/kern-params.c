@@ -75,7 +75,7 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                 {
                         .name = "tracepoint",
                         .form = "NAME",
-                        .summary = "GROUP:NAME, or NAME for raw tracepoints",
+                        .summary = "GROUP:NAME, NAME of raw tracepoints, PROVIDER:NAME in a target",
                         .kind = KERN_KIND_TEXT,
                         IN_HOOK(tracepoint),
                         .sentence = " to the kernel tracepoint $(tracepoint)",
@@ -105,7 +105,7 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                 {
                         .name = "target",
                         .form = "FILE",
-                        .summary = "Binary or library that a uprobe goes into",
+                        .summary = "Binary or library that a probe goes into",
                         .kind = KERN_KIND_FILE,
                         IN_HOOK(target_fd),
                         .sentence = " to the program or library $(target)",
@@ -408,4 +408,5 @@ void kern_hook_drop_borrowed(KernHook *hook)
         }
         hook->pid_fd = hook->target_program_fd = hook->extension_fd = hook->map_fd = -1;
         hook->followers = hook->fellows = (KernNumbers){0};
+        hook->usdt_sites = hook->usdt_specs = (KernNumbers){0};
 }

@@ -7,6 +7,7 @@
 #include <libelf.h>
 
 #include "kern-attach-internal.h"
+#include "kern-target.h"
 
 #define NEAR_MAX 3
 
@@ -25,7 +26,7 @@ typedef struct Search {
         size_t n_near, near_used;
 } Search;
 
-static void elf_endp(Elf **elf)
+void kern_target_endp(Elf **elf)
 {
         if (*elf)
                 elf_end(*elf);
@@ -136,7 +137,7 @@ static void search_table(Elf *elf, Elf_Scn *table, Elf_Scn *versions, Elf_Scn *d
         }
 }
 
-static int to_file_offset(Elf *elf, uint64_t address, uint64_t *ret)
+int kern_target_file_offset(Elf *elf, uint64_t address, uint32_t flags, uint64_t *ret)
 {
         size_t n;
 
@@ -145,7 +146,8 @@ static int to_file_offset(Elf *elf, uint64_t address, uint64_t *ret)
         for (size_t i = 0; i < n && i < INT32_MAX; i++) {
                 GElf_Phdr p;
 
-                if (!gelf_getphdr(elf, (int)i, &p) || p.p_type != PT_LOAD || !(p.p_flags & PF_X))
+                if (!gelf_getphdr(elf, (int)i, &p) || p.p_type != PT_LOAD ||
+                    (p.p_flags & flags) != flags)
                         continue;
                 if (address >= p.p_vaddr && address - p.p_vaddr < p.p_filesz) {
                         *ret = address - p.p_vaddr + p.p_offset;
@@ -178,9 +180,9 @@ static void search_all(Elf *elf, Search *search)
         }
 }
 
-static int open_elf(int fd, Elf **ret, KernDiag *diag)
+int kern_target_open(int fd, Elf **ret, KernDiag *diag)
 {
-        __attribute__((cleanup(elf_endp))) Elf *elf = NULL;
+        __attribute__((cleanup(kern_target_endp))) Elf *elf = NULL;
         GElf_Ehdr header;
 
         elf_version(EV_CURRENT);
@@ -224,7 +226,7 @@ static int resolve(Elf *elf, const char *symbol, uint64_t *ret_offset, KernDiag 
                         reterr_diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                         "The target has several functions \"%.127s\"; give offset in the file",
                         symbol);
-        if (to_file_offset(elf, search.value, &offset) < 0)
+        if (kern_target_file_offset(elf, search.value, PF_X, &offset) < 0)
                 return kern_fail(reterr_diag, -EINVAL, KERN_ERROR_NO_SUCH_FUNCTION,
                                  "Function \"%.127s\" is in no part of the target that is executed",
                                  symbol);
@@ -234,8 +236,8 @@ static int resolve(Elf *elf, const char *symbol, uint64_t *ret_offset, KernDiag 
 
 int kern_symbol_resolve(int fd, const char *symbol, uint64_t *ret_offset, KernDiag *reterr_diag)
 {
-        __attribute__((cleanup(elf_endp))) Elf *elf = NULL;
-        int r = open_elf(fd, &elf, reterr_diag);
+        __attribute__((cleanup(kern_target_endp))) Elf *elf = NULL;
+        int r = kern_target_open(fd, &elf, reterr_diag);
 
         return r < 0 ? r : resolve(elf, symbol, ret_offset, reterr_diag);
 }
@@ -277,7 +279,7 @@ static int add_matching_of(Elf *elf, Elf_Scn *table, const char *pattern, uint32
                         continue;
                 name = elf_strptr(elf, header.sh_link, sym.st_name);
                 if (!name || !kern_glob_matches(pattern, name) ||
-                    to_file_offset(elf, sym.st_value, &offset) < 0)
+                    kern_target_file_offset(elf, sym.st_value, PF_X, &offset) < 0)
                         continue;
                 r = add_place(places, offset, wish, diag);
                 if (r < 0)
@@ -331,7 +333,7 @@ static void drop_doubles(KernPlaces *places)
 
 int kern_symbols_resolve(int fd, const char *functions, KernPlaces *ret, KernDiag *reterr_diag)
 {
-        __attribute__((cleanup(elf_endp))) Elf *elf = NULL;
+        __attribute__((cleanup(kern_target_endp))) Elf *elf = NULL;
         __attribute__((cleanup(kern_places_done))) KernPlaces places = {0};
         uint32_t wish = 0;
         int r;
@@ -339,7 +341,7 @@ int kern_symbols_resolve(int fd, const char *functions, KernPlaces *ret, KernDia
         places.list = calloc(KERN_FUNCTIONS_MATCHED_MAX, sizeof(*places.list));
         if (!places.list)
                 return out_of_memory(reterr_diag);
-        r = open_elf(fd, &elf, reterr_diag);
+        r = kern_target_open(fd, &elf, reterr_diag);
         for (const char *s = functions; r >= 0; wish++) {
                 char name[KERN_FUNCTION_MAX];
                 size_t length = strcspn(s, ",");

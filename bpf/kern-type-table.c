@@ -430,6 +430,17 @@ const KernType kern_types[] = {
                 .needs = "Linux 6.6, CONFIG_UPROBES",
         },
         {
+                .name = "usdt",
+                .summary = "Probe where a program or library was marked for it by its author",
+                .sections = SECTIONS("usdt", "usdt.s"),
+                .prog_type = BPF_PROG_TYPE_KPROBE,
+                .required = BIT(TARGET) | BIT(TRACEPOINT),
+                .optional = BIT(PID) | BIT(COOKIE),
+                .needs = "CONFIG_UPROBES",
+                .sentence = " to the static probe $(tracepoint) of the program or library "
+                            "$(target)",
+        },
+        {
                 .name = "fentry",
                 .summary = "Probe at a kernel function's entry, with typed arguments",
                 .sections = SECTIONS("fentry", "fentry.s"),

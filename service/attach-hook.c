@@ -12,6 +12,7 @@
 #include "attach-op.h"
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-usdt.h"
 
 void attach_op_init(AttachOp *op, BusAttachArgs *args)
 {
@@ -46,6 +47,8 @@ void attach_op_done(AttachOp *op)
                 close(op->pid_fd);
         g_clear_pointer(&op->offsets, g_array_unref);
         g_clear_pointer(&op->cookies, g_array_unref);
+        g_clear_pointer(&op->usdt_sites, g_array_unref);
+        g_clear_pointer(&op->usdt_specs, g_array_unref);
         link_free(op->link);
         g_clear_pointer(&op->followers, g_array_unref);
         g_clear_pointer(&op->fellows, g_array_unref);
@@ -547,6 +550,35 @@ static GError *set_struct_ops(AttachOp *op, const Program *program)
         return NULL;
 }
 
+/* Of its own object, or one of another's that it was given in place of that. */
+static GError *set_specs(AttachOp *op, Daemon *daemon, const Program *program)
+{
+        const GPtrArray *own = program->load->maps;
+
+        if (!g_str_equal(op->hook.type->name, "usdt"))
+                return NULL;
+        for (guint i = 0; i < own->len; i++) {
+                const Map *map = g_ptr_array_index(own, i);
+
+                if (g_str_equal(map->pub.name, KERN_USDT_SPECS_MAP))
+                        op->specs_map = map->pub.id;
+        }
+        for (guint i = 0; i < program->pub.maps->len; i++) {
+                uint32_t id = g_array_index(program->pub.maps, uint32_t, i);
+                const Map *map = registry_map(daemon->registry, id);
+
+                if (map && g_str_equal(map->pub.name, KERN_USDT_SPECS_MAP))
+                        op->specs_map = id;
+        }
+        if (op->specs_map != 0)
+                return NULL;
+        return error_new(MAP_MISMATCH,
+                         "Program %u has no map " KERN_USDT_SPECS_MAP
+                         ", from which it learns where a probe's arguments are; a usdt program "
+                         "includes libbpf's <bpf/usdt.bpf.h>.",
+                         program->pub.id);
+}
+
 static GError *complete(AttachOp *op, uid_t uid, const Program *program)
 {
         char target[PATH_MAX] = "";
@@ -592,6 +624,8 @@ GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program 
                 return error;
         set_target_program(op, program);
         error = set_struct_ops(op, program);
+        if (!error)
+                error = set_specs(op, daemon, program);
         if (!error)
                 error = complete(op, uid, program);
         return error ?: check_netns(op);

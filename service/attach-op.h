@@ -22,6 +22,8 @@ typedef struct AttachOp {
         int program_fd, map_fd, pid_fd; /* owned */
         /* What the probe borrows where functions of a target were looked up; owned, uint64_t */
         GArray *offsets, *cookies;
+        GArray *usdt_sites, *usdt_specs;
+        uint32_t specs_map; /* usdt: the kernel's id of the program's map of specs */
         uint64_t cgroup_id;
         Netns netns;                    /* that the interface is in */
         Link *link;                     /* being attached; owned until it is registered */

@@ -2,8 +2,11 @@
 
 /* From functions of a target, which is a file of the caller's choice, to places in it. */
 
+#include <errno.h>
+
 #include "attach-op.h"
 #include "errors.h"
+#include "kern-usdt.h"
 
 #define RESOLVE_TIMEOUT_SEC 10
 
@@ -99,6 +102,51 @@ static void on_resolved_many(sd_bus_message *reply, GError *error, void *userdat
         op->next(request);
 }
 
+static int fill_resolve_usdt(sd_bus_message *m, void *userdata)
+{
+        const AttachOp *op = ((Request *)userdata)->op;
+
+        return sd_bus_message_append(m, WORKER_RESOLVE_USDT_IN, op->files[KERN_PARAM_TARGET],
+                                     op->hook.tracepoint);
+}
+
+/* What they say is checked by who makes use of it; here it is that they are whole, and not too many. */
+static int take_numbers(sd_bus_message *reply, size_t each, size_t max, GArray **ret)
+{
+        const void *numbers;
+        size_t size, n;
+        int r;
+
+        r = sd_bus_message_read_array(reply, 't', &numbers, &size);
+        if (r < 0)
+                return r;
+        n = size / sizeof(uint64_t);
+        if (n == 0 || n % each != 0 || n / each > max)
+                return -EBADMSG;
+        *ret = g_array_sized_new(FALSE, FALSE, sizeof(uint64_t), (guint)n);
+        g_array_append_vals(*ret, numbers, (guint)n);
+        return 0;
+}
+
+static void on_resolved_usdt(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Request *request = userdata;
+        AttachOp *op = request->op;
+
+        if (!error &&
+            (take_numbers(reply, KERN_USDT_SITE_NUMBERS, KERN_USDT_SITES_MAX, &op->usdt_sites) <
+                     0 ||
+             take_numbers(reply, KERN_USDT_SPEC_NUMBERS, KERN_USDT_SPECS_MAX, &op->usdt_specs) < 0))
+                error = error_new(WORKER_FAILED, "The worker's answer makes no sense.");
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
+        op->probe.usdt_sites = sharing_numbers(op->usdt_sites);
+        op->probe.usdt_specs = sharing_numbers(op->usdt_specs);
+        op->next(request);
+}
+
 void attach_hook_resolve(Request *request, void (*next)(Request *request))
 {
         AttachOp *op = request->op;
@@ -109,6 +157,12 @@ void attach_hook_resolve(Request *request, void (*next)(Request *request))
                 worker_pool_call(request->daemon->workers, WORKER_ROLE_INSPECT, request->uid,
                                  "ResolveMany", RESOLVE_TIMEOUT_SEC, fill_resolve_many,
                                  on_resolved_many, request, request->cancellable);
+                return;
+        }
+        if (op->specs_map != 0) {
+                worker_pool_call(request->daemon->workers, WORKER_ROLE_INSPECT, request->uid,
+                                 "ResolveUsdt", RESOLVE_TIMEOUT_SEC, fill_resolve_usdt,
+                                 on_resolved_usdt, request, request->cancellable);
                 return;
         }
         if (op->files[KERN_PARAM_TARGET] < 0 || op->hook.function[0] == '\0') {

@@ -81,8 +81,10 @@ static int fill_load(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = worker_fds_append(m, &op->btf_fd, op->btf_fd >= 0 ? 1 : 0);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ub", args->log_level,
-                                          (int)daemon_has_feature(request->daemon, "freplace"));
+                r = sd_bus_message_append(m, "ubb", args->log_level,
+                                          (int)daemon_has_feature(request->daemon, "freplace"),
+                                          (int)daemon_has_feature(request->daemon,
+                                                                  "link.uprobe_multi"));
         if (r >= 0)
                 r = worker_fds_append(m, op->target_fds, op->n_target_fds);
         if (r >= 0)

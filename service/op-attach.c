@@ -12,6 +12,7 @@
 #include "errors.h"
 #include "hook-look.h"
 #include "kern-order.h"
+#include "kern-usdt.h"
 #include "link-detach.h"
 #include "tc-chain.h"
 
@@ -172,7 +173,8 @@ static bool open_target_program(Request *request)
 static bool open_map(Request *request)
 {
         AttachOp *op = request->op;
-        const Map *map = registry_any_map(request->daemon->registry, op->hook.map_id);
+        const Map *map =
+                registry_any_map(request->daemon->registry, op->hook.map_id ?: op->specs_map);
 
         if (map)
                 op->map_fd = map_open(request->daemon, map, KERN_ACCESS_READ_WRITE);
@@ -233,8 +235,8 @@ static void attach(Request *request)
         }
         if (op->hook.target_program_id != 0 && !open_target_program(request))
                 error = no_such_object(BUS_PROGRAM, op->hook.target_program_id);
-        else if (op->hook.map_id != 0 && !open_map(request))
-                error = no_such_object(BUS_MAP, op->hook.map_id);
+        else if ((op->hook.map_id != 0 || op->specs_map != 0) && !open_map(request))
+                error = no_such_object(BUS_MAP, op->hook.map_id ?: op->specs_map);
         /* polkit may have taken a while: what was asked for must be what it was. */
         else if (op->hook.ifindex != 0 &&
                  (!netns_interface_name(op->files[KERN_PARAM_NETNS], op->hook.ifindex, name) ||
@@ -255,6 +257,10 @@ static void attach(Request *request)
                         link_set_text(op->link, (KernParam)i, op->texts[i]);
         op->link->pub.cgroup_id = op->cgroup_id;
         link_set_netns(op->link, &op->netns);
+        if (op->specs_map != 0)
+                op->link->specs =
+                        (LinkSpecs){op->specs_map, 0,
+                                    (uint32_t)(op->usdt_specs->len / KERN_USDT_SPEC_NUMBERS)};
         if (tc_chain_takes(daemon, program)) {
                 tc_chain_join(daemon, op->link, on_joined, request);
                 return;
@@ -311,6 +317,7 @@ static GError *find_place(AttachOp *op, Daemon *daemon)
         error = find_neighbour(daemon, "before", probe->before, sizeof(probe->before));
         if (!error)
                 error = find_neighbour(daemon, "after", probe->after, sizeof(probe->after));
+        op->link->specs.first = probe->usdt_first = sharing_free_specs(sharing, op->link);
         op->followers = sharing_followers(sharing, op->link);
         op->fellows = sharing_fellows(sharing, op->link);
         probe->followers = sharing_numbers(op->followers);

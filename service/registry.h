@@ -49,6 +49,12 @@ typedef enum LinkState {
         LINK_CHANGING, /* attached, and on its way to be so otherwise; files know nothing of it */
 } LinkState;
 
+/* What a usdt link has of its program's map of specs (kern-usdt.h). */
+typedef struct LinkSpecs {
+        uint32_t map_id; /* 0: none */
+        uint32_t first, n;
+} LinkSpecs;
+
 typedef struct Link {
         BusLink pub; /* first */
         LinkState state;
@@ -57,9 +63,10 @@ typedef struct Link {
         char *texts[_KERN_PARAM_MAX]; /* see hook-param.h */
         Netns netns;                  /* that its interface is in */
         KernAttachment
-                attachment;   /* without descriptors: link_fds is NULL, n_links counts the pins */
-        uint32_t kernel_link; /* the id of its kernel link where a file says it; 0: any */
-        bool stand_in;        /* something else calls the program there, see kern-change.h */
+                attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
+        LinkSpecs specs;
+        uint32_t kernel_link;        /* the id of its kernel link where a file says it; 0: any */
+        bool stand_in;               /* something else calls the program there, see kern-change.h */
         struct Detaching *detaching; /* op-release.c's, while it goes on */
         GHashTable *claims;          /* registry_claim()'s, with this link's; or NULL */
         gint64 claim;

@@ -61,6 +61,14 @@ static char *key_of(const KernHook *hook, uint64_t cgroup_id, uint64_t netns)
                                (unsigned)hook->direction, cgroup_id, netns);
 }
 
+/* Links that have their specs in one map share that, wherever they are. */
+static char *key_of_link(const Link *link)
+{
+        if (link->specs.map_id != 0)
+                return g_strdup_printf("specs %u", link->specs.map_id);
+        return key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+}
+
 static Hook *get_hook(Sharing *s, char *key)
 {
         g_autofree char *owned = key;
@@ -79,7 +87,7 @@ static Hook *get_hook(Sharing *s, char *key)
 
 static Hook *find_hook(Sharing *s, const Link *link, bool make)
 {
-        g_autofree char *key = key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+        g_autofree char *key = key_of_link(link);
 
         if (!key)
                 return NULL;
@@ -149,7 +157,7 @@ static void append(GArray *numbers, uint64_t n)
 GArray *sharing_followers(Sharing *s, const Link *link)
 {
         GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-        const Hook *hook = find_hook(s, link, false);
+        const Hook *hook = link->specs.map_id == 0 ? find_hook(s, link, false) : NULL;
 
         for (guint i = 0; hook && i < hook->links->len; i++) {
                 const Link *other = g_ptr_array_index(hook->links, i);
@@ -193,6 +201,30 @@ GArray *sharing_fellows(Sharing *s, const Link *link)
         return numbers;
 }
 
+/* One that has numbers from @first to before @end, or NULL. */
+static const Link *find_taken(const Hook *hook, uint64_t first, uint64_t end)
+{
+        for (guint i = 0; i < hook->links->len; i++) {
+                const Link *other = g_ptr_array_index(hook->links, i);
+
+                if (other->specs.first < end &&
+                    (uint64_t)other->specs.first + other->specs.n > first)
+                        return other;
+        }
+        return NULL;
+}
+
+uint32_t sharing_free_specs(Sharing *s, const Link *link)
+{
+        const Hook *hook = find_hook(s, link, false);
+        uint64_t first = 0;
+        const Link *taken;
+
+        while (hook && (taken = find_taken(hook, first, first + link->specs.n)))
+                first = (uint64_t)taken->specs.first + taken->specs.n;
+        return (uint32_t)MIN(first, G_MAXUINT32);
+}
+
 static void give_turn(Hook *hook, SharingFunc func, void *userdata)
 {
         SharingTurn *turn = g_new(SharingTurn, 1);
@@ -204,7 +236,7 @@ static void give_turn(Hook *hook, SharingFunc func, void *userdata)
 
 void sharing_enter(Sharing *s, const Link *link, SharingFunc func, void *userdata)
 {
-        char *key = key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+        char *key = key_of_link(link);
         Hook *hook = get_hook(s, key ?: g_strdup_printf("link %u", link->pub.id));
 
         if (!hook->taken) {

@@ -6,7 +6,8 @@
 /*
  * Links that share a hook of which an order is kept: who they are, in the order in which they run,
  * and whose turn it is to change something there. Of two that went there at a time neither would
- * know where the other one is, and they would run in the order of their luck.
+ * know where the other one is, and they would run in the order of their luck. What usdt links share is a
+ * map, of which each has a part.
  */
 
 typedef struct Sharing Sharing;
@@ -34,6 +35,9 @@ int link_compare(const Link *a, const Link *b);
  */
 GArray *sharing_followers(Sharing *sharing, const Link *link);
 GArray *sharing_fellows(Sharing *sharing, const Link *link);
+
+/* Where in its map of specs there are as many as @link wants that no other link has. */
+uint32_t sharing_free_specs(Sharing *sharing, const Link *link);
 
 /* The same as the hook has it, borrowed. */
 KernNumbers sharing_numbers(const GArray *numbers);

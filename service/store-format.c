@@ -285,6 +285,11 @@ GKeyFile *store_format_link(const Link *link)
         set_u32(file, LINK, "TcDispatcher", a->tc_dispatcher);
         set_u32(file, LINK, "XdpMode", (uint32_t)a->xdp_mode);
         set_u32(file, LINK, "XdpMember", a->xdp_member);
+        if (link->specs.map_id != 0) {
+                set_u32(file, LINK, "SpecsMap", link->specs.map_id);
+                set_u32(file, LINK, "SpecsFirst", link->specs.first);
+                set_u32(file, LINK, "SpecsCount", link->specs.n);
+        }
 
         g_key_file_set_uint64(file, HOOK, "Given", h->given);
         set_u32(file, HOOK, "InterfaceIndex", h->ifindex);
@@ -404,6 +409,9 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         link->attachment.tc_dispatcher = get_u32(file, LINK, "TcDispatcher");
         link->attachment.xdp_mode = (KernXdpMode)get_u32(file, LINK, "XdpMode");
         link->attachment.xdp_member = get_u32(file, LINK, "XdpMember");
+        link->specs.map_id = get_u32(file, LINK, "SpecsMap");
+        link->specs.first = get_u32(file, LINK, "SpecsFirst");
+        link->specs.n = get_u32(file, LINK, "SpecsCount");
         link_publish_attachment(link);
         return link;
 }

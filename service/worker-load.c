@@ -156,72 +156,6 @@ int worker_method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reter
         return worker_reply_send(reply);
 }
 
-int worker_method_resolve(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
-{
-        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
-        KernDiag diag cleanup(worker_diag_done) = {0};
-        uint64_t offset = 0;
-        const char *symbol;
-        int fd, r;
-
-        (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_INSPECT);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(m, WORKER_RESOLVE_IN, &fd, &symbol);
-        if (r < 0)
-                return r;
-        r = kern_symbol_resolve(fd, symbol, &offset, &diag);
-        r = worker_reply_result(m, r, &diag, &reply);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(reply, 't', &offset);
-        if (r < 0)
-                return r;
-        return worker_reply_send(reply);
-}
-
-static int append_places(sd_bus_message *reply, const KernPlaces *places)
-{
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "t");
-        for (size_t i = 0; r >= 0 && i < places->n; i++)
-                r = sd_bus_message_append_basic(reply, 't', &places->list[i].offset);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "u");
-        for (size_t i = 0; r >= 0 && i < places->n; i++)
-                r = sd_bus_message_append_basic(reply, 'u', &places->list[i].wish);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-int worker_method_resolve_many(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
-{
-        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
-        KernDiag diag cleanup(worker_diag_done) = {0};
-        KernPlaces places cleanup(kern_places_done) = {0};
-        const char *functions;
-        int fd, r;
-
-        (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_INSPECT);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(m, WORKER_RESOLVE_MANY_IN, &fd, &functions);
-        if (r < 0)
-                return r;
-        r = kern_symbols_resolve(fd, functions, &places, &diag);
-        r = worker_reply_result(m, r, &diag, &reply);
-        if (r < 0)
-                return r;
-        r = append_places(reply, &places);
-        if (r < 0)
-                return r;
-        return worker_reply_send(reply);
-}
-
 /* The options of a Load, as long as the message that they borrow from. */
 typedef struct LoadWishes {
         KernProgramWish programs[WISHES_MAX];
@@ -461,7 +395,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         Target target cleanup(close_target) = {-1, -1};
         int fds[2] = {-1, -1};
         size_t n;
-        int fd, extend, r;
+        int fd, extend, uprobe_multi, r;
 
         (void)userdata, (void)reterr;
         if (!w)
@@ -478,7 +412,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = worker_fds_take(m, &btf_fd, 1, &n);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(m, "ub", &w->options.log_level, &extend);
+        r = sd_bus_message_read(m, "ubb", &w->options.log_level, &extend, &uprobe_multi);
         if (r < 0)
                 return r;
         r = worker_fds_take(m, fds, 2, &n);
@@ -491,6 +425,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         w->options.target_fd = target.program;
         w->options.target_btf_fd = target.btf;
         w->options.extend = extend;
+        w->options.uprobe_multi = uprobe_multi;
         w->options.btf_fd = btf_fd;
 
         r = kern_object_load(fd, &w->options, &object, &diag);

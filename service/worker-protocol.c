@@ -64,7 +64,7 @@ int worker_hook_append(sd_bus_message *m, const KernHook *hook)
 {
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', "sta(yv)bbatat");
+        r = sd_bus_message_open_container(m, 'r', "sta(yv)bbatatatatu");
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "st", hook->type->name, hook->given);
@@ -90,6 +90,15 @@ int worker_hook_append(sd_bus_message *m, const KernHook *hook)
         if (r < 0)
                 return r;
         r = append_numbers(m, &hook->fellows);
+        if (r < 0)
+                return r;
+        r = append_numbers(m, &hook->usdt_sites);
+        if (r < 0)
+                return r;
+        r = append_numbers(m, &hook->usdt_specs);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(m, 'u', &hook->usdt_first);
         if (r < 0)
                 return r;
         return sd_bus_message_close_container(m);
@@ -162,7 +171,7 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
         int frags, shares, r;
         const char *type;
 
-        r = sd_bus_message_enter_container(m, 'r', "sta(yv)bbatat");
+        r = sd_bus_message_enter_container(m, 'r', "sta(yv)bbatatatatu");
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "st", &type, &hook.given);
@@ -183,6 +192,15 @@ int worker_hook_read(sd_bus_message *m, KernHook *ret)
         if (r < 0)
                 return r;
         r = worker_numbers_read(m, &hook.fellows);
+        if (r < 0)
+                return r;
+        r = worker_numbers_read(m, &hook.usdt_sites);
+        if (r < 0)
+                return r;
+        r = worker_numbers_read(m, &hook.usdt_specs);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'u', &hook.usdt_first);
         if (r < 0)
                 return r;
         r = sd_bus_message_exit_container(m);

@@ -65,13 +65,20 @@ typedef enum WorkerRole {
 #define WORKER_RESOLVE_MANY_OUT "usatau"
 
 /*
+ * ResolveUsdt(target, "PROVIDER:NAME") → places of a static probe and what is known of their arguments, as
+ * in a KernHook. Role inspect.
+ */
+#define WORKER_RESOLVE_USDT_IN "hs"
+#define WORKER_RESOLVE_USDT_OUT "usatat"
+
+/*
  * Load(object, programs, globals, maps, their sizes, shared maps (those that there are with it), btf, log
- * level, whether to extend, target program and its BTF, function of it) → names of shared maps that are
+ * level, whether to extend, whether the kernel has links of many uprobes, target program and its BTF, function of it) → names of shared maps that are
  * to be looked for first, and then nothing else; or programs (name, section, type, fd, and of XDP
  * programs the extension, priority and actions to proceed on), maps (name, fd, whether it is one of those
  * given, whether it is to be shared), log. Role load.
  */
-#define WORKER_LOAD_IN "ha(ss)a{sv}a(shb)a(su)a(sah)ahubahs"
+#define WORKER_LOAD_IN "ha(ss)a{sv}a(shb)a(su)a(sah)ahubbahs"
 #define WORKER_LOADED_PROGRAM "ssshahuu"
 #define WORKER_LOADED_MAP "shbb"
 #define WORKER_LOADED "asa(" WORKER_LOADED_PROGRAM ")a(" WORKER_LOADED_MAP ")"
@@ -84,9 +91,10 @@ typedef enum WorkerRole {
 /*
  * A KernHook without its descriptors: its type, what was given, the parameters that the type takes, by
  * KernParam (numbers of all kinds as t, texts and lists of them as s, lists of numbers as at),,
- * whether an XDP program takes fragments and may share its interface, and who of ours is on the hook.
+ * whether an XDP program takes fragments and may share its interface, who of ours is on the hook, and
+ * the places and specs of a static probe with the first number of these.
  */
-#define WORKER_HOOK "(sta(yv)bbatat)"
+#define WORKER_HOOK "(sta(yv)bbatatatatu)"
 
 /*
  * Attach(program, hook, the hook's files, extension, tc handle, target program, map, pidfd) → links, tc handle and

@@ -98,6 +98,8 @@ char *hook_arguments(GVariant *row)
 
         if (place < 0)
                 return g_strdup("");
+        if (places[place].option == OPT_TARGET && takes(row, OPT_TRACEPOINT))
+                return g_strdup("FILE[:PROVIDER:NAME]");
         return g_strconcat(places[place].form, takes(row, OPT_DIRECTION) ? " ingress|egress" : NULL,
                            NULL);
 }
@@ -142,6 +144,25 @@ static bool set_target(Hook *hook, const char *s, bool many, char **reterr)
                     : set_location(hook, colon + 1, true, reterr);
 }
 
+/* The colon before what is looked for in a target: that before a static probe's provider, or the last. */
+static const char *find_colon(const char *s, bool static_probe)
+{
+        const char *colon = strrchr(s, ':');
+
+        return colon && static_probe ? memrchr(s, ':', (size_t)(colon - s)) : colon;
+}
+
+/* "FILE:PROVIDER:NAME", or as much of it as is said */
+static bool set_static_probe(Hook *hook, const char *s, char **reterr)
+{
+        const char *colon = find_colon(s, true);
+
+        if (!colon || colon == s || strchr(colon, '/'))
+                return set(hook, OPT_TARGET, g_strdup(s), reterr);
+        return set(hook, OPT_TARGET, g_strndup(s, (size_t)(colon - s)), reterr) &&
+               set(hook, OPT_TRACEPOINT, g_strdup(colon + 1), reterr);
+}
+
 static bool is_direction(const char *s)
 {
         return strcmp(s, "ingress") == 0 || strcmp(s, "egress") == 0;
@@ -159,7 +180,9 @@ bool hook_take_arguments(Hook *hook, const char *type, GVariant *row, int argc, 
 
                 switch (places[place].option) {
                 case OPT_TARGET:
-                        ok = set_target(hook, s, takes(row, OPT_FUNCTIONS), reterr);
+                        ok = takes(row, OPT_TRACEPOINT)
+                                     ? set_static_probe(hook, s, reterr)
+                                     : set_target(hook, s, takes(row, OPT_FUNCTIONS), reterr);
                         break;
                 case OPT_FUNCTION:
                         ok = set_location(hook, s, false, reterr);
@@ -196,7 +219,7 @@ void hook_take_section(Hook *hook, GVariant *row, const char *section)
         /* "uprobe//usr/bin/foo:main" and "uprobe/libc.so.6:malloc": what means the same in every
          * directory, an absolute path or the name of a library. */
         begin = strchr(section, '/');
-        colon = strrchr(section, ':');
+        colon = find_colon(section, takes(row, OPT_TRACEPOINT));
         if (!begin || !colon || colon <= begin + 1)
                 return;
         if (begin[1] == '/' ? colon > begin + 2

@@ -229,6 +229,12 @@ class Forms(Tool):
         self.json("attach", program["id"], f"{TARGET}:target_add")
         self.assert_counts(program["path"], run_target)
 
+    @needs_attach("usdt")
+    def test_static_probe(self):
+        program = self.json("load", objects.path("usdt"), "usdt_anywhere")[0]
+        self.json("attach", program["id"], f"{TARGET}:bpfkeeper:line", "--cookie=1")
+        self.assert_counts(program["path"], run_target, 1)
+
     def mapped(self, path, *command):
         """A process that a library of its own is mapped in, and where that is."""
         directory = tempfile.mkdtemp(dir="/var/tmp")

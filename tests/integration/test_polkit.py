@@ -16,7 +16,7 @@ from support.wait import SCALE, rounds
 
 REFUSED = ("AuthorizationRequired", "NotAuthorized")
 TRACING = ("tracepoint", "raw_tracepoint", "tp_btf", "kprobe", "kretprobe", "kprobe_multi",
-           "kretprobe_multi", "uprobe", "uretprobe", "fentry", "fexit", "perf_event")
+           "kretprobe_multi", "uprobe", "uretprobe", "usdt", "fentry", "fexit", "perf_event")
 
 
 def verbs(who, program, link, maps):

@@ -8,6 +8,7 @@ interface, a cgroup) have it made by the test case.
 
 import contextlib
 import errno
+import filecmp
 import functools
 import itertools
 import os
@@ -26,10 +27,11 @@ def installed(name):
     """A copy where programs belong: under the unit the service has no /tmp and /var/tmp of others,
     and the sources may be there."""
     directory = "/usr/local/lib/bpfkeeper-tests"
-    path = f"{directory}/{name}"
-    if not os.path.exists(path):
+    path, built = f"{directory}/{name}", f"{objects.PROGRAMS}/{name}"
+    if not os.path.exists(path) or not filecmp.cmp(built, path, shallow=False):
         os.makedirs(directory, exist_ok=True)
-        shutil.copy(f"{objects.PROGRAMS}/{name}", path)
+        shutil.copy(built, f"{path}.new")
+        os.rename(f"{path}.new", path)
     return path
 
 
@@ -342,6 +344,9 @@ def hooks(case):
              target=TARGET, offsets=[symbol_offset(TARGET, "target_add")], cookie=3,
              expect={"Target": TARGET, "Offsets": [symbol_offset(TARGET, "target_add")],
                      "Cookie": 3}),
+        Hook("usdt", "usdt", "usdt_anywhere", run_target, index=2, cookie=2, target=TARGET,
+             tracepoint="bpfkeeper:line",
+             expect={"Target": TARGET, "Tracepoint": "bpfkeeper:line", "Cookie": 2}),
         Hook("fentry", "fentry", "fentry_open", open_file, expect={"Function": "vfs_open"}),
         Hook("fexit", "fentry", "fexit_open", open_file, index=1, expect={"Function": "vfs_open"}),
         Hook("fmod_ret", "fmod_ret", "fmod_ret_symlink", make_link,

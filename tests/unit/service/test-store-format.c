@@ -148,6 +148,7 @@ static Link *full_link(const KernType *type, const char *text, LinkState state)
                 .xdp_mode = KERN_XDP_MODE_SKB,
                 .xdp_member = 4000000005,
         };
+        link->specs = (LinkSpecs){4000000006, 4000000007, 4000000008};
         link_publish_attachment(link);
         return link;
 }
@@ -177,6 +178,9 @@ static void assert_links_equal(const Link *a, const Link *b)
         assert_int_equal(a->attachment.tc_priority, b->attachment.tc_priority);
         assert_int_equal(a->attachment.xdp_mode, b->attachment.xdp_mode);
         assert_int_equal(a->attachment.xdp_member, b->attachment.xdp_member);
+        assert_int_equal(a->specs.map_id, b->specs.map_id);
+        assert_int_equal(a->specs.first, b->specs.first);
+        assert_int_equal(a->specs.n, b->specs.n);
 }
 
 static void links_come_back(void **state)

@@ -139,7 +139,7 @@ static int read_hook(const char *type, unsigned param, const char *value_type, .
         int r;
 
         va_start(ap, value_type);
-        assert_true(sd_bus_message_open_container(m, 'r', "sta(yv)bbatat") >= 0);
+        assert_true(sd_bus_message_open_container(m, 'r', "sta(yv)bbatatatatu") >= 0);
         assert_true(sd_bus_message_append(m, "st", type, (uint64_t)0) >= 0);
         assert_true(sd_bus_message_open_container(m, 'a', "(yv)") >= 0);
         assert_true(sd_bus_message_open_container(m, 'r', "yv") >= 0);
@@ -148,7 +148,7 @@ static int read_hook(const char *type, unsigned param, const char *value_type, .
         assert_true(sd_bus_message_appendv(m, value_type, ap) >= 0);
         for (int i = 0; i < 3; i++)
                 assert_true(sd_bus_message_close_container(m) >= 0);
-        assert_true(sd_bus_message_append(m, "bbatat", 0, 0, 0, 0) >= 0);
+        assert_true(sd_bus_message_append(m, "bbatatatatu", 0, 0, 0, 0, 0, 0, 0) >= 0);
         assert_true(sd_bus_message_close_container(m) >= 0);
         va_end(ap);
         seal(m);

@@ -70,7 +70,7 @@ static int fill_load(sd_bus_message *m, void *userdata)
         const Call *c = userdata;
 
         return sd_bus_message_append(m, WORKER_LOAD_IN, c->fd, 1, c->program, c->type, 0, 0, 0, 0,
-                                     0, 0, 0, 0, "");
+                                     0, 0, 0, 0, 0, "");
 }
 
 static int fill_test_run(sd_bus_message *m, void *userdata)

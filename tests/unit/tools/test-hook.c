@@ -14,6 +14,7 @@ static const struct {
         {"tc", "{'Required': <['interface', 'direction']>, 'Optional': <['priority']>}"},
         {"cgroup_skb", "{'Required': <['cgroup', 'direction']>, 'Optional': <@as []>}"},
         {"uprobe", "{'Required': <['target']>, 'Optional': <['function', 'offset', 'pid']>}"},
+        {"usdt", "{'Required': <['target', 'tracepoint']>, 'Optional': <['pid']>}"},
         {"kprobe", "{'Required': <['function']>, 'Optional': <['offset', 'cookie']>}"},
         {"kprobe_multi", "{'Required': <['functions']>, 'Optional': <['cookie', 'cookies']>}"},
         {"freplace", "{'Required': <['target_program', 'function']>}"},
@@ -90,6 +91,9 @@ static void test_arguments(void **state)
         assert_hook("uprobe", "/bin/sh:main+4", "function='main' offset=uint64 4 target=handle -1");
         assert_hook("uprobe", "/bin/sh:0x40", "offset=uint64 64 target=handle -1");
         assert_hook("uprobe", "/a:b/sh", "target=handle -1");
+        assert_hook("usdt", "/bin/sh", "target=handle -1");
+        assert_hook("usdt", "/a:b:libc:setjmp", "tracepoint='libc:setjmp' target=handle -1");
+        assert_hook("usdt", "libc.so.6:libc:setjmp", "tracepoint='libc:setjmp' target=handle -1");
 
         assert_no_hook("xdp", "veth0 ingress");
         assert_hook("freplace", "decide", "function='decide'");
@@ -170,6 +174,10 @@ static void test_section(void **state)
                 {"uprobe", "uprobe//:malloc", NULL},
                 {"uprobe", "uprobe", NULL},
                 {"uprobe", "uprobe//usr/bin/foo", NULL},
+                {"usdt", "usdt//usr/bin/a:b:provider:name", "/usr/bin/a:b"},
+                {"usdt", "usdt/libc.so.6:libc:setjmp", "libc.so.6"},
+                {"usdt", "usdt//usr/bin/foo:name", NULL},
+                {"usdt", "usdt", NULL},
                 {"kprobe", "kprobe//x:y", NULL},
         };
 
