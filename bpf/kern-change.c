@@ -82,6 +82,24 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
         }
 }
 
+bool kern_runs_beside(const KernType *type)
+{
+        switch ((int)type->prog_type) {
+        case BPF_PROG_TYPE_KPROBE:
+        case BPF_PROG_TYPE_TRACEPOINT:
+        case BPF_PROG_TYPE_PERF_EVENT:
+        case BPF_PROG_TYPE_RAW_TRACEPOINT:
+        case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+                return true;
+        case BPF_PROG_TYPE_TRACING:
+                return type->attach_type != BPF_TRACE_ITER;
+        case BPF_PROG_TYPE_LSM:
+                return type->attach_type != BPF_LSM_CGROUP;
+        default:
+                return false;
+        }
+}
+
 static bool takes_once(const KernHook *hook)
 {
         KernPoint point;

@@ -17,6 +17,13 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
                  const KernAttachment *attachment, KernDiag *diag);
 
 /*
+ * Whether a hook of the type takes a second program, of which the first one doesn't know: links of perf
+ * events, trampolines and raw tracepoints, of which no kernel replaces the program (BPF_LINK_UPDATE is
+ * EINVAL for them). There kern_move_begin() is given the new one, and both run until kern_move_end().
+ */
+bool kern_runs_beside(const KernType *type);
+
+/*
  * Attaches the program once more, at another place of the hook that it is on, which is @hook with
  * other wishes as to its place: once the old attachment is detached, it has moved. Between the two it
  * runs twice. Interfaces (tcx, netkit) take a program but once; there something stands in for it,

@@ -338,7 +338,7 @@ static GError *set_object(KernHook *h, KernParam param, const BusValue *value)
         return NULL;
 }
 
-static GError *set_param(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
+GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
 {
         const KernParamInfo *p = &kern_params[param];
         KernHook *h = &op->hook;
@@ -393,67 +393,6 @@ static GError *set_param(AttachOp *op, uid_t uid, KernParam param, const BusValu
         return error;
 }
 
-/* Neighbours and a priority contradict each other: what is said now counts. */
-static void forget_place(KernHook *h, uint64_t said)
-{
-        const uint64_t neighbours =
-                KERN_PARAM_BIT(KERN_PARAM_BEFORE) | KERN_PARAM_BIT(KERN_PARAM_AFTER);
-        const uint64_t place = neighbours | KERN_PARAM_BIT(KERN_PARAM_PRIORITY);
-
-        if (!(said & place))
-                return;
-        h->given &= ~place;
-        h->given |= said & place;
-        if (!(said & KERN_PARAM_BIT(KERN_PARAM_BEFORE)))
-                h->before[0] = '\0';
-        if (!(said & KERN_PARAM_BIT(KERN_PARAM_AFTER)))
-                h->after[0] = '\0';
-        if (said & neighbours)
-                h->priority = KERN_PRIORITY_DEFAULT;
-}
-
-GError *attach_hook_change(AttachOp *op, uid_t uid, const Link *link)
-{
-        const uint64_t places =
-                KERN_PARAM_BIT(KERN_PARAM_PRIORITY) | KERN_PARAM_BIT(KERN_PARAM_BEFORE) |
-                KERN_PARAM_BIT(KERN_PARAM_AFTER) | KERN_PARAM_BIT(KERN_PARAM_PROCEED_ON);
-        KernHook *h = &op->hook;
-        KernDiag diag = {0};
-        GError *error = NULL;
-        uint64_t said = 0;
-        int r;
-
-        *h = link->hook;
-        kern_hook_drop_borrowed(h);
-        for (int i = 0; i < _KERN_PARAM_MAX; i++)
-                op->texts[i] = g_strdup(link->texts[i]);
-        for (size_t i = 0; !error && i < op->args->n; i++) {
-                const BusValue *value = &op->args->values[i];
-
-                if (!value->type)
-                        continue;
-                if (!(places & KERN_PARAM_BIT(i)))
-                        error = error_new(INVALID_ARGUMENT,
-                                          "Option '%s' of a link can't be changed; attach the "
-                                          "program anew.",
-                                          kern_params[i].name);
-                else if (!kern_type_takes(h->type, KERN_PARAM_BIT(i)))
-                        error = error_new(INVALID_ARGUMENT, "A %s program takes no %s.",
-                                          h->type->name, kern_params[i].name);
-                else
-                        error = set_param(op, uid, (KernParam)i, value);
-                said |= KERN_PARAM_BIT(i);
-        }
-        if (error)
-                return error;
-        forget_place(h, said);
-        r = kern_hook_check_change(h, &diag);
-        if (r < 0)
-                error = error_from_diag(&diag, r);
-        kern_diag_clear(&diag);
-        return error;
-}
-
 GError *attach_hook_set_place(AttachOp *op, uid_t uid)
 {
         const uint64_t places =
@@ -463,12 +402,13 @@ GError *attach_hook_set_place(AttachOp *op, uid_t uid)
         op->hook = KERN_HOOK_INIT;
         op->netns = NETNS_INIT;
         if (op->args->values[KERN_PARAM_NETNS].type)
-                error = set_param(op, uid, KERN_PARAM_NETNS, &op->args->values[KERN_PARAM_NETNS]);
+                error = attach_hook_set(op, uid, KERN_PARAM_NETNS,
+                                        &op->args->values[KERN_PARAM_NETNS]);
         for (size_t i = 0; !error && i < op->args->n; i++) {
                 if (!op->args->values[i].type || i == KERN_PARAM_NETNS)
                         continue;
                 if (places & KERN_PARAM_BIT(i))
-                        error = set_param(op, uid, (KernParam)i, &op->args->values[i]);
+                        error = attach_hook_set(op, uid, (KernParam)i, &op->args->values[i]);
                 else
                         error = error_new(INVALID_ARGUMENT,
                                           "Option '%s' names no hook; give interface or cgroup.",
@@ -616,10 +556,10 @@ GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program 
         set_company(op, daemon, program);
         /* An interface means what it is in the namespace, which is therefore the first to be read. */
         if (args->values[KERN_PARAM_NETNS].type)
-                error = set_param(op, uid, KERN_PARAM_NETNS, &args->values[KERN_PARAM_NETNS]);
+                error = attach_hook_set(op, uid, KERN_PARAM_NETNS, &args->values[KERN_PARAM_NETNS]);
         for (size_t i = 0; !error && i < args->n; i++)
                 if (args->values[i].type && i != KERN_PARAM_NETNS)
-                        error = set_param(op, uid, (KernParam)i, &args->values[i]);
+                        error = attach_hook_set(op, uid, (KernParam)i, &args->values[i]);
         if (error)
                 return error;
         set_target_program(op, program);

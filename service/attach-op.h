@@ -5,8 +5,8 @@
 #include "sharing.h"
 
 /*
- * Attach() in four files: op-attach.c has the steps, attach-hook.c makes the hook, attach-authorize.c asks
- * polkit, attach-resolve.c has functions of a target looked up. This is what they share; it is the op of
+ * Attach() in four files: op-attach.c has the steps, attach-hook.c makes the hook (attach-change.c that of a
+ * link that is changed), attach-authorize.c asks polkit, attach-resolve.c has functions of a target looked up. This is what they share; it is the op of
  * the request.
  */
 
@@ -38,10 +38,15 @@ void attach_op_init(AttachOp *op, BusAttachArgs *args);
 void attach_op_done(AttachOp *op);
 
 /*
- * For Update() and ReplaceProgram(): the hook of @link with what the options say of its place. NULL, or
- * what is wrong.
+ * For Update(): the hook of @link with what the options say of its place. NULL, or what is wrong.
+ * ReplaceProgram() takes in addition, where the new program goes beside the old one, what no link keeps:
+ * the file that it is in and the process that it is for, and they must be the same.
  */
 GError *attach_hook_change(AttachOp *op, uid_t uid, const Link *link);
+GError *attach_hook_replace(AttachOp *op, uid_t uid, const Link *link);
+
+/* One option, of its right D-Bus type, checked and looked up as @uid may. */
+GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
 
 /* Asks polkit whether @program may be attached so, with all that there is to say of it. */
 void attach_authorize(Request *request, const Program *program, void (*allowed)(Request *request));

@@ -8,6 +8,8 @@
  * a kernel link; link-change-move.c is for what another kernel link takes the place of.
  */
 
+#define CHANGE_TIMEOUT_SEC 20
+
 typedef struct Change {
         Daemon *daemon;
         uint32_t id; /* the link's */
@@ -17,6 +19,7 @@ typedef struct Change {
         uint32_t old_member;
         unsigned attempts;
         GArray *followers, *fellows;
+        const KernHook *probe;  /* what is to be attached beside the old one, or NULL; borrowed */
         KernHook hook;          /* as it is to be, without descriptors */
         int cgroup_fd;          /* or -1 */
         int netns_fd;           /* or -1: it is in ours */
@@ -58,6 +61,9 @@ GError *change_open_netns(Change *c, const Link *link);
 
 /* Attaches the program where it is to be, and then takes away what there was. */
 void change_place(Change *c, Link *link);
+
+/* Attaches another one as c->probe says, and then takes away what there was. */
+void change_beside(Change *c);
 
 /* The second half of that, at the next start. */
 void change_end_place(Change *c);

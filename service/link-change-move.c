@@ -16,15 +16,19 @@
 static int fill_move(sd_bus_message *m, void *userdata)
 {
         Change *c = userdata;
+        const KernHook *hook = c->probe ?: &c->hook;
         int r;
 
         r = change_append_program(m, c->daemon, c->values.program_id);
         if (r < 0)
                 return r;
-        r = worker_hook_append(m, &c->hook);
+        r = worker_hook_append(m, hook);
         if (r < 0)
                 return r;
-        return worker_hook_files_append(m, &c->hook);
+        r = worker_hook_files_append(m, hook);
+        if (r < 0)
+                return r;
+        return worker_fds_append(m, &hook->pid_fd, hook->pid_fd >= 0 ? 1 : 0);
 }
 
 static int fill_end_move(sd_bus_message *m, void *userdata)
@@ -106,6 +110,8 @@ static int take_new_link(Change *c, Link *link, sd_bus_message *reply)
         c->values.stand_in = table >= 0;
         r = c->new_link >= 0 && kern_is_link(c->new_link) ? kern_link_info(c->new_link, &info)
                                                           : -EBADMSG;
+        if (r >= 0 && c->probe && info.prog_id != c->values.program_id)
+                r = -EBADMSG;
         if (r >= 0) {
                 c->values.kernel_link = info.id;
                 r = store_pin(store, BUS_LINK, c->id, LINK_PIN_NEXT, c->new_link);
@@ -195,6 +201,12 @@ void change_place(Change *c, Link *link)
                 g_snprintf(text, sizeof(c->hook.before), "kernel-link:%u", c->neighbour);
         }
         change_call(c, "Move", fill_move, on_moved);
+}
+
+void change_beside(Change *c)
+{
+        worker_pool_call(c->daemon->workers, WORKER_ROLE_ATTACH, c->uid, "AttachBeside",
+                         CHANGE_TIMEOUT_SEC, fill_move, on_moved, c, NULL);
 }
 
 void change_end_place(Change *c)

@@ -7,6 +7,7 @@
 
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-change.h"
 #include "kern-order.h"
 #include "kern-xdp-arrange.h"
 #include "link-netns.h"
@@ -14,7 +15,6 @@
 #include "sharing.h"
 #include "tc-chain.h"
 
-#define CHANGE_TIMEOUT_SEC 20
 /* How often a worker may die of what others survive. */
 #define ATTEMPTS 10
 
@@ -328,6 +328,11 @@ static void change_tc(Change *c, Link *link)
 
 static GError *cant_change(const Link *link, bool replace)
 {
+        if (replace && link->attachment.n_links > 1)
+                return error_new(NOT_SUPPORTED,
+                                 "Link %u is of %zu kernel links, which can't be replaced at once; "
+                                 "attach the new program, then detach it.",
+                                 link->pub.id, link->attachment.n_links);
         if (replace)
                 return error_new(NOT_SUPPORTED,
                                  "The kernel lets no program take the place of another on the hook "
@@ -349,13 +354,20 @@ static bool can_replace(const Link *link)
                g_str_equal(link->hook.type->name, "tc");
 }
 
+/* Of several kernel links one would be the new one's and another still the old one's. */
+bool link_runs_beside(const Link *link)
+{
+        return kern_runs_beside(link->hook.type) && link->attachment.n_links == 1;
+}
+
 /* By another kernel link: which one that is is to be known before it is written down. */
 static bool is_moving(const Link *link, bool replace, bool place)
 {
         KernPoint point;
 
-        return link->attachment.tc_slot == 0 && !replace && place &&
-               kern_point_of(&link->hook, &point) >= 0;
+        if (replace)
+                return link_runs_beside(link);
+        return link->attachment.tc_slot == 0 && place && kern_point_of(&link->hook, &point) >= 0;
 }
 
 GError *change_open_netns(Change *c, const Link *link)
@@ -393,6 +405,8 @@ static void begin(Change *c, Link *link, bool replace, bool place)
                 change_member(c, link);
         else if (replace && can_replace(link))
                 replace_program(c, link);
+        else if (replace && is_moving(link, replace, place))
+                change_beside(c);
         else if (is_moving(link, replace, place))
                 change_place(c, link);
         else if (!replace && link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
@@ -405,7 +419,7 @@ static void begin(Change *c, Link *link, bool replace, bool place)
 }
 
 void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint32_t neighbour,
-                 LinkChanged done, void *userdata)
+                 const KernHook *probe, LinkChanged done, void *userdata)
 {
         Change *c = g_new0(Change, 1);
         GError *error = NULL;
@@ -417,6 +431,7 @@ void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint
                       .uid = uid,
                       .values = *values,
                       .neighbour = neighbour,
+                      .probe = probe,
                       .cgroup_fd = -1,
                       .netns_fd = -1,
                       .new_link = -1,

@@ -35,14 +35,21 @@ void link_values_get(const Link *link, LinkValues *ret);
 void link_values_done(LinkValues *values);
 
 /*
+ * Whether the kernel replaces no program there, but takes the new one beside the old one: for a moment
+ * both run.
+ */
+bool link_runs_beside(const Link *link);
+
+/*
  * Changes a link that is attached, and registered, to @values, which it takes. @neighbour is the kernel
- * link that before or after means, or 0. The caller has its turn on the hook (see sharing.h), so that
+ * link that before or after means, or 0. @probe is the hook with its descriptors and with places in place of
+ * names, where a program goes beside the old one, and is borrowed until the end; else NULL. The caller has its turn on the hook (see sharing.h), so that
  * nobody else changes, detaches or joins there. @done gets NULL, or an error: then everything is as it
  * was.
  */
 typedef void (*LinkChanged)(GError *error, void *userdata);
 void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint32_t neighbour,
-                 LinkChanged done, void *userdata);
+                 const KernHook *probe, LinkChanged done, void *userdata);
 
 /*
  * The directory of the link's cgroup, where it has one: @ret is the caller's to close. false: it has none,

@@ -142,8 +142,9 @@ static void change(Request *request)
                 program->n_coming++;
                 op->coming = true;
         }
-        link_change(request->daemon, link, request->uid, &values, op->neighbour, on_changed,
-                    request);
+        link_change(request->daemon, link, request->uid, &values, op->neighbour,
+                    op->new_program != 0 && link_runs_beside(link) ? &op->attach.probe : NULL,
+                    on_changed, request);
 }
 
 static void on_looked(GArray *occupants, GError *error, void *userdata)
@@ -243,6 +244,12 @@ static void enter(Request *request)
                 request_fail(request, error);
 }
 
+/* What is in a target is looked up before, since that takes a worker of its own. */
+static void resolve(Request *request)
+{
+        attach_hook_resolve(request, enter);
+}
+
 /* 1. polkit: it is as if the program were attached so, by whom the link belongs to */
 
 static void authorize_program(Request *request)
@@ -250,7 +257,7 @@ static void authorize_program(Request *request)
         const ChangeOp *op = request->op;
 
         if (op->new_program != 0)
-                request_authorize_use(request, op->new_program, enter);
+                request_authorize_use(request, op->new_program, resolve);
         else
                 enter(request);
 }
@@ -291,10 +298,14 @@ static void prepare(Request *request)
 
         if (link) {
                 audit_link(request, link);
-                error = attach_hook_change(&op->attach, request->uid, link);
+                /* What is wrong with the program is said before what is missing for it. */
+                if (op->new_program != 0)
+                        error = check_program(request, link);
+                if (!error)
+                        error = op->new_program != 0
+                                        ? attach_hook_replace(&op->attach, request->uid, link)
+                                        : attach_hook_change(&op->attach, request->uid, link);
         }
-        if (!error && op->new_program != 0)
-                error = check_program(request, link);
         if (error)
                 request_fail(request, error);
         else

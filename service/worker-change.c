@@ -84,19 +84,19 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         return worker_answer(m, r, &diag);
 }
 
-int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+static int move(sd_bus_message *m, WorkerRole role)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
+        int process cleanup(worker_close_fd) = -1;
         int table cleanup(worker_close_fd) = -1;
         int files[WORKER_FILES_MAX];
-        size_t n_files = 0;
+        size_t n_files = 0, n;
         KernHook hook;
         int fd, r;
 
-        (void)userdata, (void)reterr;
-        r = worker_enter_role(WORKER_ROLE_DISPATCH);
+        r = worker_enter_role(role);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'h', &fd);
@@ -108,7 +108,10 @@ int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = worker_hook_files_take(m, &hook, files, &n_files);
         if (r < 0)
                 return r;
-        r = worker_netns_enter(hook.netns_fd, &diag);
+        r = worker_fds_take(m, &process, 1, &n);
+        hook.pid_fd = process;
+        if (r >= 0)
+                r = worker_netns_enter(hook.netns_fd, &diag);
         if (r >= 0) {
                 r = kern_move_begin(fd, &hook, &attachment, &table, &diag);
                 worker_netns_leave(hook.netns_fd);
@@ -123,6 +126,18 @@ int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
                 return r;
         r = worker_fds_append(reply, &table, table >= 0 ? 1 : 0);
         return r < 0 ? r : worker_reply_send(reply);
+}
+
+int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        (void)userdata, (void)reterr;
+        return move(m, WORKER_ROLE_DISPATCH);
+}
+
+int worker_method_attach_beside(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        (void)userdata, (void)reterr;
+        return move(m, WORKER_ROLE_ATTACH);
 }
 
 int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)

@@ -24,6 +24,7 @@ int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *rete
 int worker_method_arrange(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_attach_beside(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_probe(sd_bus_message *m, void *userdata, sd_bus_error *reterr);

@@ -131,8 +131,11 @@ typedef enum WorkerRole {
 #define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahahuu"
 #define WORKER_REPLACE_OUT "us"
 
-/* Move(program, hook, the hook's files) → link, table of what stands in for the program */
-#define WORKER_MOVE_IN "h" WORKER_HOOK "ah"
+/*
+ * Move(program, hook, the hook's files, pidfd) → link, table of what stands in for the program. AttachBeside
+ * is the same, role attach, for what is attached to no interface and no cgroup.
+ */
+#define WORKER_MOVE_IN "h" WORKER_HOOK "ahah"
 #define WORKER_MOVE_OUT "usahah"
 
 /* EndMove(program, new link, old link): detaches the old one */

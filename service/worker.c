@@ -70,6 +70,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Arrange", WORKER_ARRANGE_IN, WORKER_ARRANGE_OUT, worker_method_arrange),
         METHOD("Replace", WORKER_REPLACE_IN, WORKER_REPLACE_OUT, worker_method_replace),
         METHOD("Move", WORKER_MOVE_IN, WORKER_MOVE_OUT, worker_method_move),
+        METHOD("AttachBeside", WORKER_MOVE_IN, WORKER_MOVE_OUT, worker_method_attach_beside),
         METHOD("EndMove", WORKER_END_MOVE_IN, WORKER_END_MOVE_OUT, worker_method_end_move),
         METHOD("Look", WORKER_LOOK_IN, WORKER_LOOK_OUT, worker_method_look),
         METHOD("Probe", "", WORKER_PROBE_OUT, worker_method_probe),

@@ -166,6 +166,23 @@ CtlExit verb_unload(Ctl *ctl, int argc, char **argv)
         return each(ctl, BUS_PROGRAM, "Unload", "unload program", argc, argv);
 }
 
+/* The file that a uprobe's link is in, unless it is named: the service keeps none open. */
+static CtlExit find_target(Ctl *ctl, const char *path, Hook *hook)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autoptr(GVariant) link = NULL;
+        const char *target;
+
+        if (hook->values[HOOK_INDEX(OPT_TARGET)])
+                return CTL_OK;
+        if (ctl_get_all(ctl, path, bus_interface(BUS_LINK), &error, &link) < 0)
+                return ctl_bus_error(&error, "Can't look at link %s", path);
+        target = resolve_string(link, "Target");
+        if (*target == '/')
+                hook->values[HOOK_INDEX(OPT_TARGET)] = g_strdup(target);
+        return CTL_OK;
+}
+
 /* The options that say where among others, for a method of the link that @argv[0] names. */
 static CtlExit change(Ctl *ctl, const char *name, const char *method, const char *program)
 {
@@ -180,8 +197,12 @@ static CtlExit change(Ctl *ctl, const char *name, const char *method, const char
         status = resolve(ctl, BUS_LINK, name, &path);
         if (status == CTL_OK)
                 status = take_options(ctl, &hook);
+        if (status == CTL_OK && program)
+                status = find_target(ctl, path, &hook);
         if (status != CTL_OK)
                 return status;
+        if (!hook_open(&hook, &reason))
+                return ctl_fail("%s", reason);
         options = hook_options(&hook, &reason);
         if (!options)
                 return ctl_usage("%s", reason);

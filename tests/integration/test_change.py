@@ -5,13 +5,15 @@ import os
 import random
 import signal
 import struct
+import subprocess
 import time
 
 from support import bpf, daemon
-from support.bus import LINK, PROGRAM, PROPERTIES, TIMEOUT, BusError, Gio, GLib, options_variant
+from support.bus import (LINK, PROGRAM, PROPERTIES, TIMEOUT, BusError, Fd, Gio, GLib,
+                         options_variant)
 from support.case import Case, can_attach, features, needs_attach, number, until
 from support.consistency import check
-from support.hooks import Cgroup
+from support.hooks import TARGET, Cgroup, fork, hooks
 from support.wait import rounds
 
 CHANGES = int(os.environ.get("BPFKEEPER_CHANGES", "0"))
@@ -33,18 +35,19 @@ def start_update(bus, link, **options):
     return bus.raw_start("org.bpfkeeper1", link, LINK, "Update", parameters, [], 0, TIMEOUT)
 
 
-def replace_parameters(program):
-    return GLib.Variant.new_tuple(GLib.Variant("o", program), GLib.Variant("a{sv}", {}))
+def replace_parameters(program, options, fds):
+    return GLib.Variant.new_tuple(GLib.Variant("o", program), options_variant({}, options, fds))
 
 
-def replace(bus, link, program):
+def replace(bus, link, program, **options):
+    fds = []
     return bus.results(*bus.raw_call("org.bpfkeeper1", link, LINK, "ReplaceProgram",
-                                     replace_parameters(program), [], 0, TIMEOUT))
+                                     replace_parameters(program, options, fds), fds, 0, TIMEOUT))
 
 
 def start_replace(bus, link, program):
-    return bus.raw_start("org.bpfkeeper1", link, LINK, "ReplaceProgram", replace_parameters(program),
-                         [], 0, TIMEOUT)
+    return bus.raw_start("org.bpfkeeper1", link, LINK, "ReplaceProgram",
+                         replace_parameters(program, {}, []), [], 0, TIMEOUT)
 
 
 class Kind:
@@ -307,14 +310,119 @@ class Replace(Case):
         with self.refused("NoSuchObject"):
             self.load("tcx", "tcx_ingress", replaces="/org/bpfkeeper1/program/_4000000000")
 
-    @needs_attach("tracepoint")
+    @needs_attach("perf_event")
     def test_where_the_kernel_cannot(self):
-        old, new = (self.load("tracepoint", "tracepoint_fork") for _ in range(2))
-        link = self.bus.attach(old)
+        """One link of the kernel's for each CPU: there is no instant in which all are others."""
+        old, new = (self.load("perf_event", "perf_event_sample") for _ in range(2))
+        link = self.bus.attach(old, event="cpu-clock", frequency=10)
+        if len(self.bus.get(link, LINK, "KernelLinkIds")) == 1:
+            self.skipTest("there is but one CPU")
         with self.refused("NotSupported") as caught:
             replace(self.bus, link, new)
-        self.assertIn("attach the new one", caught.exception.message)
+        self.assertIn("attach the new program", caught.exception.message)
         self.assertEqual(self.bus.get(link, LINK, "Program"), old)
+
+
+class Beside(Case):
+    """Where no kernel replaces a program, the new one comes before the old one goes."""
+
+    KINDS = ("tracepoint", "raw_tracepoint", "tp_btf", "kprobe", "kretprobe", "kprobe_multi", "uprobe",
+             "uretprobe", "uprobe_multi", "fentry", "fexit", "lsm")
+
+    def test_each(self):
+        for hook in {h.kind: h for h in hooks(self) if h.kind in self.KINDS}.values():
+            if not can_attach(hook.kind):
+                continue
+            with self.subTest(kind=hook.kind):
+                old, new = (self.load(hook.object, hook.program, **hook.load) for _ in range(2))
+                link = self.bus.attach(old, **hook.options)
+                before = self.bus.get_all(link, LINK)
+                self.daemon.restart()
+                replace(self.bus, link, new)
+                after = self.bus.get_all(link, LINK)
+                self.assertEqual((after["Program"], after["ProgramId"]), (new, number(new)))
+                self.assertNotEqual(after["KernelLinkIds"], before["KernelLinkIds"])
+                for name in ("Target", "Function", "Functions", "Tracepoint", "Offset", "Cookie"):
+                    self.assertEqual(after[name], before[name])
+                self.assert_counts(new, hook.cause, hook.index)
+                self.assert_idle(old, hook.cause, hook.index)
+                check(self)
+                self.daemon.end(signal.SIGKILL)
+                self.assertEqual(self.bus.get(link, LINK, "Program"), new)
+                self.bus.unload(old)
+                self.assert_counts(new, hook.cause, hook.index)
+                self.bus.unload(new)
+                check(self)
+
+    @needs_attach("tracepoint")
+    def test_none_goes_by(self):
+        """Each process that begins is seen by the old one or the new one, or by both."""
+        one, two = (self.load("tracepoint", "tracepoint_fork") for _ in range(2))
+        link = self.bus.attach(one)
+        for i in range(CHANGES or rounds(12)):
+            began = self.hits(one) + self.hits(two)
+            token, n = start_replace(self.bus, link, one if i % 2 else two), 0
+            while not token.is_done():
+                fork()
+                n += 1
+            self.bus.wait(token)
+            self.assertGreaterEqual(self.hits(one) + self.hits(two), began + n)
+
+    @needs_attach("tracepoint")
+    def test_killed(self):
+        """The daemon, at any instant: one of the two is there, and it is the one that is said."""
+        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
+        chance = random.Random(seed)
+        one, two = (self.load("tracepoint", "tracepoint_fork") for _ in range(2))
+        link = self.bus.attach(one)
+        begin = time.monotonic()
+        replace(self.bus, link, two)
+        duration = time.monotonic() - begin
+        for i in range(CHANGES or rounds(6)):
+            with self.subTest(seed=seed, round=i):
+                token = start_replace(self.bus, link, two if i % 2 else one)
+                time.sleep(chance.random() * duration)
+                self.daemon.end(signal.SIGKILL)
+                try:
+                    self.bus.wait(token)
+                except BusError:
+                    pass
+                found = self.bus.get(link, LINK, "Program")
+                self.assertIn(found, (one, two))
+                # A worker that was about to attach is dead before the next service looks
+                self.assert_counts(found, fork)
+                self.assert_idle(one if found == two else two, fork)
+                self.assertEqual(os.listdir(daemon.RUN + "/changes"), [])
+                check(self)
+
+    @needs_attach("uprobe")
+    def test_target_and_process(self):
+        """What no link keeps is passed again, and is what it was."""
+        self.allow("alice", "load.uprobe", "attach.uprobe")
+        program, new = (self.load("uprobe", "uprobe_anywhere", who=self.alice) for _ in range(2))
+        target, copy = (Fd(self.keep(self.alice.open(path))) for path in (TARGET, "/bin/true"))
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+            pid = Fd(self.keep(os.pidfd_open(process.pid)))
+            link = self.alice.attach(program, target=target, function="target_add", pid=pid)
+            for options, error, text in (
+                    ({}, "MissingParameter", "'target'"),
+                    ({"target": copy, "pid": pid}, "InvalidArgument", TARGET),
+                    ({"target": target}, "MissingParameter", "'pid'"),
+                    ({"target": target, "pid": ("i", 1)}, "InvalidArgument", str(process.pid)),
+                    ({"target": TARGET, "pid": pid}, "MissingParameter", "uid 0"),
+                    ({"target": target, "pid": pid, "offset": ("t", 3)}, "InvalidArgument", "offset")):
+                with self.subTest(options=options), self.refused(error) as caught:
+                    replace(self.alice, link, new, **options)
+                self.assertIn(text, caught.exception.message)
+                self.assertEqual(self.bus.get(link, LINK, "Program"), program)
+            replace(self.alice, link, new, target=target, pid=pid)
+            self.assertEqual(self.bus.get(link, LINK, "Program"), new)
+            process.stdin.close()
+        # One that has ended, and of which nothing is known to be meant by its number
+        with self.refused("NoSuchProcess"):
+            replace(self.alice, link, program, target=target, pid=pid)
+        self.assertEqual(self.bus.get(link, LINK, "Program"), new)
+        check(self)
 
 
 class Packets(Case):

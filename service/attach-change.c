@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* From the options of an Update() or a ReplaceProgram(), and the link that they are about, to a hook. */
+
+#include "attach-op.h"
+#include "errors.h"
+#include "link-change.h"
+
+/* Neighbours and a priority contradict each other: what is said now counts. */
+static void forget_place(KernHook *h, uint64_t said)
+{
+        const uint64_t neighbours =
+                KERN_PARAM_BIT(KERN_PARAM_BEFORE) | KERN_PARAM_BIT(KERN_PARAM_AFTER);
+        const uint64_t place = neighbours | KERN_PARAM_BIT(KERN_PARAM_PRIORITY);
+
+        if (!(said & place))
+                return;
+        h->given &= ~place;
+        h->given |= said & place;
+        if (!(said & KERN_PARAM_BIT(KERN_PARAM_BEFORE)))
+                h->before[0] = '\0';
+        if (!(said & KERN_PARAM_BIT(KERN_PARAM_AFTER)))
+                h->after[0] = '\0';
+        if (said & neighbours)
+                h->priority = KERN_PRIORITY_DEFAULT;
+}
+
+/* Lists are @op's own: polkit may take a while, and the link go. */
+static void copy_lists(AttachOp *op, const Link *link)
+{
+        for (int i = 0; i < _KERN_PARAM_MAX; i++) {
+                const void *from = (const char *)&link->hook + kern_params[i].offset;
+                void *member = kern_hook_member(&op->hook, (KernParam)i);
+                const KernNumbers *numbers = from;
+
+                if (kern_params[i].kind == KERN_KIND_TEXTS) {
+                        op->lists[i] = g_strdup(*(const char *const *)from);
+                        *(const char **)member = op->lists[i];
+                } else if (kern_params[i].kind == KERN_KIND_NUMBERS && numbers->n > 0) {
+                        uint64_t *copy = g_memdup2(numbers->list, numbers->n * sizeof(*copy));
+
+                        op->lists[i] = (char *)copy;
+                        *(KernNumbers *)member = (KernNumbers){copy, numbers->n};
+                }
+        }
+}
+
+static GError *change(AttachOp *op, uid_t uid, const Link *link, uint64_t allowed)
+{
+        KernHook *h = &op->hook;
+        KernDiag diag = {0};
+        GError *error = NULL;
+        uint64_t said = 0;
+        int r;
+
+        *h = link->hook;
+        kern_hook_drop_borrowed(h);
+        copy_lists(op, link);
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                op->texts[i] = g_strdup(link->texts[i]);
+        for (size_t i = 0; !error && i < op->args->n; i++) {
+                const BusValue *value = &op->args->values[i];
+
+                if (!value->type)
+                        continue;
+                if (!(allowed & KERN_PARAM_BIT(i)))
+                        error = error_new(INVALID_ARGUMENT,
+                                          "Option '%s' of a link can't be changed; attach the "
+                                          "program anew.",
+                                          kern_params[i].name);
+                else if (!kern_type_takes(h->type, KERN_PARAM_BIT(i)))
+                        error = error_new(INVALID_ARGUMENT, "A %s program takes no %s.",
+                                          h->type->name, kern_params[i].name);
+                else
+                        error = attach_hook_set(op, uid, (KernParam)i, value);
+                said |= KERN_PARAM_BIT(i);
+        }
+        if (error)
+                return error;
+        forget_place(h, said);
+        r = kern_hook_check_change(h, &diag);
+        if (r < 0)
+                error = error_from_diag(&diag, r);
+        kern_diag_clear(&diag);
+        return error;
+}
+
+#define PLACES                                                                     \
+        (KERN_PARAM_BIT(KERN_PARAM_PRIORITY) | KERN_PARAM_BIT(KERN_PARAM_BEFORE) | \
+         KERN_PARAM_BIT(KERN_PARAM_AFTER) | KERN_PARAM_BIT(KERN_PARAM_PROCEED_ON))
+
+GError *attach_hook_change(AttachOp *op, uid_t uid, const Link *link)
+{
+        return change(op, uid, link, PLACES);
+}
+
+/* No file is kept open for a link: it is given again, or is what its path leads to by now. */
+static GError *find_target(AttachOp *op, uid_t uid, const Link *link)
+{
+        char *text = link->texts[KERN_PARAM_TARGET];
+        GError *error = NULL;
+
+        if (!kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_TARGET)) || !text)
+                return NULL;
+        if (op->files[KERN_PARAM_TARGET] < 0 && uid == 0 && *text == '/')
+                error = attach_hook_set(op, uid, KERN_PARAM_TARGET,
+                                        &(BusValue){.type = "s", .s = text});
+        else if (op->files[KERN_PARAM_TARGET] < 0)
+                error = error_new(MISSING_PARAMETER,
+                                  "Link %u is on %s, which the service doesn't keep open; pass it "
+                                  "again, by option 'target' as a descriptor (D-Bus type 'h').",
+                                  link->pub.id, text);
+        if (!error && !g_str_equal(op->texts[KERN_PARAM_TARGET], text))
+                error = error_new(INVALID_ARGUMENT,
+                                  "Link %u is on %s, and option 'target' is %s; attach the program "
+                                  "there anew.",
+                                  link->pub.id, text, op->texts[KERN_PARAM_TARGET]);
+        return error;
+}
+
+/* Nor is a process's: its number may be another's by now. */
+static GError *check_process(const AttachOp *op, const Link *link)
+{
+        const bool said = op->args->values[KERN_PARAM_PID].type;
+        const int32_t pid = link->hook.pid;
+
+        if (!(link->hook.given & KERN_PARAM_BIT(KERN_PARAM_PID)))
+                return said ? error_new(INVALID_ARGUMENT,
+                                        "Link %u is for all processes, and takes no pid.",
+                                        link->pub.id)
+                            : NULL;
+        if (!said)
+                return error_new(MISSING_PARAMETER,
+                                 "Link %u is only for process %d, which may be another one by now; "
+                                 "pass it again, by option 'pid'.",
+                                 link->pub.id, pid);
+        if (op->hook.pid != pid)
+                return error_new(INVALID_ARGUMENT,
+                                 "Link %u is only for process %d, and option 'pid' is %d; attach "
+                                 "the program to that one anew.",
+                                 link->pub.id, pid, op->hook.pid);
+        return NULL;
+}
+
+GError *attach_hook_replace(AttachOp *op, uid_t uid, const Link *link)
+{
+        const uint64_t found_again =
+                KERN_PARAM_BIT(KERN_PARAM_TARGET) | KERN_PARAM_BIT(KERN_PARAM_PID);
+        GError *error;
+
+        if (!link_runs_beside(link))
+                return change(op, uid, link, PLACES);
+        error = change(op, uid, link, PLACES | found_again);
+        if (!error)
+                error = find_target(op, uid, link);
+        return error ?: check_process(op, link);
+}
