@@ -84,6 +84,9 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
 
 bool kern_runs_beside(const KernType *type)
 {
+        /* Of the map that tells it where arguments are each link has a part, which would have to be changed, too. */
+        if (strcmp(type->name, "usdt") == 0)
+                return false;
         switch ((int)type->prog_type) {
         case BPF_PROG_TYPE_KPROBE:
         case BPF_PROG_TYPE_TRACEPOINT:
