@@ -41,10 +41,25 @@ bool kern_interface_is_gone(uint32_t ifindex)
         return !kern_interface_name(ifindex, buffer);
 }
 
+static int cant_have_netkit(int r, const char *name, KernDiag *diag)
+{
+        if (r == -EACCES)
+                return kern_fail(diag, r, KERN_ERROR_INVALID_ARGUMENT,
+                                 "Interface %s is the peer of a netkit device; programs of both "
+                                 "ends are attached to the other one, its primary",
+                                 name);
+        return kern_fail(diag, r, KERN_ERROR_INVALID_ARGUMENT,
+                         "Interface %s is no netkit device, such as \"ip link add NAME type "
+                         "netkit\" makes; attach the program as tcx",
+                         name);
+}
+
 int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag)
 {
         char buffer[IF_NAMESIZE];
         const char *name = kern_interface_name(hook->ifindex, buffer);
+        const bool netkit = strcmp(hook->type->name, "netkit") == 0;
+        const char *where = netkit ? hook->name : kern_direction_to_string(hook->direction);
         KernPoint point;
         int fd;
 
@@ -61,20 +76,27 @@ int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachmen
         switch (-fd) {
         case EINVAL:
         case EOPNOTSUPP:
-                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
-                                 "This kernel has no tcx (it came with Linux 6.6); attach as tc");
+                return netkit ? kern_cant_attach(fd, hook, diag)
+                              : kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                          "This kernel has no tcx (it came with Linux 6.6); attach "
+                                          "as tc");
         case EEXIST:
                 return kern_fail(diag, fd, KERN_ERROR_HOOK_BUSY,
-                                 "The program is attached to %s of interface %s already",
-                                 kern_direction_to_string(hook->direction), name);
+                                 "The program is attached to %s of interface %s already", where,
+                                 name);
         case ERANGE:
         case E2BIG:
                 return kern_fail(diag, fd, KERN_ERROR_LIMIT_EXCEEDED,
-                                 "Interface %s has as many tcx programs on %s as the kernel takes",
-                                 name, kern_direction_to_string(hook->direction));
+                                 "Interface %s has as many %s programs on %s as the kernel takes",
+                                 name, hook->type->name, where);
+        case ENXIO:
+        case EACCES:
+                if (netkit)
+                        return cant_have_netkit(fd, name, diag);
+                /* fall through */
         default:
                 return kern_fail(diag, fd, KERN_ERROR_FAILED,
-                                 "Can't attach the program to %s of interface %s: %s",
-                                 kern_direction_to_string(hook->direction), name, strerror(-fd));
+                                 "Can't attach the program to %s of interface %s: %s", where, name,
+                                 strerror(-fd));
         }
 }

@@ -16,6 +16,7 @@ static const struct {
         {"xdp", kern_attach_xdp},
         {"tc", kern_attach_tc},
         {"tcx", kern_attach_tcx},
+        {"netkit", kern_attach_tcx},
         {"cgroup_skb", kern_attach_cgroup},
         {"cgroup_sock", kern_attach_cgroup},
         {"cgroup_sock_addr", kern_attach_cgroup},

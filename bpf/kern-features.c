@@ -104,10 +104,25 @@ static bool file_number(const char *path)
         return kern_read_number(path, "", &v) >= 0;
 }
 
+/*
+ * A link on the loopback interface would run for real packets; one on an interface that can't be is
+ * refused for the interface where the kernel knows the kind of link, and for the kind where not.
+ */
+static bool knows_link(int prog_fd, int attach_type)
+{
+        KERN_AUTO_CLOSE int link =
+                bpf_link_create(prog_fd, INT32_MAX, (enum bpf_attach_type)attach_type, NULL);
+
+        return link >= 0 || errno == ENODEV;
+}
+
 /* Whether attaching works, where that can be told without a hook of somebody's choice; else -1. */
 static int probe_attach(Probe *probe, const KernType *type, int prog_fd)
 {
         int fd;
+
+        if (strcmp(type->name, "netkit") == 0)
+                return prog_fd >= 0 && knows_link(prog_fd, KERN_BPF_NETKIT_PRIMARY);
 
         if (type->attach_type == BPF_TRACE_KPROBE_MULTI)
                 return prog_fd >= 0 && kern_probe_kprobe_multi(prog_fd) >= 0;
@@ -243,19 +258,11 @@ static bool probe_freplace(bool *ret_loads)
         return link >= 0;
 }
 
-/*
- * A link on the loopback interface would run for real packets; one on an interface that can't be is
- * refused for the interface where the kernel knows the kind of link, and for the kind where not.
- */
 static bool probe_tcx_link(void)
 {
         KERN_AUTO_CLOSE int prog = load_nothing(BPF_PROG_TYPE_SCHED_CLS, NULL);
-        KERN_AUTO_CLOSE int link = -1;
 
-        if (prog < 0)
-                return false;
-        link = bpf_link_create(prog, INT32_MAX, (enum bpf_attach_type)KERN_BPF_TCX_INGRESS, NULL);
-        return link >= 0 || errno == ENODEV;
+        return prog >= 0 && knows_link(prog, KERN_BPF_TCX_INGRESS);
 }
 
 /* Whether usdt programs get one link rather than one for each place of a probe. */

@@ -76,9 +76,20 @@ int kern_order_check(const KernHook *hook, KernDiag *diag)
         return 0;
 }
 
+/* The kernel's number for what a program on an interface is there for. */
+static int interface_attach_type(const KernHook *hook)
+{
+        const KernHookName *name =
+                hook->type->hooks ? kern_type_find_hook(hook->type, hook->name) : NULL;
+
+        if (name)
+                return name->number;
+        return hook->direction == KERN_DIRECTION_EGRESS ? KERN_BPF_TCX_EGRESS
+                                                        : KERN_BPF_TCX_INGRESS;
+}
+
 int kern_point_of(const KernHook *hook, KernPoint *ret)
 {
-        const bool egress = hook->direction == KERN_DIRECTION_EGRESS;
 
         /* The kernel keeps an order where the table says that neighbours are taken. */
         if (!kern_type_takes(hook->type, BIT(BEFORE)))
@@ -86,8 +97,7 @@ int kern_point_of(const KernHook *hook, KernPoint *ret)
         if (kern_type_takes(hook->type, BIT(CGROUP)))
                 *ret = (KernPoint){kern_cgroup_attach_type(hook), hook->cgroup_fd, true};
         else
-                *ret = (KernPoint){egress ? KERN_BPF_TCX_EGRESS : KERN_BPF_TCX_INGRESS,
-                                   (int)hook->ifindex, false};
+                *ret = (KernPoint){interface_attach_type(hook), (int)hook->ifindex, false};
         return 0;
 }
 

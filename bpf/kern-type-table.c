@@ -60,6 +60,13 @@ static const KernHookName sk_skb_hooks[] = {
         {0},
 };
 
+/* of the device's two ends: what that one sends */
+static const KernHookName netkit_hooks[] = {
+        {"primary", KERN_BPF_NETKIT_PRIMARY},
+        {"peer", KERN_BPF_NETKIT_PEER},
+        {0},
+};
+
 /* as nft(8) calls them */
 static const KernHookName netfilter_hooks[] = {
         {"prerouting", NF_INET_PRE_ROUTING},   {"input", NF_INET_LOCAL_IN},
@@ -110,6 +117,16 @@ const KernType kern_types[] = {
                 .required = BIT(INTERFACE) | BIT(DIRECTION),
                 .optional = ORDER | BIT(NETNS),
                 .needs = "Linux 6.6",
+        },
+        {
+                .name = "netkit",
+                .summary = "Packet filter and router between the two ends of a netkit device",
+                .sections = SECTIONS("netkit/primary", "netkit/peer"),
+                .prog_type = BPF_PROG_TYPE_SCHED_CLS,
+                .hooks = netkit_hooks,
+                .required = BIT(INTERFACE) | BIT(HOOK),
+                .optional = ORDER | BIT(NETNS),
+                .needs = "Linux 6.7, CONFIG_NETKIT",
         },
         {
                 .name = "cgroup_skb",

@@ -65,7 +65,8 @@ const Verb verbs[] = {
          "List where programs are attached", NULL, verb_links},
         {"hook", "IFACE|CGROUP", 1, 1, OPTIONS(OPT_NETNS),
          "Show what is on a hook, in the order in which it runs",
-         "Whoever put it there: programs of tc, tcx, XDP and cgroups, and other filters of tc. "
+         "Whoever put it there: programs of tc, tcx, netkit, XDP and cgroups, and other filters of "
+         "tc. "
          "CGROUP is a\n"
          "directory; what is on one above and runs for it as well comes last. With --netns IFACE "
          "is "

@@ -35,6 +35,7 @@ WHOLE = {
     "lwt": {"lwt_in_count": "lwt_in", "lwt_out_count": "lwt_out", "lwt_xmit_count": "lwt_xmit",
             "lwt_seg6local_count": "lwt_seg6local"},
     "netns": {"sk_lookup_count": "sk_lookup", "flow_dissector_count": "flow_dissector"},
+    "netkit": {"netkit_primary": "netkit", "netkit_drop": "netkit", "netkit_peer": "netkit"},
     "netfilter": {"netfilter_count": "netfilter"},
     "packet_counter": {"count_packets": "xdp"},
     "perf_event": {"perf_event_sample": "perf_event"},

@@ -9,6 +9,7 @@ from support import bpf
 from support.bus import LINK
 from support.case import BusError, Case, can_attach, number, until
 from support.hooks import Cgroup
+from support.net import Netkit
 from support.wait import rounds
 from test_change import kinds, update
 
@@ -26,13 +27,19 @@ class Point:
             veth = case.veth()
             self.cause, self.target, self.attach_type = veth.receive, veth.index, bpf.TCX_INGRESS
             self.where = {"interface": veth.name}
+        elif kind == "netkit":
+            device = Netkit()
+            case.addCleanup(device.remove)
+            self.cause, self.target, self.attach_type = device.send, device.index, bpf.NETKIT_PRIMARY
+            self.where = {"interface": device.name}
         else:
             cgroup = Cgroup()
             case.addCleanup(cgroup.remove)
             self.cause, self.target = cgroup.run, case.keep(os.open(cgroup.path, os.O_RDONLY))
             self.attach_type, self.where = bpf.CGROUP_INET_EGRESS, {"cgroup": cgroup.path}
-        self.program = {"tcx": "order_tcx", "cgroup_skb": "order_cgroup"}[kind]
-        self.program_type = {"tcx": bpf.SCHED_CLS, "cgroup_skb": bpf.CGROUP_SKB}[kind]
+        self.program = {"tcx": "order_tcx", "netkit": "order_netkit",
+                        "cgroup_skb": "order_cgroup"}[kind]
+        self.program_type = bpf.CGROUP_SKB if kind == "cgroup_skb" else bpf.SCHED_CLS
 
     def chain(self):
         """Ids of the programs on it, in order."""
@@ -44,7 +51,7 @@ class Point:
 
     def stranger(self, case):
         """Somebody else's program, last: its id, and its link's descriptor."""
-        program = case.keep(bpf.prog_load(self.program_type, 0xffffffff if self.kind == "tcx" else 1))
+        program = case.keep(bpf.prog_load(self.program_type, 1 if self.kind == "cgroup_skb" else 0xffffffff))
         link = case.keep(bpf.link_create(program, self.target, self.attach_type))
         return struct.unpack_from("=I", bpf.info(program), 4)[0], link
 
@@ -52,7 +59,7 @@ class Point:
 def points(case):
     """Of each kind one, where this kernel has it in order."""
     found = []
-    for kind in ("tcx", "cgroup_skb"):
+    for kind in ("tcx", "netkit", "cgroup_skb"):
         if can_attach(kind):
             point = Point(case, kind)
             if point.has_order():

@@ -10,6 +10,13 @@ int order_tcx(struct __sk_buff *skb)
         return -1; /* TCX_NEXT */
 }
 
+SEC("netkit/primary")
+int order_netkit(struct __sk_buff *skb)
+{
+        note_run();
+        return -1; /* NETKIT_NEXT */
+}
+
 SEC("cgroup_skb/egress")
 int order_cgroup(struct __sk_buff *skb)
 {

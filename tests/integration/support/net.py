@@ -3,10 +3,12 @@
 
 import contextlib
 import ctypes
+import errno
 import itertools
 import os
 import signal
 import socket
+import struct
 import subprocess
 
 numbers = itertools.count()
@@ -19,6 +21,15 @@ def ip(*arguments):
     subprocess.run(["ip", *arguments], check=True, stdout=subprocess.PIPE)
 
 
+def disable_ipv6():
+    """Of interfaces that are made from now on, which would send something at once."""
+    try:
+        with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as f:
+            f.write("1")
+    except OSError:
+        pass  # some noise, then
+
+
 class Veth:
     """A pair of interfaces: what is sent on peer arrives at name."""
 
@@ -26,11 +37,7 @@ class Veth:
         number = next(numbers)
         self.name = name or f"veth{number}"
         self.peer = f"peer{number}"
-        try:
-            with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as f:
-                f.write("1")
-        except OSError:
-            pass  # some noise, then
+        disable_ipv6()
         batch = (f"link add {self.name} type veth peer name {self.peer}\n"
                  f"link set {self.name} up\nlink set {self.peer} up\n")
         subprocess.run(["ip", "-batch", "-"], check=True, input=batch, text=True,
@@ -47,6 +54,49 @@ class Veth:
 
     def remove(self):
         if os.path.exists(f"/sys/class/net/{self.name}") or self.name in interfaces():
+            ip("link", "delete", self.name)
+
+
+def attribute(kind, data):
+    return struct.pack("=HH", 4 + len(data), kind) + data.ljust((len(data) + 3) & ~3, b"\0")
+
+
+class Netkit:
+    """A netkit device: what name sends arrives at peer, and what peer sends at name. Debian 12's ip(8)
+    can't make any."""
+
+    def __init__(self):
+        number = next(numbers)
+        self.name, self.peer = f"netkit{number}", f"netpeer{number}"
+        disable_ipv6()
+        up = struct.pack("=BxHiII", 0, 0, 0, 1, 1)  # struct ifinfomsg: IFF_UP
+        data = (attribute(1, up + attribute(3, self.peer.encode() + b"\0")) +  # IFLA_NETKIT_PEER_INFO
+                attribute(4, struct.pack("=I", 0)))  # IFLA_NETKIT_MODE: NETKIT_L2
+        message = (up + attribute(3, self.name.encode() + b"\0") +  # IFLA_IFNAME
+                   attribute(18, attribute(1, b"netkit") + attribute(2, data)))  # IFLA_LINKINFO
+        # RTM_NEWLINK, with NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE and NLM_F_EXCL
+        header = struct.pack("=IHHII", 16 + len(message), 16, 0x605, 1, 0)
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as s:
+            s.send(header + message)
+            error, = struct.unpack_from("=i", s.recv(4096), 16)
+        if error:
+            raise OSError(-error, os.strerror(-error), "netkit")
+        ip("link", "set", self.peer, "up")
+        self.index = socket.if_nametoindex(self.name)
+
+    def send(self, n=1):
+        for _ in range(n):
+            try:
+                transmit(self.name)
+            except OSError as e:  # who sends is told of what is dropped
+                if e.errno != errno.ENOBUFS:
+                    raise
+
+    def send_back(self, n=1):
+        transmit(self.peer, n)
+
+    def remove(self):
+        if self.name in interfaces():
             ip("link", "delete", self.name)
 
 
