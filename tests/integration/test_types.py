@@ -3,6 +3,7 @@
 
 import os
 import struct
+import subprocess
 
 from support import bpf, outcome
 from support.applied import USES
@@ -260,6 +261,48 @@ class StructOps(Case):
         program = self.load("struct_ops")[0]
         with self.refused("MapMismatch"):
             self.bus.attach(program, target_map=self.bus.maps_of(program)["hits"])
+
+
+class Scheduler(Case):
+    """The kernel's own for all of the machine's processes, of a struct_ops (sched_ext)."""
+
+    DIRECTORY = "/sys/kernel/sched_ext"
+
+    def state(self):
+        with open(f"{self.DIRECTORY}/state", encoding="ascii") as f:
+            return f.read().strip()
+
+    def setUp(self):
+        super().setUp()
+        if not os.path.exists(self.DIRECTORY):
+            self.skipTest("this kernel has no CONFIG_SCHED_CLASS_EXT")
+        if os.environ["BPFKEEPER_TIER"] != "vm":
+            self.skipTest("the scheduler would be that of more than this system")
+
+    def test_schedules(self):
+        enqueue, _ = self.load("sched_ext")
+        self.assertEqual(self.state(), "disabled", "loading attaches nothing")
+        link = self.bus.attach(enqueue)
+        self.assertEqual(self.state(), "enabled")
+        with open(f"{self.DIRECTORY}/root/ops", encoding="ascii") as f:
+            self.assertEqual(f.read().strip(), "bpfkeeper_fifo")
+        subprocess.run(["true"], check=True)
+        self.assertTrue(self.hits(enqueue, 0) and self.hits(enqueue, 1))
+        with self.refused("HookBusy"):
+            self.bus.attach(self.load("sched_ext")[0])
+        self.daemon.end()
+        self.assertEqual(self.state(), "enabled")
+        self.bus.detach(link)
+        until(lambda: self.state() == "disabled", "the kernel schedules as before")
+        ran = self.hits(enqueue, 1)
+        subprocess.run(["true"], check=True)
+        self.assertEqual(self.hits(enqueue, 1), ran)
+
+    def test_goes_with_its_program(self):
+        enqueue, _ = self.load("sched_ext")
+        self.bus.attach(enqueue)
+        self.bus.unload(enqueue)
+        until(lambda: self.state() == "disabled", "the kernel schedules as before")
 
 
 class Netfilter(Case):
