@@ -14,7 +14,7 @@ from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
 from support.consistency import check
-from support.hooks import (TARGET, Cgroup, fork, hooks, make_directory, make_link, open_file, pairs,
+from support.hooks import (TARGET, Cgroup, every_hook, fork, hooks, make_directory, make_link, open_file, pairs,
                            run_target, symbol_offset)
 
 
@@ -23,11 +23,11 @@ class Types(Case):
         return self.load(hook.object, hook.program, **hook.load)
 
     def test_every_type_has_a_hook_here(self):
-        self.assertEqual({h.kind for h in hooks(self) + pairs(self) + USES},
+        self.assertEqual({h.kind for h in every_hook(self) + pairs(self) + USES},
                          set(self.bus.get(ROOT, MANAGER, "ProgramTypes")))
 
     def test_runs_until_it_is_detached(self):
-        for hook in hooks(self) + pairs(self):
+        for hook in every_hook(self) + pairs(self):
             if not can_attach(hook.kind):
                 continue
             with self.subTest(hook=hook.program, options=hook.options):
@@ -46,7 +46,7 @@ class Types(Case):
                 self.bus.unload(program)
 
     def test_what_this_kernel_lacks(self):
-        for hook in hooks(self) + pairs(self):
+        for hook in every_hook(self) + pairs(self):
             if can_attach(hook.kind):
                 continue
             with self.subTest(hook=hook.program):

@@ -11,9 +11,9 @@ import time
 from support import bpf, daemon
 from support.bus import (LINK, PROGRAM, PROPERTIES, TIMEOUT, BusError, Fd, Gio, GLib,
                          options_variant)
-from support.case import Case, can_attach, features, needs_attach, number, until
+from support.case import Case, can_attach, feature, needs_attach, number, until
 from support.consistency import check
-from support.hooks import TARGET, Cgroup, fork, hooks
+from support.hooks import TARGET, Cgroup, fork, hooks, is_wanted
 from support.wait import rounds, some
 
 CHANGES = int(os.environ.get("BPFKEEPER_CHANGES", "0"))
@@ -95,8 +95,8 @@ class Kind:
 def kinds(case):
     found = []
     for name in ("tcx", "cgroup_skb", "tc", "xdp"):
-        if name == "tc" and not features()["tc_dispatcher"] or \
-                name == "xdp" and not features()["freplace"] or not can_attach(name):
+        if not is_wanted(name) or name == "tc" and not feature("tc_dispatcher") or \
+                name == "xdp" and not feature("freplace") or not can_attach(name):
             continue
         kind = Kind(case, name)
         if name == "cgroup_skb" and not bpf.prog_query(kind.fd, bpf.CGROUP_INET_EGRESS)[1]:

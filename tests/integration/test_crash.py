@@ -15,7 +15,7 @@ from support.consistency import check, rewrite, tc_filters
 from support.hooks import Cgroup, fork, hooks
 from support.wait import SCALE, rounds, some
 
-ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(40)))
+ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(16)))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 GONE = ("NoSuchObject", "org.freedesktop.DBus.Error.UnknownObject")
 

@@ -9,7 +9,7 @@ import subprocess
 
 from support import bpf
 from support.bus import LINK, MANAGER, ROOT, GLib, options_variant
-from support.case import Case, can_attach, features, needs_attach, number
+from support.case import Case, can_attach, feature, needs_attach, number
 from support.hooks import Cgroup
 from support.net import interfaces
 from support import objects
@@ -104,7 +104,7 @@ class Hook(Case):
 
     def test_members(self):
         """Those of libxdp's dispatcher, with what they proceed on."""
-        if not features()["freplace"] or not shutil.which("xdp-loader"):
+        if not feature("freplace") or not shutil.which("xdp-loader"):
             self.skipTest("this kernel has no freplace: an interface has one XDP program")
         veth = self.veth()
         ours = self.load("xdp_chain", "chain_link")

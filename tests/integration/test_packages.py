@@ -16,7 +16,7 @@ import unittest
 
 from support import bpf, bus, case, daemon
 from support.bus import MAP, NAME
-from support.case import Case, can_attach, features, number, until
+from support.case import Case, can_attach, feature, number, until
 from support.consistency import check, tc_filters
 from support.hooks import fork, hooks
 
@@ -147,7 +147,7 @@ class Packages(Case):
     def attach_all(self, kinds=()):
         """A program of each of these types, or of all that the kernel can attach: hooks, programs,
         links, counters."""
-        chosen = [h for h in hooks(self) if can_attach(h.kind) and (not kinds or h.kind in kinds)]
+        chosen = [h for h in hooks(self) if (not kinds or h.kind in kinds) and can_attach(h.kind)]
         programs = [self.load(h.object, h.program, **h.load) for h in chosen]
         links = [self.bus.attach(p, **h.options) for p, h in zip(programs, chosen)]
         # lsm refuses and doesn't count
@@ -457,7 +457,7 @@ class Purge(Packages):
         others, = (i for i, n in bpf.map_names().items() if n == "packets" and i not in before)
         counts = self.keep(bpf.open_id(bpf.MAP_GET_FD_BY_ID, others))
         self.install()
-        if not features().get("freplace"):
+        if not feature("freplace"):
             self.skipTest("an interface has one XDP program here")
         program = self.load("shared_map", "shared_xdp")
         self.bus.attach(program, interface=name)

@@ -10,7 +10,7 @@ import subprocess
 
 from support import net, objects
 from support.bus import LINK, MANAGER, PROGRAM, ROOT
-from support.case import BusError, Case, features, needs_attach, number, until
+from support.case import BusError, Case, feature, needs_attach, number, until
 from support.consistency import check, tc_filters
 from support.wait import rounds
 
@@ -20,7 +20,7 @@ OK, SHOT, PIPE, UNSPEC = 0, 2, 3, -1
 def needs_dispatcher(function):
     @needs_attach("tc")
     def run(self, *args):
-        if not features()["tc_dispatcher"]:
+        if not feature("tc_dispatcher"):
             self.skipTest("this kernel makes no tail calls from functions of a program")
         return function(self, *args)
     run.__name__, run.__doc__ = function.__name__, function.__doc__
@@ -241,7 +241,7 @@ class Chain(Sharing):
     @needs_attach("tc", "freplace")
     def test_replaced_function(self):
         """Of a member no function is replaced; a program that has such a one has a filter of its own."""
-        if not features()["tc_dispatcher"]:
+        if not feature("tc_dispatcher"):
             self.skipTest("this kernel makes no tail calls from functions of a program")
         veth = self.veth()
         target = self.load("tc_replaceable", "tc_decided")

@@ -11,18 +11,18 @@ import time
 
 from support import daemon, objects
 from support.bus import LINK, MANAGER, PROGRAM, ROOT
-from support.case import BusError, Case, features, needs_attach, number, until
+from support.case import BusError, Case, feature, needs_attach, number, until
 from support.consistency import check, members, parse
 from support.net import interfaces
 from support.wait import rounds
 
-ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(40)))
+ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(16)))
 XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
 
 
 def needs_freplace(function):
     def run(self, *args):
-        if not features()["freplace"]:
+        if not feature("freplace"):
             self.skipTest("this kernel has no freplace: an interface has one XDP program")
         return function(self, *args)
     run.__name__, run.__doc__ = function.__name__, function.__doc__
@@ -387,7 +387,7 @@ class Chain(Sharing):
 class Alone(Sharing):
     @needs_attach("xdp")
     def test_without_freplace(self):
-        if features()["freplace"]:
+        if feature("freplace"):
             self.skipTest("this kernel has freplace")
         veth = self.veth()
         link = self.bus.attach(self.member(1), interface=veth.name, priority=3,

@@ -6,7 +6,7 @@ import os
 import struct
 import unittest
 
-from support import bpf, bus, daemon, net, objects, rules, users
+from support import bpf, bus, daemon, missing, net, objects, rules, users
 from support.bus import LINK, MANAGER, MAP, PROGRAM, ROOT, BusError, Fd
 from support.wait import PATIENCE, until
 
@@ -49,6 +49,13 @@ def features():
     return shared_features
 
 
+def feature(name):
+    """Whether the kernel has what the service's Features call so."""
+    if not features()[name]:
+        missing.note(name.removeprefix("load.").removeprefix("attach."))
+    return features()[name]
+
+
 def program_types():
     """The service's; none where the tests were of a package, and it is purged by now."""
     try:
@@ -60,16 +67,17 @@ def program_types():
 
 
 def can_load(kind):
-    return features()[f"load.{kind}"]
+    return feature(f"load.{kind}")
 
 
 def can_attach(kind):
     """What isn't probed by attaching works where it loads (but for tcx, whose link is probed)."""
     if kind == "tcx":
-        return features()["link.tcx"]
+        return feature("link.tcx")
     if kind == "tracepoint":
-        return can_load(kind) and features()["tracefs"]
-    return features().get(f"attach.{kind}", can_load(kind))
+        return can_load(kind) and feature("tracefs")
+    name = f"attach.{kind}"
+    return feature(name) if name in features() else can_load(kind)
 
 
 def needs_attach(*kinds):
