@@ -14,8 +14,8 @@ from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
 from support.consistency import check
-from support.hooks import (TARGET, Cgroup, every_hook, fork, hooks, make_directory, make_link, open_file, pairs,
-                           run_target, symbol_offset)
+from support.hooks import (TARGET, Cgroup, every_hook, fork, hooks, make_directory, make_link,
+                           open_file, pairs, run_target, symbol_offset)
 
 
 class Types(Case):
