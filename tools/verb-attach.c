@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "hook.h"
@@ -78,23 +79,30 @@ static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hoo
         return hook_open(hook, &reason) ? CTL_OK : ctl_fail("%s", reason);
 }
 
+/* Which link it is; false where nothing more is to be said of it, in words. */
+static bool print_id(Ctl *ctl, const char *path, uint32_t *ret_id)
+{
+        GVariantBuilder builder;
+
+        *ret_id = 0;
+        (void)bus_path_parse(path, BUS_LINK, ret_id);
+        if (ctl->json == CTL_JSON_OFF)
+                return !ctl->quiet;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+        g_variant_builder_add(&builder, "{sv}", "id", g_variant_new_uint32(*ret_id));
+        g_variant_builder_add(&builder, "{sv}", "path", g_variant_new_string(path));
+        ctl_write_json(ctl, g_variant_builder_end(&builder));
+        return false;
+}
+
 static void print_link(Ctl *ctl, const char *program, const char *path)
 {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autoptr(GVariant) link = NULL;
         g_autofree char *where = NULL;
-        GVariantBuilder builder;
-        uint32_t id = 0;
+        uint32_t id;
 
-        (void)bus_path_parse(path, BUS_LINK, &id);
-        if (ctl->json != CTL_JSON_OFF) {
-                g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
-                g_variant_builder_add(&builder, "{sv}", "id", g_variant_new_uint32(id));
-                g_variant_builder_add(&builder, "{sv}", "path", g_variant_new_string(path));
-                ctl_write_json(ctl, g_variant_builder_end(&builder));
-                return;
-        }
-        if (ctl->quiet)
+        if (!print_id(ctl, path, &id))
                 return;
         /* It may be detached by now: that it was attached is true all the same. */
         if (ctl_get_all(ctl, path, bus_interface(BUS_LINK), &error, &link) >= 0)
@@ -183,6 +191,23 @@ static CtlExit find_target(Ctl *ctl, const char *path, Hook *hook)
         return CTL_OK;
 }
 
+/* What came of it, unless it has been detached by now. */
+static void print_changed(Ctl *ctl, const char *path)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autoptr(GVariant) link = NULL;
+        g_autofree char *where = NULL;
+        uint32_t id;
+
+        if (!print_id(ctl, path, &id) ||
+            ctl_get_all(ctl, path, bus_interface(BUS_LINK), &error, &link) < 0)
+                return;
+        where = hook_describe(link);
+        ctl_say(ctl, "Link %u is %s, program %" PRIu64 "%s%s.", id,
+                resolve_string(link, "ProgramName"), resolve_number(link, "ProgramId"),
+                *where ? ", on " : "", where);
+}
+
 /* The options that say where among others, for a method of the link that @argv[0] names. */
 static CtlExit change(Ctl *ctl, const char *name, const char *method, const char *program)
 {
@@ -212,6 +237,7 @@ static CtlExit change(Ctl *ctl, const char *name, const char *method, const char
         if (ctl_call(ctl, path, bus_interface(BUS_LINK), method, g_variant_new_tuple(args, n),
                      &error, NULL) < 0)
                 return ctl_bus_error(&error, "Can't change link '%s'", name);
+        print_changed(ctl, path);
         return CTL_OK;
 }
 

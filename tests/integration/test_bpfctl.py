@@ -181,6 +181,118 @@ class Status(Tool):
         self.ctl("--private", "programs", status=DONE if listening else FAILED)
 
 
+class Changing(Tool):
+    """bpfctl update and replace."""
+
+    @needs_attach("tcx")
+    def setUp(self):
+        super().setUp()
+        self.device = self.veth()
+        self.programs = [self.load("tcx", "tcx_ingress") for _ in range(3)]
+        links = [self.bus.attach(p, interface=self.device.name, priority=n)
+                 for p, n in zip(self.programs, (10, 20))]
+        self.paths, self.links = links, [number(link) for link in links]
+
+    def chain(self):
+        return [o["program_id"] for o in self.json("hook", self.device.name)]
+
+    def test_update(self):
+        one, two = (number(p) for p in self.programs[:2])
+        out = self.ctl("update", self.links[0], "--priority=30")
+        self.assertEqual(out, f"Link {self.links[0]} is tcx_ingress, program {one}, on "
+                              f"{self.device.name}, ingress, priority 30.\n")
+        self.assertEqual(self.chain(), [two, one])
+        shown = self.json("update", self.links[0], "--before", f"link:{self.links[1]}")
+        self.assertEqual(shown, {"id": self.links[0], "path": self.paths[0]})
+        self.assertEqual(self.chain(), [one, two])
+        self.assertEqual(self.ctl("--quiet", "update", self.links[0], "--after", f"program:{two}"), "")
+        self.assertEqual(self.chain(), [two, one])
+
+    def test_replace(self):
+        one, two, new = (number(p) for p in self.programs)
+        out = self.ctl("replace", self.links[0], new)
+        self.assertIn(f"Link {self.links[0]} is tcx_ingress, program {new}, on {self.device.name}", out)
+        self.assertEqual(self.chain(), [new, two])
+        self.assertEqual(self.json("replace", self.paths[0], self.programs[0]),
+                         {"id": self.links[0], "path": self.paths[0]})
+        self.assertEqual(self.chain(), [one, two])
+
+    def test_statuses(self):
+        link, other = self.links
+        new = number(self.programs[2])
+        wrong = number(self.load("shared_map", "shared_xdp"))
+        for status, arguments in (
+                (USAGE, ("update",)), (USAGE, ("update", link)), (USAGE, ("update", link, other)),
+                (USAGE, ("update", link, "--priority=x")), (USAGE, ("update", link, "--mode=skb")),
+                (USAGE, ("replace",)), (USAGE, ("replace", link)), (USAGE, ("replace", link, new, new)),
+                (USAGE, ("replace", link, new, "--priority=3")),
+                (FAILED, ("update", link, "--priority=70000")),
+                (FAILED, ("update", link, "--proceed-on=pass")),
+                (NOT_FOUND, ("update", link, "--before=nothing")),
+                (FAILED, ("replace", link, wrong)),
+                (NOT_FOUND, ("update", 4294967295, "--priority=3")),
+                (NOT_FOUND, ("update", "tcx_ingress", "--priority=3")),
+                (NOT_FOUND, ("replace", 4294967295, new)),
+                (NOT_FOUND, ("replace", link, 4294967295)),
+                (NOT_FOUND, ("replace", link, "no_such_name"))):
+            with self.subTest(arguments=arguments):
+                self.ctl(*arguments, status=status)
+        for arguments in (("update", link, "--priority=3"), ("replace", link, new)):
+            with self.subTest(arguments=arguments):
+                self.ctl(*arguments, status=REFUSED, who=self.alice)
+        self.assertEqual(self.chain(), [number(p) for p in self.programs[:2]])
+
+    @needs_attach("uprobe")
+    def test_replace_a_probe(self):
+        """Its target the tool finds by itself, its process it is told again."""
+        self.allow("alice", "load.uprobe", "attach.uprobe")
+        old, new = (self.json("load", objects.path("uprobe"), "uprobe_anywhere", who=self.alice)[0]
+                    for _ in range(2))
+        link = self.json("attach", old["id"], f"{TARGET}:target_add", who=self.alice)["id"]
+        self.ctl("replace", link, new["id"], who=self.alice)
+        self.assert_counts(new["path"], run_target)
+        self.assert_idle(old["path"], run_target)
+        pid = os.getpid()
+        link = self.json("attach", old["id"], f"{TARGET}:target_add", f"--pid={pid}",
+                         who=self.alice)["id"]
+        self.ctl("replace", link, new["id"], status=FAILED, who=self.alice)
+        self.ctl("replace", link, new["id"], f"--pid={pid}", "--target", TARGET, who=self.alice)
+
+
+class Completion(Tool):
+    LIBRARY = "/usr/share/bash-completion/bash_completion"
+
+    def setUp(self):
+        super().setUp()
+        if not os.path.exists(self.LIBRARY):
+            self.skipTest("bash-completion isn't installed")
+
+    def complete(self, line):
+        """What bash offers at the end of the line, which it takes apart as readline does."""
+        words = re.findall(r"[=:]|[^\s=:]+", line) + ([""] if line.endswith((" ", "=")) else [])
+        script = (f". {self.LIBRARY}; . /usr/share/bash-completion/completions/bpfctl; compopt() {{ :; }};"
+                  ' COMP_LINE=$1 COMP_POINT=${#1}; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1));'
+                  ' _bpfctl; printf "%s\\n" "${COMPREPLY[@]}"')
+        return subprocess.run(["bash", "-c", script, "bash", line, *words], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout.split()
+
+    def test_names_in_an_object(self):
+        path = objects.path("globals")
+        self.assertEqual(self.complete(f"bpfctl load {path} --global=an"), ["answer="])
+        self.assertEqual(self.complete(f"bpfctl load {path} --global st"), ["start="])
+        self.assertIn("pair=", self.complete(f"bpfctl load {path} --global="))
+        self.assertEqual(self.complete(f"bpfctl load {path} --map-size=h"), ["hits="])
+        self.assertEqual(self.complete("bpfctl load /nowhere --global="), [])
+
+    def test_what_others_choose(self):
+        """Names are words, and no commands."""
+        self.load("tc", "tc_count", name="$(touch /tmp/completed)")
+        self.load("tc", "tc_count", name="`touch /tmp/completed`")
+        self.load("tc", "tc_count", name="firewall")
+        self.assertEqual(self.complete("bpfctl programs --application="), ["firewall"])
+        self.assertFalse(os.path.exists("/tmp/completed"))
+
+
 class Forms(Tool):
     """The positional forms, and that a program runs where they say."""
 
