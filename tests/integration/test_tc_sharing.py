@@ -13,6 +13,7 @@ from support.bus import LINK, MANAGER, PROGRAM, ROOT
 from support.case import BusError, Case, feature, needs_attach, number, until
 from support.consistency import check, tc_filters
 from support.wait import rounds
+from test_change import replace, update
 
 OK, SHOT, PIPE, UNSPEC = 0, 2, 3, -1
 
@@ -256,8 +257,17 @@ class Chain(Sharing):
         with self.refused("NotSupported") as caught:
             self.attach(target, veth, proceed_on=["ok"])
         self.assertIn("proceed_on", caught.exception.message)
-        self.bus.attach(program)
+        decides = self.bus.attach(program)
         self.assert_counts(program, veth.receive)
+        # In the filter's place, under its handle, so that nothing goes by
+        before = tc_filters(veth.name)
+        self.bus.detach(decides)
+        new = self.member(1)
+        replace(self.bus, link, new)
+        self.assertEqual(tc_filters(veth.name), before)
+        self.assert_counts(new, veth.receive)
+        with self.refused("NotSupported"):
+            update(self.bus, link, priority=3)
 
 
 class Crash(Sharing):

@@ -239,23 +239,58 @@ static void test_replace_alone(void **state)
         kern_object_free(new);
 }
 
-/* The kernel has no such thing for these. */
+/* The kernel has no such thing for these: the new one comes, then the old one goes. */
 static void test_replace_beside(void **state)
 {
-        KernObject *object = load_one("raw_tracepoint", "raw_tracepoint_fork", NULL);
+        KernObject *old = load_one("raw_tracepoint", "raw_tracepoint_fork", NULL);
+        KernObject *new = load_one("raw_tracepoint", "raw_tracepoint_fork", NULL);
         KernHook hook = hook_of("raw_tracepoint", BIT(TRACEPOINT));
-        KernAttachment attachment;
+        KernAttachment attachment, next = KERN_ATTACHMENT_INIT;
+        int fd = new->programs[0].fd, table = -1;
+        uint64_t of_old, of_new;
 
         (void)state;
         put(hook.tracepoint, "sched_process_fork");
-        attach(object, &hook, &attachment);
+        attach(old, &hook, &attachment);
         kern_diag_clear(&diag);
-        assert_int_equal(kern_replace(object->programs[0].fd, program_id(object),
-                                      object->programs[0].fd, &hook, &attachment, &diag),
+        assert_int_equal(kern_replace(fd, program_id(old), old->programs[0].fd, &hook, &attachment,
+                                      &diag),
                          -EOPNOTSUPP);
         assert_int_equal(diag.error, KERN_ERROR_NONE);
-        detach(object, &hook, &attachment);
-        kern_object_free(object);
+
+        if (kern_move_begin(fd, &hook, &next, &table, &diag) < 0)
+                fail_msg("%s", diag.message);
+        assert_int_equal(table, -1);
+        of_old = hits_of(old, 0);
+        fork_once();
+        assert_true(hits_of(old, 0) > of_old);
+        of_old = hits_of(old, 0);
+        of_new = hits_of(new, 0);
+        assert_true(of_new > 0);
+        assert_int_equal(kern_move_end(fd, next.link_fds[0], &attachment, &diag), 0);
+        of_old = hits_of(old, 0);
+        fork_once();
+        assert_int_equal(hits_of(old, 0), of_old);
+        assert_true(hits_of(new, 0) > of_new);
+        detach(new, &hook, &next);
+        kern_object_free(old);
+        kern_object_free(new);
+}
+
+static void test_what_runs_beside(void **state)
+{
+        static const char *const beside[] = {"kprobe",     "uretprobe",  "uprobe_multi",
+                                             "tracepoint", "perf_event", "raw_tracepoint",
+                                             "tp_btf",     "fentry",     "lsm"};
+        static const char *const other[] = {"xdp",        "tcx",        "cgroup_skb",
+                                            "lsm_cgroup", "struct_ops", "iter",
+                                            "netfilter",  "freplace",   "usdt"};
+
+        (void)state;
+        for (size_t i = 0; i < KERN_ELEMENTSOF(beside); i++)
+                assert_true(kern_runs_beside(kern_type_find(beside[i])));
+        for (size_t i = 0; i < KERN_ELEMENTSOF(other); i++)
+                assert_false(kern_runs_beside(kern_type_find(other[i])));
 }
 
 int main(void)
@@ -264,6 +299,7 @@ int main(void)
                 cmocka_unit_test(test_move_interface),    cmocka_unit_test(test_move_cgroup),
                 cmocka_unit_test(test_replace_interface), cmocka_unit_test(test_replace_filter),
                 cmocka_unit_test(test_replace_alone),     cmocka_unit_test(test_replace_beside),
+                cmocka_unit_test(test_what_runs_beside),
         };
 
         return run_attach_tests(tests, mount_cgroups, unmount_cgroups);
