@@ -16,7 +16,9 @@ from support.consistency import check
 from support.hooks import TARGET, Cgroup, fork, hooks, is_wanted
 from support.wait import rounds, some
 
-CHANGES = int(os.environ.get("BPFKEEPER_CHANGES", "0"))
+# How often a chain is changed while packets come, and how often somebody is killed meanwhile
+CHANGES = int(os.environ.get("BPFKEEPER_CHANGES", rounds(12)))
+ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(6)))
 
 
 def u32(value):
@@ -359,7 +361,7 @@ class Beside(Case):
         """Each process that begins is seen by the old one or the new one, or by both."""
         one, two = (self.load("tracepoint", "tracepoint_fork") for _ in range(2))
         link = self.bus.attach(one)
-        for i in range(CHANGES or rounds(12)):
+        for i in range(rounds(12)):
             began = self.hits(one) + self.hits(two)
             token, n = start_replace(self.bus, link, one if i % 2 else two), 0
             while not token.is_done():
@@ -378,7 +380,7 @@ class Beside(Case):
         begin = time.monotonic()
         replace(self.bus, link, two)
         duration = time.monotonic() - begin
-        for i in range(CHANGES or rounds(6)):
+        for i in range(ROUNDS):
             with self.subTest(seed=seed, round=i):
                 token = start_replace(self.bus, link, two if i % 2 else one)
                 time.sleep(chance.random() * duration)
@@ -446,7 +448,7 @@ class Packets(Case):
                 link = kind.attach(moving, priority=10)
                 kind.attach(still, priority=50)
                 sent = 0
-                for i in range(CHANGES or rounds(12)):
+                for i in range(CHANGES):
                     sent += self.flood(kind, start_update(self.bus, link, priority=90 - 80 * (i % 2)))
                 until(lambda still=still, sent=sent: self.hits(still) >= sent, "all are seen")
                 self.assertEqual(self.hits(still), sent)
@@ -463,7 +465,7 @@ class Packets(Case):
                 one, two = kind.load(1), kind.load(2)
                 link = kind.attach(one, priority=10)
                 sent = 0
-                for i in range(CHANGES or rounds(12)):
+                for i in range(CHANGES):
                     sent += self.flood(kind, start_replace(self.bus, link, one if i % 2 else two))
                 until(lambda one=one, two=two, sent=sent: self.hits(one) + self.hits(two) >= sent,
                       "all are seen")
@@ -484,7 +486,7 @@ class Crash(Case):
             update(self.bus, link, priority=90)
             replace(self.bus, link, two)
             duration = time.monotonic() - begin
-            for i in range(CHANGES or rounds(6)):
+            for i in range(ROUNDS):
                 with self.subTest(kind=kind.name, seed=seed, round=i):
                     if i % 2:
                         token = start_update(self.bus, link, priority=chance.choice((10, 90)))
