@@ -264,7 +264,6 @@ static void test_replace_beside(void **state)
         of_old = hits_of(old, 0);
         fork_once();
         assert_true(hits_of(old, 0) > of_old);
-        of_old = hits_of(old, 0);
         of_new = hits_of(new, 0);
         assert_true(of_new > 0);
         assert_int_equal(kern_move_end(fd, next.link_fds[0], &attachment, &diag), 0);
