@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Types that attach otherwise than most: by who has the descriptor, or on one of many hooks."""
 
+import functools
 import os
 import struct
 import subprocess
 
 from support import bpf, outcome
 from support.applied import USES
-from support.case import LINK, BusError, Case, can_load, needs_attach, number, until
-from support.hooks import Cgroup, read_iterators, send_datagram, slow_connection
+from support.case import LINK, BusError, Case, can_attach, can_load, needs_attach, number, until
+from support.hooks import (TARGET, Cgroup, open_file, read_iterators, run_target, send_datagram,
+                           slow_connection, test_run)
 from support.objects import CONGESTION
 
 
@@ -226,6 +228,28 @@ class Maps(Case):
         self.assertEqual(text, "0: 0\n1: 42\n")
 
 
+class Sleepable(Case):
+    """Programs that may wait for memory; those of fmod_ret and usdt are among hooks()."""
+
+    def test_fires(self):
+        by_test_run, everything = functools.partial(test_run, self), {"functions": ["target_*"]}
+        for kind, index, cause, options in (
+                ("uprobe", 0, run_target, {"target": TARGET, "function": "target_add"}),
+                ("uretprobe", 1, run_target, {"target": TARGET, "function": "target_add"}),
+                ("uprobe_multi", 2, run_target, {"target": TARGET, **everything}),
+                ("uretprobe_multi", 3, run_target, {"target": TARGET, **everything}),
+                ("fentry", 0, by_test_run, {}), ("fexit", 1, by_test_run, {}),
+                ("lsm", 2, open_file, {})):
+            if not can_attach(kind):
+                continue
+            with self.subTest(type=kind):
+                program = self.load("sleepable", f"sleepable_{kind}")
+                link = self.bus.attach(program, **options)
+                self.assert_counts(program, cause, index)
+                self.bus.detach(link)
+                self.assert_idle(program, cause, index)
+
+
 def congestion_controls():
     with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as f:
         return f.read().split()
@@ -280,7 +304,7 @@ class Scheduler(Case):
             self.skipTest("the scheduler would be that of more than this system")
 
     def test_schedules(self):
-        enqueue, _ = self.load("sched_ext")
+        enqueue = self.load("sched_ext")[0]
         self.assertEqual(self.state(), "disabled", "loading attaches nothing")
         link = self.bus.attach(enqueue)
         self.assertEqual(self.state(), "enabled")
@@ -288,6 +312,7 @@ class Scheduler(Case):
             self.assertEqual(f.read().strip(), "bpfkeeper_fifo")
         subprocess.run(["true"], check=True)
         self.assertTrue(self.hits(enqueue, 0) and self.hits(enqueue, 1))
+        self.assertEqual(self.hits(enqueue, 2), 1)
         with self.refused("HookBusy"):
             self.bus.attach(self.load("sched_ext")[0])
         self.daemon.end()
@@ -299,7 +324,7 @@ class Scheduler(Case):
         self.assertEqual(self.hits(enqueue, 1), ran)
 
     def test_goes_with_its_program(self):
-        enqueue, _ = self.load("sched_ext")
+        enqueue = self.load("sched_ext")[0]
         self.bus.attach(enqueue)
         self.bus.unload(enqueue)
         until(lambda: self.state() == "disabled", "the kernel schedules as before")

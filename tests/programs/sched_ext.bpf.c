@@ -22,6 +22,7 @@ extern void scx_bpf_dispatch(struct task_struct *p, __u64 dsq, __u64 slice,
 struct sched_ext_ops {
         void (*enqueue)(struct task_struct *p, __u64 flags);
         void (*running)(struct task_struct *p);
+        __s32 (*init)(void);
         char name[128];
 };
 
@@ -41,9 +42,21 @@ void BPF_PROG(fifo_running, struct task_struct *p)
         count(1);
 }
 
+/* The one that may wait. */
+SEC("struct_ops.s/fifo_init")
+__s32 fifo_init(void *ctx)
+{
+        char byte;
+
+        bpf_copy_from_user(&byte, sizeof(byte), 0);
+        count(2);
+        return 0;
+}
+
 SEC(".struct_ops.link")
 struct sched_ext_ops fifo = {
         .enqueue = (void *)fifo_enqueue,
         .running = (void *)fifo_running,
+        .init = (void *)fifo_init,
         .name = "bpfkeeper_fifo",
 };
