@@ -299,6 +299,16 @@ const KernType kern_types[] = {
                 .instead = "an application sets its descriptor as SO_ATTACH_REUSEPORT_EBPF of a "
                            "socket",
         },
+        {
+                .name = "lirc_mode2",
+                .summary = "Decoder of what an infrared receiver gets",
+                .sections = SECTIONS("lirc_mode2"),
+                .prog_type = BPF_PROG_TYPE_LIRC_MODE2,
+                .attach_type = BPF_LIRC_MODE2,
+                .needs = "CONFIG_BPF_LIRC_MODE2",
+                .instead = "who has its descriptor and a /dev/lircN open puts it there by bpf(2), "
+                           "BPF_PROG_ATTACH; there is no kernel link that would hold it",
+        },
         LWT("lwt_in", LWT_IN, "received on"),
         LWT("lwt_out", LWT_OUT, "sent on"),
         LWT("lwt_xmit", LWT_XMIT, "transmitted on"),

@@ -30,6 +30,7 @@ WHOLE = {
                      "kretprobe_multi_anywhere": "kretprobe_multi"},
     "ksyscall": {"ksyscall_count": "ksyscall", "kretsyscall_count": "kretsyscall"},
     "long_name": {"a_program_with_a_long_name": "tracepoint"},
+    "lirc": {"lirc_count": "lirc_mode2"},
     "lsm": {"lsm_mkdir": "lsm"},
     "lsm_cgroup": {"lsm_cgroup_socket": "lsm_cgroup"},
     "lwt": {"lwt_in_count": "lwt_in", "lwt_out_count": "lwt_out", "lwt_xmit_count": "lwt_xmit",

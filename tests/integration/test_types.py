@@ -42,6 +42,17 @@ class Applied(Case):
                 self.bus.unload(program)
 
 
+    def test_what_this_kernel_lacks(self):
+        for use in USES:
+            if can_load(use.kind):
+                continue
+            with self.subTest(type=use.kind):
+                with self.refused("NotSupported") as caught:
+                    self.load(use.object, use.program)
+                self.assertIn("CONFIG_", caught.exception.message)
+                outcome.refused(use.kind, "loaded", caught.exception.message)
+
+
 # What makes the hooks of an address family run
 ADDRESSES = {"4": "exchange(socket.AF_INET, ('127.0.0.1', 0))",
              "6": "exchange(socket.AF_INET6, ('::1', 0))",

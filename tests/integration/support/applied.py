@@ -5,8 +5,11 @@ A Use is a context in which the program is where it belongs, with cause(), which
 """
 
 import contextlib
+import glob
+import os
 import socket
 import struct
+import subprocess
 
 from support import bpf
 from support.case import number
@@ -101,6 +104,27 @@ def on_segment(case, program):
     ip("-6", "route", "del", *route)
 
 
+def receiver():
+    """Path of the infrared receiver that gets what it sends itself."""
+    subprocess.run(["modprobe", "rc-loopback"], check=True)
+    for path in glob.glob("/sys/class/rc/rc*/uevent"):
+        with open(path, encoding="ascii") as f:
+            if "DRV_NAME=rc-loopback" in f.read():
+                return "/dev/" + os.path.basename(glob.glob(os.path.dirname(path) + "/lirc*")[0])
+    raise FileNotFoundError("rc-loopback")
+
+
+@contextlib.contextmanager
+def on_receiver(case, program):
+    fd = case.keep(case.bus.open_program(program))
+    device = case.keep(os.open(receiver(), os.O_RDWR | os.O_CLOEXEC))
+    where = struct.pack("=IIII", device, fd, bpf.LIRC_MODE2, 0)
+    bpf.bpf(bpf.PROG_ATTACH, where)
+    # a pulse, a space and a pulse, in microseconds
+    yield lambda: os.write(device, struct.pack("=III", 900, 900, 900))
+    bpf.bpf(bpf.PROG_DETACH, where)
+
+
 def told(case, program):
     """Where it is told to run it has a context, in which it leaves a sum."""
     def run():
@@ -116,6 +140,7 @@ USES = [
     Use("xdp_devmap", "xdp_map", "xdp_on_device",
         in_map("devices", "xdp_to_device", lambda veth: veth.index)),
     Use("xdp_cpumap", "xdp_map", "xdp_on_cpu", in_map("cpus", "xdp_to_cpu", lambda veth: 64), index=1),
+    Use("lirc_mode2", "lirc", "lirc_count", on_receiver),
     Use("lwt_in", "lwt", "lwt_in_count", on_route("in")),
     Use("lwt_out", "lwt", "lwt_out_count", on_route("out"), index=1),
     Use("lwt_xmit", "lwt", "lwt_xmit_count", on_route("xmit"), index=2),
