@@ -9,7 +9,7 @@ import subprocess
 from support import bpf, outcome
 from support.applied import USES
 from support.case import LINK, BusError, Case, can_attach, can_load, needs_attach, number, until
-from support.hooks import (TARGET, Cgroup, open_file, read_iterators, run_target, send_datagram,
+from support.hooks import (TARGET, Cgroup, is_wanted, open_file, read_iterators, run_target, send_datagram,
                            slow_connection, test_run)
 from support.objects import CONGESTION
 
@@ -251,7 +251,7 @@ class Sleepable(Case):
                 ("uretprobe_multi", 3, run_target, {"target": TARGET, **everything}),
                 ("fentry", 0, by_test_run, {}), ("fexit", 1, by_test_run, {}),
                 ("lsm", 2, open_file, {})):
-            if not can_attach(kind):
+            if not is_wanted(kind) or not can_attach(kind):
                 continue
             with self.subTest(type=kind):
                 program = self.load("sleepable", f"sleepable_{kind}")

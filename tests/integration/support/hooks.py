@@ -20,7 +20,7 @@ import sys
 import time
 
 from support import bpf, net, objects
-from support.case import can_attach
+from support.case import features
 from support.wait import until
 
 
@@ -284,7 +284,7 @@ def every_hook(case):
     cgroup = Cgroup()
     case.addCleanup(cgroup.remove)
     interface = {"Interface": veth.name, "InterfaceIndex": veth.index}
-    netkit = net.Netkit() if can_attach("netkit") else veth
+    netkit = net.Netkit() if features().get("attach.netkit") else veth
     case.addCleanup(netkit.remove)
     group = {"Cgroup": cgroup.path, "CgroupId": os.stat(cgroup.path).st_ino}
     me = os.getpid().to_bytes(4, "little" if socket.htons(1) != 1 else "big")
@@ -303,9 +303,10 @@ def every_hook(case):
         Hook("netkit", "netkit", "netkit_primary", netkit.send, interface=netkit.name, priority=3,
              expect={"Interface": netkit.name, "InterfaceIndex": netkit.index, "Hook": "primary",
                      "Priority": 3}),
-        Hook("netkit", "netkit", "netkit_peer", functools.partial(net.transmit, netkit.peer), index=1, interface=netkit.name,
-             hook="peer", expect={"Interface": netkit.name, "Hook": "peer", "Priority": 50,
-                                  "InterfaceIndex": netkit.index}),
+        Hook("netkit", "netkit", "netkit_peer", functools.partial(net.transmit, netkit.peer), index=1,
+             interface=netkit.name, hook="peer",
+             expect={"Interface": netkit.name, "InterfaceIndex": netkit.index, "Hook": "peer",
+                     "Priority": 50}),
         Hook("cgroup_skb", "cgroup_skb", "cgroup_ingress", cgroup.run, cgroup=cgroup.path,
              expect={**group, "Direction": "ingress", "Priority": 50}),
         Hook("cgroup_skb", "cgroup_skb", "cgroup_egress", cgroup.run, index=1, cgroup=cgroup.path,
