@@ -399,7 +399,8 @@ class Forms(Tool):
         """The one that has the number where the tool runs, whatever its number is elsewhere."""
         number = self.json("load", objects.path("uprobe"), "uprobe_anywhere")[0]["id"]
         inside = subprocess.run(
-            ["unshare", "--pid", "--fork", "sh", "-c", "sleep 600 >/dev/null & echo $!;"
+            ["unshare", "--pid", "--mount-proc", "--fork", "sh", "-c",
+             "sleep 600 >/dev/null & echo $!;"
              f" bpfctl attach {number} {TARGET}:target_add --pid=$! >/dev/null"],
             stdout=subprocess.PIPE, check=True).stdout
         link, = self.bus.list("Links").values()
