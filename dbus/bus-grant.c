@@ -22,6 +22,7 @@ void bus_grant_args_free(BusGrantArgs *args)
         g_strfreev(args->verbs);
         g_free(args->interface);
         g_free(args->cgroup);
+        g_free(args->signed_by);
         g_free(args);
 }
 
@@ -45,6 +46,7 @@ static const BusOption grant_options[] = {
         {"verbs", {"as"}, bus_option_strv, GRANT(verbs), 0},
         {"interface", {"s"}, bus_option_string, GRANT(interface), 0},
         {"cgroup", {"s"}, bus_option_string, GRANT(cgroup), 0},
+        {"signed_by", {"s"}, bus_option_string, GRANT(signed_by), 0},
         {"until", {"t"}, bus_option_u64, GRANT(until), GRANT(has_until)},
         {},
 };
@@ -161,9 +163,10 @@ static int append_grant(sd_bus_message *reply, const BusGrant *g)
         r = bus_append_strings(reply, "Verbs", g->verbs);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "Interface", "s", g->interface,
-                                  "Cgroup", "s", g->cgroup, "Until", "t", g->until, "Created", "t",
-                                  g->created, "CreatedBy", "s", g->created_by);
+        r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}", "Interface", "s", g->interface,
+                                  "Cgroup", "s", g->cgroup, "SignedBy", "s", g->signed_by, "Until",
+                                  "t", g->until, "Created", "t", g->created, "CreatedBy", "s",
+                                  g->created_by);
         if (r < 0)
                 return r;
         r = sd_bus_message_close_container(reply);
@@ -213,6 +216,9 @@ int bus_reply_check(sd_bus_message *m, const BusCheck *check)
         if (r < 0)
                 return r;
         r = bus_append_strings(reply, "Elsewhere", check->elsewhere);
+        if (r < 0)
+                return r;
+        r = bus_append_strings(reply, "NotSigned", check->not_signed);
         if (r < 0)
                 return r;
         r = bus_append_strings(reply, "Expired", check->expired);

@@ -17,6 +17,7 @@ typedef struct BusGrantArgs {
         char **verbs;
         char *interface;
         char *cgroup;
+        char *signed_by;
         uint64_t until;
         bool has_until;
 } BusGrantArgs;
@@ -33,6 +34,7 @@ typedef struct BusGrant {
         const char *const *verbs;
         const char *interface;
         const char *cgroup;
+        const char *signed_by;
         uint64_t until;
         uint64_t created;
         const char *created_by;
@@ -54,9 +56,10 @@ typedef struct BusCheck {
         const char *verdict; /* "yes", "challenge" or "no" */
         const char *action;
         const char *user;
-        const char *const *grants;    /* ids of those that cover it */
-        const char *const *elsewhere; /* of those that would on another interface or cgroup */
-        const char *const *expired;   /* of those that did */
+        const char *const *grants;     /* ids of those that cover it */
+        const char *const *elsewhere;  /* of those that would on another interface or cgroup */
+        const char *const *not_signed; /* of those that would if another one had signed it */
+        const char *const *expired;    /* of those that did */
 } BusCheck;
 
 /* Answers, as in bus-ops.h */

@@ -15,6 +15,7 @@ typedef enum Key {
         KEY_VERBS,
         KEY_INTERFACE,
         KEY_CGROUP,
+        KEY_SIGNED_BY,
         KEY_UNTIL,
         KEY_CREATED,
         KEY_CREATED_BY,
@@ -22,9 +23,11 @@ typedef enum Key {
 } Key;
 
 static const char *const key_names[_KEY_MAX] = {
-        [KEY_USER] = "User",   [KEY_GROUP] = "Group",         [KEY_TYPES] = "Types",
-        [KEY_VERBS] = "Verbs", [KEY_INTERFACE] = "Interface", [KEY_CGROUP] = "Cgroup",
-        [KEY_UNTIL] = "Until", [KEY_CREATED] = "Created",     [KEY_CREATED_BY] = "CreatedBy",
+        [KEY_USER] = "User",           [KEY_GROUP] = "Group",
+        [KEY_TYPES] = "Types",         [KEY_VERBS] = "Verbs",
+        [KEY_INTERFACE] = "Interface", [KEY_CGROUP] = "Cgroup",
+        [KEY_SIGNED_BY] = "SignedBy",  [KEY_UNTIL] = "Until",
+        [KEY_CREATED] = "Created",     [KEY_CREATED_BY] = "CreatedBy",
 };
 
 /* In which line each key is; 0: in none. */
@@ -64,13 +67,11 @@ static char *scan_key(Lines *lines, unsigned number, char *line, char *equals)
         g_autofree char *name = g_strstrip(g_strndup(line, (size_t)(equals - line)));
         int key = key_find(name);
 
-        if (g_str_equal(name, "SignedBy"))
-                return line_error(number, line,
-                                  "signatures can't be checked yet, so this allows nothing");
         if (key < 0) {
-                g_autofree char *known = g_strjoinv(", ", (char *[]){"User, Group, Types, Verbs",
-                                                                     "Interface, Cgroup, Until",
-                                                                     "Created, CreatedBy", NULL});
+                g_autofree char *known =
+                        g_strjoinv(", ", (char *[]){"User, Group, Types, Verbs",
+                                                    "Interface, Cgroup, SignedBy",
+                                                    "Until, Created, CreatedBy", NULL});
                 g_autofree char *message =
                         g_strdup_printf("there is no such key; there are %s", known);
 
@@ -166,6 +167,9 @@ static char *read_key(AuthzGrant *g, Key key, char **value)
                 break;
         case KEY_CGROUP:
                 g->cgroup = g_steal_pointer(value);
+                break;
+        case KEY_SIGNED_BY:
+                g->signed_by = g_steal_pointer(value);
                 break;
         case KEY_UNTIL:
                 return read_time(*value, &g->until);
@@ -281,6 +285,7 @@ char *authz_grant_format(const AuthzGrant *g)
                                                 : "load attach");
         add_key(s, KEY_INTERFACE, g->interface);
         add_key(s, KEY_CGROUP, g->cgroup);
+        add_key(s, KEY_SIGNED_BY, g->signed_by);
         add_key(s, KEY_UNTIL, until);
         add_key(s, KEY_CREATED, created);
         add_key(s, KEY_CREATED_BY, g->created_by);

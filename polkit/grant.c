@@ -7,6 +7,7 @@
 #define CGROUP_ROOT "/sys/fs/cgroup/"
 #define NAME_MAX_BYTES 255
 #define PATTERN_MAX_BYTES 1024
+#define SIGNER_MAX_BYTES 1024
 
 static const char *const verb_names[] = {"load", "attach"};
 
@@ -20,6 +21,7 @@ void authz_grant_free(AuthzGrant *grant)
         g_strfreev(grant->types);
         g_free(grant->interface);
         g_free(grant->cgroup);
+        g_free(grant->signed_by);
         g_free(grant->created_by);
         g_free(grant->error);
         g_free(grant);
@@ -224,6 +226,19 @@ static bool check_types(const AuthzGrant *g, char **reterr)
         return !*reterr;
 }
 
+/* Words with spaces between them are what a question has. */
+static bool check_signer(const AuthzGrant *g, const char **reterr_key, char **reterr)
+{
+        if (!g->signed_by)
+                return true;
+        *reterr_key = "SignedBy";
+        if (*g->signed_by == '\0' || strlen(g->signed_by) > SIGNER_MAX_BYTES)
+                *reterr = g_strdup("a signer has 1 to 1024 bytes; leave it out to mean any");
+        else if (strchr(g->signed_by, ' '))
+                *reterr = g_strdup("it is one signer, without spaces; make it a grant for each");
+        return !*reterr;
+}
+
 static bool check_patterns(const AuthzGrant *g, const char **reterr_key, char **reterr)
 {
         const char *wrong = g->interface ? authz_pattern_error(g->interface) : NULL;
@@ -248,8 +263,8 @@ bool authz_grant_check(const AuthzGrant *g, const char **reterr_key, char **rete
         const struct {
                 const char *key, *value;
         } texts[] = {
-                {"User", g->user},     {"Group", g->group},          {"Interface", g->interface},
-                {"Cgroup", g->cgroup}, {"CreatedBy", g->created_by},
+                {"User", g->user},     {"Group", g->group},        {"Interface", g->interface},
+                {"Cgroup", g->cgroup}, {"SignedBy", g->signed_by}, {"CreatedBy", g->created_by},
         };
         const char *name = g->user ?: g->group, *wrong;
 
@@ -280,7 +295,8 @@ bool authz_grant_check(const AuthzGrant *g, const char **reterr_key, char **rete
                 *reterr_message = g_strdup_printf("no program type is named; there are %s", known);
                 return false;
         }
-        return check_types(g, reterr_message) && check_patterns(g, reterr_key, reterr_message);
+        return check_types(g, reterr_message) && check_patterns(g, reterr_key, reterr_message) &&
+               check_signer(g, reterr_key, reterr_message);
 }
 
 bool authz_grant_id_is_valid(const char *id)
@@ -301,7 +317,8 @@ bool authz_grant_equal(const AuthzGrant *a, const AuthzGrant *b)
                g_strv_equal((const char *const *)a->types, (const char *const *)b->types) &&
                g_strcmp0(a->user, b->user) == 0 && g_strcmp0(a->group, b->group) == 0 &&
                a->verbs == b->verbs && g_strcmp0(a->interface, b->interface) == 0 &&
-               g_strcmp0(a->cgroup, b->cgroup) == 0 && a->until == b->until;
+               g_strcmp0(a->cgroup, b->cgroup) == 0 && g_strcmp0(a->signed_by, b->signed_by) == 0 &&
+               a->until == b->until;
 }
 
 char *authz_grant_describe(const AuthzGrant *g)
@@ -323,6 +340,8 @@ char *authz_grant_describe(const AuthzGrant *g)
                 g_string_append_printf(s, ", on interfaces %s", g->interface);
         if (g->cgroup)
                 g_string_append_printf(s, ", on cgroups %s", g->cgroup);
+        if (g->signed_by)
+                g_string_append_printf(s, ", signed by %s", g->signed_by);
         if (g->until) {
                 g_autofree char *until = authz_time_format(g->until);
 
@@ -344,6 +363,16 @@ static bool is_about(const AuthzGrant *g, const AuthzQuestion *q)
         return !(g->interface || g->cgroup) || limits(g, q->type) != 0;
 }
 
+static bool is_signed(const AuthzGrant *g, const AuthzQuestion *q)
+{
+        g_auto(GStrv) signers = NULL;
+
+        if (!g->signed_by)
+                return true;
+        signers = g_strsplit(q->signed_by, " ", -1);
+        return g_strv_contains((const char *const *)signers, g->signed_by);
+}
+
 AuthzCoverage authz_grant_covers(const AuthzGrant *g, const AuthzQuestion *q, gint64 now)
 {
         uint64_t where = limits(g, q->type);
@@ -358,5 +387,7 @@ AuthzCoverage authz_grant_covers(const AuthzGrant *g, const AuthzQuestion *q, gi
                     !authz_pattern_matches(g->cgroup, q->cgroup))
                         return AUTHZ_COVERS_ELSEWHERE;
         }
+        if (!is_signed(g, q))
+                return AUTHZ_COVERS_SIGNED;
         return g->until && now >= g->until ? AUTHZ_COVERED_ONCE : AUTHZ_COVERS;
 }

@@ -36,8 +36,9 @@ typedef struct AuthzGrant {
         unsigned verbs;  /* bits of AuthzVerb */
         char *interface; /* pattern, or NULL: any; see authz_pattern_matches() */
         char *cgroup;
-        gint64 until;   /* in microseconds of CLOCK_REALTIME; 0: no end */
-        gint64 created; /* 0: not said */
+        char *signed_by; /* who must have signed the object, or NULL: anybody or nobody */
+        gint64 until;    /* in microseconds of CLOCK_REALTIME; 0: no end */
+        gint64 created;  /* 0: not said */
         char *created_by;
         char *error; /* why the file counts for nothing; then nothing but id is there. Or NULL */
 } AuthzGrant;
@@ -74,11 +75,13 @@ typedef struct AuthzQuestion {
         const char *const *groups;
         const char *interface; /* these: "" where it isn't told */
         const char *cgroup;
+        const char *signed_by; /* whose signatures the object bears, with spaces between them */
 } AuthzQuestion;
 
 typedef enum AuthzCoverage {
         AUTHZ_COVERS_NOT,       /* it is about something or somebody else */
         AUTHZ_COVERS_ELSEWHERE, /* it would on another interface or cgroup */
+        AUTHZ_COVERS_SIGNED,    /* it would if the object were signed by another one */
         AUTHZ_COVERED_ONCE,     /* it did until its time was over */
         AUTHZ_COVERS,
 } AuthzCoverage;

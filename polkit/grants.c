@@ -18,7 +18,7 @@
 #define TIME_LIMIT_SEC 2
 
 /* What is in the arguments, by place; the groups come last. */
-enum { ARG_ACTION = 1, ARG_USER, ARG_INTERFACE, ARG_CGROUP, ARG_GROUPS };
+enum { ARG_ACTION = 1, ARG_USER, ARG_INTERFACE, ARG_CGROUP, ARG_SIGNED_BY, ARG_GROUPS };
 
 int main(int argc, char **argv)
 {
@@ -30,14 +30,15 @@ int main(int argc, char **argv)
 
         (void)alarm(TIME_LIMIT_SEC);
         if (argc < ARG_GROUPS) {
-                fprintf(stderr,
-                        "Usage: bpfkeeper-grants ACTION USER INTERFACE CGROUP [GROUP]...\n");
+                fprintf(stderr, "Usage: bpfkeeper-grants ACTION USER INTERFACE CGROUP SIGNED-BY "
+                                "[GROUP]...\n");
                 return EXIT_FAILURE;
         }
         question = (AuthzQuestion){
                 .user = argv[ARG_USER],
                 .interface = argv[ARG_INTERFACE],
                 .cgroup = argv[ARG_CGROUP],
+                .signed_by = argv[ARG_SIGNED_BY],
                 .groups = (const char *const *)argv + ARG_GROUPS,
         };
         if (authz_action_parse(argv[ARG_ACTION], &question.verb, &question.type)) {

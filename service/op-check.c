@@ -17,8 +17,8 @@ typedef struct CheckOp {
         AuthzVerdict verdict;
         char *message; /* polkit's words where it failed */
         char *user;
-        GPtrArray *grants;                         /* AuthzGrant */
-        GPtrArray *covering, *elsewhere, *expired; /* ids of these, with a NULL at the end */
+        GPtrArray *grants;                                      /* AuthzGrant */
+        GPtrArray *covering, *elsewhere, *not_signed, *expired; /* ids, with a NULL at the end */
         char *error;
 } CheckOp;
 
@@ -32,18 +32,28 @@ static void check_op_free(void *p)
         g_clear_pointer(&op->grants, g_ptr_array_unref);
         g_ptr_array_unref(op->covering);
         g_ptr_array_unref(op->elsewhere);
+        g_ptr_array_unref(op->not_signed);
         g_ptr_array_unref(op->expired);
         g_free(op->error);
         g_free(op);
 }
 
-/* 1. The question: what a load or an attachment would tell polkit, and nothing that it wouldn't. */
+/*
+ * 1. The question: what a load or an attachment would tell polkit, and nothing that it wouldn't; and
+ * who signed the object, which can be told of no file, so that one sees what a grant's limit is.
+ */
 
 static GError *check_details(const CheckOp *op)
 {
-        static const char *const load[] = {
-                "program",        "n_programs",        "application",          "digest",
-                "target_program", "target_program_id", "target_program_owner", NULL};
+        static const char *const load[] = {"program",
+                                           "n_programs",
+                                           "application",
+                                           "digest",
+                                           "target_program",
+                                           "target_program_id",
+                                           "target_program_owner",
+                                           "signed_by",
+                                           NULL};
         static const char *const attach[] = {"program",
                                              "program_id",
                                              "owner",
@@ -52,6 +62,7 @@ static GError *check_details(const CheckOp *op)
                                              "ifindex",
                                              "target_program_id",
                                              "target_program_owner",
+                                             "signed_by",
                                              NULL};
         const KernType *type = op->question.type;
         const GPtrArray *details = op->args->details;
@@ -110,6 +121,7 @@ static GError *read_question(CheckOp *op)
                 g_strdelimit(args->details->pdata[i], "-", '_');
         q->interface = detail(args, "interface");
         q->cgroup = detail(args, "cgroup");
+        q->signed_by = detail(args, "signed_by");
         return check_details(op);
 }
 
@@ -135,6 +147,9 @@ static void match_in_thread(void *p)
                 case AUTHZ_COVERS_ELSEWHERE:
                         g_ptr_array_add(op->elsewhere, grant->id);
                         break;
+                case AUTHZ_COVERS_SIGNED:
+                        g_ptr_array_add(op->not_signed, grant->id);
+                        break;
                 case AUTHZ_COVERED_ONCE:
                         g_ptr_array_add(op->expired, grant->id);
                         break;
@@ -145,6 +160,7 @@ static void match_in_thread(void *p)
         op->question.groups = NULL;
         g_ptr_array_add(op->covering, NULL);
         g_ptr_array_add(op->elsewhere, NULL);
+        g_ptr_array_add(op->not_signed, NULL);
         g_ptr_array_add(op->expired, NULL);
 }
 
@@ -167,6 +183,7 @@ static void on_matched(Request *request)
                                         .user = op->user,
                                         .grants = (const char *const *)op->covering->pdata,
                                         .elsewhere = (const char *const *)op->elsewhere->pdata,
+                                        .not_signed = (const char *const *)op->not_signed->pdata,
                                         .expired = (const char *const *)op->expired->pdata,
                                 }));
 }
@@ -229,6 +246,7 @@ void op_check_authorization(void *service, sd_bus_message *m, BusCheckArgs *args
         op->args = args;
         op->covering = g_ptr_array_new();
         op->elsewhere = g_ptr_array_new();
+        op->not_signed = g_ptr_array_new();
         op->expired = g_ptr_array_new();
         request_start(service, m, op, check_op_free, run_check);
 }

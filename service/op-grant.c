@@ -68,7 +68,7 @@ static GError *file_error(int r, const char *what, const char *id)
 /* The details of a grant, for rules and the password dialog */
 
 typedef struct Details {
-        AuthzDetail list[12];
+        AuthzDetail list[13];
         size_t n;
 } Details;
 
@@ -98,6 +98,7 @@ static void authorize(Request *request, const char *change, const char *verb,
                 add(&d, "attach", g->verbs & AUTHZ_VERB_ATTACH ? "true" : "");
                 add(&d, "interface", g->interface);
                 add(&d, "cgroup", g->cgroup);
+                add(&d, "signed_by", g->signed_by);
                 add(&d, "until", until);
         }
         request_authorize(request, "org.bpfkeeper1.manage-grants", d.list, allowed);
@@ -179,6 +180,7 @@ static bool make_grant(GrantOp *op, GError **reterr)
         g->group = g_steal_pointer(&args->group);
         g->interface = g_steal_pointer(&args->interface);
         g->cgroup = g_steal_pointer(&args->cgroup);
+        g->signed_by = g_steal_pointer(&args->signed_by);
         if (!read_types(args, g, reterr) || !read_verbs(args, g, reterr) ||
             !read_until(args, g, reterr))
                 return false;
@@ -189,8 +191,9 @@ static bool make_grant(GrantOp *op, GError **reterr)
         else
                 *reterr = error_new(INVALID_ARGUMENT, "%s=%s: %s.", key,
                                     g_str_equal(key, "Interface") ? g->interface
-                                    : g_str_equal(key, "Cgroup")  ? g->cgroup
-                                                                  : g->user ?: g->group ?: "",
+                                    : g_str_equal(key, "Cgroup")   ? g->cgroup
+                                    : g_str_equal(key, "SignedBy") ? g->signed_by
+                                                                   : g->user ?: g->group ?: "",
                                     message);
         return false;
 }
@@ -414,6 +417,7 @@ static BusGrant publish(const AuthzGrant *g, gint64 now)
                                                          : both,
                 .interface = g->interface ?: "",
                 .cgroup = g->cgroup ?: "",
+                .signed_by = g->signed_by ?: "",
                 .until = (uint64_t)g->until,
                 .created = (uint64_t)g->created,
                 .created_by = g->created_by ?: "",

@@ -49,6 +49,7 @@ static const struct {
         [OPT_VALUE] = {"value", 0, NULL, "Values without the properties' names"},
 
         [OPT_VERB] = {"verb", 0, "VERB,…", "What is granted: load, attach (default: both)"},
+        [OPT_SIGNED_BY] = {"signed-by", 0, "ID", "Only objects that ID has signed"},
         [OPT_UNTIL] = {"until", 0, "TIME",
                        "When it ends: +2h, +1d, \"2026-12-01 18:00\" by the local\n"
                        "clock, or 2026-12-01T18:00:00Z"},

@@ -50,6 +50,7 @@ typedef enum Option {
 
         /* grant, can */
         OPT_VERB,
+        OPT_SIGNED_BY,
         OPT_UNTIL,
         OPT_USER,
 

@@ -20,7 +20,16 @@ static GVariant *words(const char *s)
         return g_variant_new_strv((const char *const *)list, -1);
 }
 
-static const Option single[] = {OPT_INTERFACE, OPT_CGROUP, OPT_VERB, OPT_UNTIL};
+static const struct {
+        Option option;
+        const char *key; /* of AddGrant() that takes it as it is, or NULL */
+} single[] = {
+        {OPT_INTERFACE, "interface"},
+        {OPT_CGROUP, "cgroup"},
+        {OPT_SIGNED_BY, "signed_by"},
+        {OPT_VERB, NULL},
+        {OPT_UNTIL, NULL},
+};
 
 static GVariant *grant_options(Ctl *ctl, char **argv, CtlExit *ret_status)
 {
@@ -29,9 +38,9 @@ static GVariant *grant_options(Ctl *ctl, char **argv, CtlExit *ret_status)
         g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
         for (size_t i = 0; i < G_N_ELEMENTS(single); i++)
-                if (options_count(&ctl->options, single[i]) > 1) {
+                if (options_count(&ctl->options, single[i].option) > 1) {
                         *ret_status = ctl_usage("--%s is given twice; make it two grants",
-                                                options_name(single[i]));
+                                                options_name(single[i].option));
                         return NULL;
                 }
         if (argv[0][0] == '@')
@@ -41,10 +50,10 @@ static GVariant *grant_options(Ctl *ctl, char **argv, CtlExit *ret_status)
         g_variant_dict_insert_value(&dict, "types", words(argv[1]));
         if (verb)
                 g_variant_dict_insert_value(&dict, "verbs", words(verb));
-        for (size_t i = 0; i < 2; i++)
-                if (options_given(&ctl->options, single[i]))
-                        g_variant_dict_insert(&dict, options_name(single[i]), "s",
-                                              options_get(&ctl->options, single[i]));
+        for (size_t i = 0; i < G_N_ELEMENTS(single); i++)
+                if (single[i].key && options_given(&ctl->options, single[i].option))
+                        g_variant_dict_insert(&dict, single[i].key, "s",
+                                              options_get(&ctl->options, single[i].option));
         if (until) {
                 gint64 usec;
 
@@ -128,6 +137,7 @@ static void add_row(Table *table, const char *id, GVariant *grant)
         table_add_take(table, joined(grant, "Verbs"));
         table_add(table, resolve_string(grant, "Interface"));
         table_add(table, resolve_string(grant, "Cgroup"));
+        table_add(table, resolve_string(grant, "SignedBy"));
         table_add_take(table, until ? text_time(until) : NULL);
         table_add_take(table, *error ? g_strconcat(state, ": ", error, NULL) : g_strdup(state));
 }
@@ -135,7 +145,7 @@ static void add_row(Table *table, const char *id, GVariant *grant)
 CtlExit verb_grants(Ctl *ctl, int argc, char **argv)
 {
         g_autoptr(Table) table = table_new("GRANT", "WHO", "TYPES", "VERBS", "INTERFACE", "CGROUP",
-                                           "UNTIL", "STATE", NULL);
+                                           "SIGNED-BY", "UNTIL", "STATE", NULL);
         g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autoptr(GVariant) reply = NULL, grants = NULL;
@@ -211,6 +221,7 @@ static char *as_detail(const Hook *hook, Option option, const char *value)
 static GVariant *details(Ctl *ctl, const Hook *hook)
 {
         const char *application = options_get(&ctl->options, OPT_APPLICATION);
+        const char *signers = options_get(&ctl->options, OPT_SIGNED_BY);
         g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{ss}"));
 
         for (int i = 0; i < HOOK_VALUES; i++) {
@@ -224,6 +235,8 @@ static GVariant *details(Ctl *ctl, const Hook *hook)
         }
         if (application)
                 g_variant_builder_add(&builder, "{ss}", "application", application);
+        if (signers)
+                g_variant_builder_add(&builder, "{ss}", "signed_by", signers);
         return g_variant_builder_end(&builder);
 }
 
@@ -251,6 +264,7 @@ static void say_verdict(Ctl *ctl, const char *verdict, GVariant *reasons, const 
 {
         g_autofree char *grants = joined(reasons, "Grants");
         g_autofree char *elsewhere = joined(reasons, "Elsewhere");
+        g_autofree char *not_signed = joined(reasons, "NotSigned");
         g_autofree char *expired = joined(reasons, "Expired");
         const char *user = resolve_string(reasons, "User");
         const char *action = resolve_string(reasons, "Action");
@@ -278,6 +292,9 @@ static void say_verdict(Ctl *ctl, const char *verdict, GVariant *reasons, const 
                         grants);
         if (!yes && *elsewhere)
                 ctl_say(ctl, "Grant %s covers other places than this one.", elsewhere);
+        if (!yes && *not_signed)
+                ctl_say(ctl, "Grant %s covers it only if it is signed by whom the grant names.",
+                        not_signed);
         if (!yes && *expired)
                 ctl_say(ctl, "Grant %s covered it, but has ended.", expired);
 }

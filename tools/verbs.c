@@ -102,7 +102,7 @@ const Verb verbs[] = {
         {"log", "PROGRAM", 1, 1, NULL, "Show the verifier's log of a program",
          "Only where it was loaded with --log-level.\n", verb_log},
         {"grant", "USER|@GROUP TYPE,…", 2, 2,
-         OPTIONS(OPT_INTERFACE, OPT_CGROUP, OPT_VERB, OPT_UNTIL),
+         OPTIONS(OPT_INTERFACE, OPT_CGROUP, OPT_SIGNED_BY, OPT_VERB, OPT_UNTIL),
          "Let a user or a group load and attach programs",
          "TYPE is a program type, or all by itself. With --interface or --cgroup programs may be\n"
          "attached only there: each is a pattern as in file names, quoted from the shell, and "
@@ -114,7 +114,8 @@ const Verb verbs[] = {
         {"revoke", "GRANT…", 1, -1, NULL, "Take grants back",
          "GRANT is a name, as bpfctl grants shows it. What was attached by it stays attached.\n",
          verb_revoke},
-        {"can", "load|attach TYPE [WHERE]…", 2, 4, OPTIONS(OPTIONS_HOOK, OPT_APPLICATION, OPT_USER),
+        {"can", "load|attach TYPE [WHERE]…", 2, 4,
+         OPTIONS(OPTIONS_HOOK, OPT_APPLICATION, OPT_SIGNED_BY, OPT_USER),
          "Tell what polkit would say, and why",
          "WHERE is as with attach. The status is 0 for yes, and 3 for no, or only after a "
          "password.\n"

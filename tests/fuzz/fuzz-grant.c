@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         n = MIN((size_t)data[0], size - 1);
         where = g_strndup((const char *)data + 1, n);
-        question.interface = question.cgroup = where;
+        question.interface = question.cgroup = question.signed_by = where;
         grant = authz_grant_parse("id", (const char *)data + 1 + n, size - 1 - n);
         for (const KernType *type = kern_types; type->name; type++) {
                 AuthzCoverage load, attach;

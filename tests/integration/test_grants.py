@@ -234,7 +234,7 @@ class Broken(Grants):
     FILES = {
         "typo": ("[Grant]\nUser=alice\nTypes=xpd\n", "line 3: Types=xpd: "),
         "key": ("[Grant]\nUser=alice\nTypes=xdp\nInterfaces=lo\n", "line 4: Interfaces=lo: "),
-        "signed": ("[Grant]\nUser=alice\nTypes=xdp\nSignedBy=me\n", "line 4: SignedBy=me: "),
+        "signed": ("[Grant]\nUser=alice\nTypes=xdp\nSignedBy=a b\n", "line 4: SignedBy=a b: "),
         "twice": ("[Grant]\nUser=alice\nTypes=xdp\nInterface=lo\nInterface=*\n", "line 5: "),
         "time": ("[Grant]\nUser=alice\nTypes=xdp\nUntil=2126-12-01 18:00\n", "line 4: Until="),
         "empty": ("", "[Grant]"),
@@ -363,8 +363,8 @@ class Managing(Grants):
         self.assertLess(abs(time.time() - created / 1e6), 60)
         self.assertEqual(shown, {
             "State": "active", "Error": "", "User": "alice", "Group": "", "Types": ["xdp", "tc"],
-            "Verbs": ["attach"], "Interface": "veth*", "Cgroup": "", "Until": end,
-            "CreatedBy": "root"})
+            "Verbs": ["attach"], "Interface": "veth*", "Cgroup": "", "SignedBy": "",
+            "Until": end, "CreatedBy": "root"})
         self.daemon.restart()
         self.assertEqual(self.bus.grants()["alice-xdp-tc"]["Until"], end)
 
@@ -414,7 +414,9 @@ class Managing(Grants):
             ("InvalidArgument", "no cgroup", {"cgroup": "/sys/fs/cgroup/a"}),
             ("InvalidArgument", "1970-01-01T00:00:01Z", {"until": 1000000}),
             ("InvalidArgument", "future", {"until": (1 << 64) - 1}),
-            ("UnknownOption", "signed_by", {"signed_by": "me"}),
+            ("InvalidArgument", "SignedBy=a b: ", {"signed_by": "a b"}),
+            ("InvalidArgument", "1 to 1024", {"signed_by": ""}),
+            ("UnknownOption", "netns", {"netns": "me"}),
             ("WrongType", "until", {"until": ("s", "+2h")}),
         ]
         for error, text, changes in cases:
@@ -491,7 +493,7 @@ class Asking(Grants):
         self.write("alice-all", "[Grant]\nUser=alice\nTypes=all\nUntil=2001-01-01T00:00:00Z\n")
         action = "org.bpfkeeper1.attach.xdp"
         expected = {"Action": action, "User": "alice", "Grants": ["alice-xdp"], "Elsewhere": [],
-                    "Expired": ["alice-all"]}
+                    "NotSigned": [], "Expired": ["alice-all"]}
         self.assertEqual(self.alice.check_authorization("attach", "xdp", interface="veth7"),
                          ("yes", expected))
         expected.update(Grants=[], Elsewhere=["alice-xdp"])
@@ -499,7 +501,7 @@ class Asking(Grants):
                          ("challenge", expected))
         self.assertEqual(self.bob.check_authorization("attach", "xdp", interface="lo"),
                          ("challenge", {"Action": action, "User": "bob", "Grants": [],
-                                        "Elsewhere": [], "Expired": []}))
+                                        "Elsewhere": [], "NotSigned": [], "Expired": []}))
         self.assertEqual(self.bus.check_authorization("load", "raw_tracepoint")[0], "yes")
         self.allow("bob", "attach.xdp", condition='action.lookup("mode") === "skb"')
         self.assertEqual(self.bob.check_authorization("attach", "xdp", mode="skb")[0], "yes")
@@ -550,6 +552,24 @@ class Asking(Grants):
         self.assertEqual(json.loads(self.ctl("--json=short", "grants")), [])
         self.ctl("can", "load", "xdp", who=self.alice, status=NOT_ALLOWED)
 
+    def test_signed(self):
+        """A file bears no signature, so what is granted for signed objects is no leave for one."""
+        self.ctl("grant", "alice", "xdp", "--signed-by=vendor@example.org")
+        self.assertIn("SignedBy=vendor@example.org\n", read("alice-xdp"))
+        self.assertIn("vendor@example.org", self.ctl("grants"))
+        shown, = json.loads(self.ctl("--json=short", "grants"))
+        self.assertEqual(shown["signed_by"], "vendor@example.org")
+        self.assert_may_not_load(self.alice)
+        for place in (("load", "xdp"), ("attach", "xdp", "lo")):
+            out = self.ctl("can", *place, who=self.alice, status=NOT_ALLOWED)
+            self.assertIn("Grant alice-xdp covers it only if it is signed", out)
+            self.ctl("can", *place, "--signed-by=vendor", who=self.alice, status=NOT_ALLOWED)
+            out = self.ctl("can", *place, "--signed-by=vendor@example.org", who=self.alice)
+            self.assertIn("by grant alice-xdp.", out)
+        # It is one of several grants: the other one says so of any object.
+        self.assertEqual(self.bus.add_grant(user="alice", types=["xdp"]), "alice-xdp-2")
+        self.assert_may_load(self.alice)
+
     def test_bpfctl_for_others(self):
         self.bus.add_grant(user="alice", types=["xdp"])
         self.assertIn("by grant alice-xdp", self.ctl("can", "--user=alice", "load", "xdp"))
@@ -563,7 +583,8 @@ class Asking(Grants):
         for arguments in (("grant", "alice"), ("grant", "alice", "xdp", "lo"), ("revoke",),
                           ("grant", "alice", "xdp", "--until", "tomorrow"),
                           ("grant", "alice", "xdp", "--interface=a", "--interface=b"),
-                          ("grant", "alice", "xdp", "--signed-by=me"), ("can", "load"),
+                          ("grant", "alice", "xdp", "--signed-by=a", "--signed-by=b"),
+                          ("can", "load"),
                           ("can", "load", "xdp", "lo")):
             self.ctl(*arguments, status=USAGE)
         self.ctl("grant", "alice", "xpd", status=FAILED)

@@ -420,6 +420,8 @@ static void fake_add_grant(void *service, sd_bus_message *m, BusGrantArgs *args)
                 fake_note(" interface:%s", args->interface);
         if (args->cgroup)
                 fake_note(" cgroup:%s", args->cgroup);
+        if (args->signed_by)
+                fake_note(" signed_by:%s", args->signed_by);
         if (args->has_until)
                 fake_note(" until:%" PRIu64, args->until);
         bus_grant_args_free(args);
@@ -430,8 +432,9 @@ static void fake_list_grants(void *service, sd_bus_message *m)
 {
         static const char *const types[] = {"xdp", NULL}, *const none[] = {NULL};
         static const BusGrant grants[] = {
-                {"alice-xdp", "alice", "", types, none, "veth*", "", 5, 3, "root", "active", ""},
-                {"x", "", "", none, none, "", "", 0, 0, "", "broken", "line 1"},
+                {"alice-xdp", "alice", "", types, none, "veth*", "", "me", 5, 3, "root", "active",
+                 ""},
+                {"x", "", "", none, none, "", "", "", 0, 0, "", "broken", "line 1"},
         };
 
         (void)service;
@@ -456,7 +459,8 @@ static void fake_check_authorization(void *service, sd_bus_message *m, BusCheckA
                 fake_note(" %s=%s", (char *)args->details->pdata[i],
                           (char *)args->details->pdata[i + 1]);
         bus_check_args_free(args);
-        (void)bus_reply_check(m, &(BusCheck){"challenge", "org.x", "alice", none, none, none});
+        (void)bus_reply_check(m,
+                              &(BusCheck){"challenge", "org.x", "alice", none, none, none, none});
 }
 
 #define FAKE_BY_ID(name)                                                       \

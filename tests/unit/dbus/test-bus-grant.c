@@ -44,11 +44,12 @@ static void add_arguments(void **state)
 
         (void)state;
         assert_string_equal(asked(MANAGER, "AddGrant", "a{sv}", 0), "add_grant");
-        assert_string_equal(asked(MANAGER, "AddGrant", "a{sv}", 6, "user", "s", "alice", "types",
+        assert_string_equal(asked(MANAGER, "AddGrant", "a{sv}", 7, "user", "s", "alice", "types",
                                   "as", 2, "xdp", "tc", "verbs", "as", 1, "load", "interface", "s",
-                                  "veth*", "cgroup", "s", "/x", "until", "t", UINT64_MAX),
+                                  "veth*", "cgroup", "s", "/x", "signed_by", "s", "me", "until",
+                                  "t", UINT64_MAX),
                             "add_grant user:alice types:xdp,tc verbs:load interface:veth* "
-                            "cgroup:/x until:18446744073709551615");
+                            "cgroup:/x signed_by:me until:18446744073709551615");
         assert_true(sd_bus_message_read_basic(pair.reply, 's', &id) > 0);
         assert_string_equal(id, "alice-xdp");
         /* Nothing isn't the same as not told. */
@@ -65,7 +66,7 @@ static void add_refuses(void **state)
         assert_string_equal(asked(MANAGER, "AddGrant", "a{sv}", 1, "until", "s", "+2h"),
                             ERROR "WrongType");
         /* What would be a limit that isn't kept */
-        assert_string_equal(asked(MANAGER, "AddGrant", "a{sv}", 1, "signed_by", "s", "me"),
+        assert_string_equal(asked(MANAGER, "AddGrant", "a{sv}", 1, "netns", "s", "me"),
                             ERROR "UnknownOption");
         assert_non_null(strstr(pair_error_message(), "interface"));
         assert_string_equal(asked(MANAGER, "AddGrant", "a{sv}", 2, "user", "s", "a", "user", "s",

@@ -84,7 +84,8 @@ static void test_broken(void **state)
         assert_broken("[Grant]\nUser=alice\nTypes=xdp\nVerb=load\n", "line 4: Verb=load");
         assert_broken("[Grant]\nuser=alice\nTypes=xdp\n", "line 2: user=alice");
         assert_broken("[Grant]\nUser=alice\nTypes=xdp\nInterface[de]=lo\n", "no such key");
-        assert_broken("[Grant]\nUser=alice\nTypes=xdp\nSignedBy=me\n", "can't be checked yet");
+        assert_broken("[Grant]\nUser=alice\nTypes=xdp\nSignedBy=\n", "line 4: SignedBy=");
+        assert_broken("[Grant]\nUser=alice\nTypes=xdp\nSignedBy=me you\n", "a grant for each");
         assert_broken("[Grant]\nUser=alice\nTypes=xdp\nInterface=lo\nInterface=*\n", "line 5");
         assert_broken("[Grant]\nUser=alice\nGroup=tracing\nTypes=xdp\n", "two grants");
         assert_broken("[Grant]\nTypes=xdp\n", "User= is missing");
@@ -142,7 +143,7 @@ static void test_hostile_sizes(void **state)
 static void test_format(void **state)
 {
         static const char *const texts[] = {
-                "[Grant]\nUser=alice\nTypes=xdp\nVerbs=load\nInterface=ve th*\n",
+                "[Grant]\nUser=alice\nTypes=xdp\nVerbs=load\nInterface=ve th*\nSignedBy=a@b\n",
                 "[Grant]\nGroup=a b\\c\nTypes=all\nUntil=2026-12-01T18:00:00Z\nCreatedBy=x # y\n",
                 "[Grant]\nUser=\xc3\xa4\nTypes=cgroup_skb\nCgroup=/sys/fs/cgroup/a\\\\x2db\n"
                 "Created=2026-12-01T18:00:00Z\nVerbs=attach\n",
@@ -165,12 +166,12 @@ static void test_format(void **state)
 static void test_describe(void **state)
 {
         g_autoptr(AuthzGrant) grant = good("[Grant]\nUser=alice\nTypes=xdp tc\nInterface=veth*\n"
-                                           "Until=2026-12-01T18:00:00Z\n");
+                                           "SignedBy=me\nUntil=2026-12-01T18:00:00Z\n");
         g_autofree char *text = authz_grant_describe(grant);
 
         (void)state;
         assert_string_equal(text, "user alice load and attach eBPF programs of types xdp, tc, on "
-                                  "interfaces veth*, until 2026-12-01T18:00:00Z");
+                                  "interfaces veth*, signed by me, until 2026-12-01T18:00:00Z");
 }
 
 static void test_equal(void **state)
@@ -183,6 +184,7 @@ static void test_equal(void **state)
                 "[Grant]\nUser=a\nTypes=xdp\nVerbs=load\n",
                 "[Grant]\nUser=a\nTypes=xdp\nInterface=lo\n",
                 "[Grant]\nUser=a\nTypes=cgroup_skb\nCgroup=/sys/fs/cgroup/a\n",
+                "[Grant]\nUser=a\nTypes=xdp\nSignedBy=b\n",
                 "[Grant]\nUser=a\nTypes=xdp\nUntil=2026-12-01T18:00:00Z\n",
                 "broken",
         };
@@ -261,7 +263,8 @@ static AuthzCoverage ask(const char *text, AuthzVerb verb, const char *type, con
                                                    .user = user,
                                                    .groups = groups,
                                                    .interface = interface,
-                                                   .cgroup = cgroup},
+                                                   .cgroup = cgroup,
+                                                   .signed_by = ""},
                                   now);
 }
 
@@ -294,6 +297,41 @@ static void test_covers(void **state)
                 assert_int_equal(ask(all, ATTACH, t->name, "alice", no_groups, "", "", 0),
                                  AUTHZ_COVERS);
         }
+}
+
+static AuthzCoverage ask_signed(const char *text, const char *interface, const char *signed_by)
+{
+        g_autoptr(AuthzGrant) grant = good(text);
+
+        return authz_grant_covers(grant,
+                                  &(AuthzQuestion){.verb = ATTACH,
+                                                   .type = kern_type_find("xdp"),
+                                                   .user = "alice",
+                                                   .groups = no_groups,
+                                                   .interface = interface,
+                                                   .cgroup = "",
+                                                   .signed_by = signed_by},
+                                  1);
+}
+
+static void test_covers_signed(void **state)
+{
+        static const char ours[] = "[Grant]\nUser=alice\nTypes=xdp\nSignedBy=ours\n";
+        static const char veth[] =
+                "[Grant]\nUser=alice\nTypes=xdp\nSignedBy=ours\nInterface=veth*\n";
+
+        (void)state;
+        assert_int_equal(ask_signed(ours, "lo", "ours"), AUTHZ_COVERS);
+        assert_int_equal(ask_signed(ours, "lo", "theirs ours"), AUTHZ_COVERS);
+        assert_int_equal(ask_signed(ours, "lo", ""), AUTHZ_COVERS_SIGNED);
+        assert_int_equal(ask_signed(ours, "lo", "theirs"), AUTHZ_COVERS_SIGNED);
+        assert_int_equal(ask_signed(ours, "lo", "our"), AUTHZ_COVERS_SIGNED);
+        assert_int_equal(ask_signed(ours, "lo", "ours2"), AUTHZ_COVERS_SIGNED);
+        assert_int_equal(ask(ours, LOAD, "xdp", "alice", no_groups, "", "", 0),
+                         AUTHZ_COVERS_SIGNED);
+        assert_int_equal(ask_signed(veth, "lo", "ours"), AUTHZ_COVERS_ELSEWHERE);
+        assert_int_equal(ask_signed(veth, "veth0", "ours"), AUTHZ_COVERS);
+        assert_int_equal(ask_signed(veth, "veth0", ""), AUTHZ_COVERS_SIGNED);
 }
 
 /* All types on some interfaces is not all types that go to no interface. */
@@ -421,6 +459,7 @@ int main(void)
                 cmocka_unit_test(test_pattern_errors),
                 cmocka_unit_test(test_covers),
                 cmocka_unit_test(test_covers_all_with_limits),
+                cmocka_unit_test(test_covers_signed),
                 cmocka_unit_test(test_covers_no_other_namespace),
                 cmocka_unit_test(test_covers_until),
                 cmocka_unit_test(test_actions),
