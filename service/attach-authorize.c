@@ -59,6 +59,25 @@ static void add_interface(Details *d, const AttachOp *op)
         add_owned(d, "interface", netns ? g_strdup_printf("%s/%s", netns, name) : g_strdup(name));
 }
 
+/* An iterator reads a map, and every other program does something with what is in it. */
+void attach_authorize_map(Request *request, void (*allowed)(Request *request))
+{
+        const AttachOp *op = request->op;
+        uint32_t id = op->hook.map_id;
+        const Map *map = id != 0 ? registry_any_map(request->daemon->registry, id) : NULL;
+
+        if (!map || (map->pub.managed && map->pub.owner_uid == request->uid)) {
+                allowed(request);
+                return;
+        }
+        request_authorize_others(request,
+                                 op->hook.type->attach_type == BPF_TRACE_ITER
+                                         ? "org.bpfkeeper1.map.read"
+                                         : "org.bpfkeeper1.map.write",
+                                 &(Belonging){id, map->pub.name, map->pub.type, map->pub.owner_uid},
+                                 allowed);
+}
+
 void attach_authorize(Request *request, const Program *program, void (*allowed)(Request *request))
 {
         AttachOp *op = request->op;

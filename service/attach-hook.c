@@ -50,6 +50,7 @@ void attach_op_done(AttachOp *op)
         g_clear_pointer(&op->usdt_sites, g_array_unref);
         g_clear_pointer(&op->usdt_specs, g_array_unref);
         link_free(op->link);
+        sharing_release_specs(op->specs);
         g_clear_pointer(&op->followers, g_array_unref);
         g_clear_pointer(&op->fellows, g_array_unref);
         sharing_leave(op->turn);
@@ -457,7 +458,7 @@ static void set_target_program(AttachOp *op, const Program *program)
 }
 
 /* A struct_ops is its map, with the programs that came with it: the only one, unless one is named. */
-static GError *set_struct_ops(AttachOp *op, const Program *program)
+GError *attach_hook_set_struct_ops(AttachOp *op, const Program *program)
 {
         KernHook *h = &op->hook;
         const Map *found = NULL;
@@ -491,7 +492,7 @@ static GError *set_struct_ops(AttachOp *op, const Program *program)
 }
 
 /* Of its own object, or one of another's that it was given in place of that. */
-static GError *set_specs(AttachOp *op, Daemon *daemon, const Program *program)
+GError *attach_hook_set_specs(AttachOp *op, Daemon *daemon, const Program *program)
 {
         const GPtrArray *own = program->load->maps;
 
@@ -517,6 +518,23 @@ static GError *set_specs(AttachOp *op, Daemon *daemon, const Program *program)
                          ", from which it learns where a probe's arguments are; a usdt program "
                          "includes libbpf's <bpf/usdt.bpf.h>.",
                          program->pub.id);
+}
+
+void attach_hook_take_specs(AttachOp *op, Daemon *daemon, LinkSpecs *ret)
+{
+        const guint n = op->usdt_specs->len / KERN_USDT_SPEC_NUMBERS;
+
+        op->specs = sharing_find_specs(registry_sharing(daemon->registry), op->specs_map, n, ret);
+        op->probe.usdt_first = ret->first;
+}
+
+bool attach_hook_open_map(AttachOp *op, Daemon *daemon)
+{
+        const Map *map = registry_any_map(daemon->registry, op->hook.map_id ?: op->specs_map);
+
+        if (map)
+                op->map_fd = map_open(daemon, map, KERN_ACCESS_READ_WRITE);
+        return op->map_fd >= 0;
 }
 
 static GError *complete(AttachOp *op, uid_t uid, const Program *program)
@@ -563,9 +581,9 @@ GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program 
         if (error)
                 return error;
         set_target_program(op, program);
-        error = set_struct_ops(op, program);
+        error = attach_hook_set_struct_ops(op, program);
         if (!error)
-                error = set_specs(op, daemon, program);
+                error = attach_hook_set_specs(op, daemon, program);
         if (!error)
                 error = complete(op, uid, program);
         return error ?: check_netns(op);

@@ -23,7 +23,8 @@ typedef struct AttachOp {
         /* What the probe borrows where functions of a target were looked up; owned, uint64_t */
         GArray *offsets, *cookies;
         GArray *usdt_sites, *usdt_specs;
-        uint32_t specs_map; /* usdt: the kernel's id of the program's map of specs */
+        uint32_t specs_map;  /* usdt: the kernel's id of the program's map of specs */
+        SharingSpecs *specs; /* usdt: the part of it that is to be the link's, or NULL */
         uint64_t cgroup_id;
         Netns netns;                    /* that the interface is in */
         Link *link;                     /* being attached; owned until it is registered */
@@ -45,11 +46,27 @@ void attach_op_done(AttachOp *op);
 GError *attach_hook_change(AttachOp *op, uid_t uid, const Link *link);
 GError *attach_hook_replace(AttachOp *op, uid_t uid, const Link *link);
 
+/*
+ * What of a hook is the program's: the map that is attached with a struct_ops program, and that by which
+ * a usdt program finds arguments. NULL, or what is wrong.
+ */
+GError *attach_hook_set_struct_ops(AttachOp *op, const Program *program);
+GError *attach_hook_set_specs(AttachOp *op, Daemon *daemon, const Program *program);
+
+/* Has a part of that map found for the probe, which is the op's from then on. */
+void attach_hook_take_specs(AttachOp *op, Daemon *daemon, LinkSpecs *ret);
+
+/* Opens the map of the hook, of whichever kind: false where it is gone. */
+bool attach_hook_open_map(AttachOp *op, Daemon *daemon);
+
 /* One option, of its right D-Bus type, checked and looked up as @uid may. */
 GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
 
 /* Asks polkit whether @program may be attached so, with all that there is to say of it. */
 void attach_authorize(Request *request, const Program *program, void (*allowed)(Request *request));
+
+/* Asks whether the map that it is attached to, or goes over, may be used so, where it is somebody else's. */
+void attach_authorize_map(Request *request, void (*allowed)(Request *request));
 
 /*
  * For GetHook(): sets the interface or the cgroup, one of which must be all that the options say. NULL,

@@ -12,7 +12,6 @@
 #include "errors.h"
 #include "hook-look.h"
 #include "kern-order.h"
-#include "kern-usdt.h"
 #include "link-detach.h"
 #include "tc-chain.h"
 
@@ -84,23 +83,9 @@ static void authorize_target(Request *request)
                 authorize_map(request);
 }
 
-/* An iterator reads a map, and every other program does something with what is in it. */
 static void authorize_map(Request *request)
 {
-        const AttachOp *op = request->op;
-        uint32_t id = op->hook.map_id;
-        const Map *map = id != 0 ? registry_any_map(request->daemon->registry, id) : NULL;
-
-        if (!map || (map->pub.managed && map->pub.owner_uid == request->uid)) {
-                resolve(request);
-                return;
-        }
-        request_authorize_others(request,
-                                 op->hook.type->attach_type == BPF_TRACE_ITER
-                                         ? "org.bpfkeeper1.map.read"
-                                         : "org.bpfkeeper1.map.write",
-                                 &(Belonging){id, map->pub.name, map->pub.type, map->pub.owner_uid},
-                                 resolve);
+        attach_authorize_map(request, resolve);
 }
 
 /* 2. The worker */
@@ -170,17 +155,6 @@ static bool open_target_program(Request *request)
         return op->program_fd >= 0;
 }
 
-static bool open_map(Request *request)
-{
-        AttachOp *op = request->op;
-        const Map *map =
-                registry_any_map(request->daemon->registry, op->hook.map_id ?: op->specs_map);
-
-        if (map)
-                op->map_fd = map_open(request->daemon, map, KERN_ACCESS_READ_WRITE);
-        return op->map_fd >= 0;
-}
-
 /*
  * What runs in libxdp's dispatcher is a copy of the program, and of a copy no function can be replaced:
  * it would look done, and change nothing. NULL where the target is no member anywhere.
@@ -235,7 +209,7 @@ static void attach(Request *request)
         }
         if (op->hook.target_program_id != 0 && !open_target_program(request))
                 error = no_such_object(BUS_PROGRAM, op->hook.target_program_id);
-        else if ((op->hook.map_id != 0 || op->specs_map != 0) && !open_map(request))
+        else if ((op->hook.map_id != 0 || op->specs_map != 0) && !attach_hook_open_map(op, daemon))
                 error = no_such_object(BUS_MAP, op->hook.map_id ?: op->specs_map);
         /* polkit may have taken a while: what was asked for must be what it was. */
         else if (op->hook.ifindex != 0 &&
@@ -258,9 +232,7 @@ static void attach(Request *request)
         op->link->pub.cgroup_id = op->cgroup_id;
         link_set_netns(op->link, &op->netns);
         if (op->specs_map != 0)
-                op->link->specs =
-                        (LinkSpecs){op->specs_map, 0,
-                                    (uint32_t)(op->usdt_specs->len / KERN_USDT_SPEC_NUMBERS)};
+                attach_hook_take_specs(op, daemon, &op->link->specs);
         if (tc_chain_takes(daemon, program)) {
                 tc_chain_join(daemon, op->link, on_joined, request);
                 return;
@@ -317,7 +289,6 @@ static GError *find_place(AttachOp *op, Daemon *daemon)
         error = find_neighbour(daemon, "before", probe->before, sizeof(probe->before));
         if (!error)
                 error = find_neighbour(daemon, "after", probe->after, sizeof(probe->after));
-        op->link->specs.first = probe->usdt_first = sharing_free_specs(sharing, op->link);
         op->followers = sharing_followers(sharing, op->link);
         op->fellows = sharing_fellows(sharing, op->link);
         probe->followers = sharing_numbers(op->followers);

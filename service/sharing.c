@@ -17,11 +17,17 @@ typedef struct Hook {
         Sharing *sharing;
         char *key;
         GPtrArray *links; /* Link, in the order in which they run */
+        GPtrArray *held;  /* LinkSpecs, of which some may be links', too */
         bool taken;
         GQueue waiting; /* Waiting */
 } Hook;
 
 struct SharingTurn {
+        Hook *hook;
+};
+
+struct SharingSpecs {
+        LinkSpecs specs;
         Hook *hook;
 };
 
@@ -31,6 +37,7 @@ static void hook_free(void *p)
 
         g_queue_clear_full(&hook->waiting, g_free);
         g_ptr_array_unref(hook->links);
+        g_ptr_array_unref(hook->held);
         g_free(hook->key);
         g_free(hook);
 }
@@ -61,11 +68,16 @@ static char *key_of(const KernHook *hook, uint64_t cgroup_id, uint64_t netns)
                                (unsigned)hook->direction, cgroup_id, netns);
 }
 
+static char *key_of_specs(uint32_t map_id)
+{
+        return g_strdup_printf("specs %u", map_id);
+}
+
 /* Links that have their specs in one map share that, wherever they are. */
 static char *key_of_link(const Link *link)
 {
         if (link->specs.map_id != 0)
-                return g_strdup_printf("specs %u", link->specs.map_id);
+                return key_of_specs(link->specs.map_id);
         return key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
 }
 
@@ -80,6 +92,7 @@ static Hook *get_hook(Sharing *s, char *key)
         hook->sharing = s;
         hook->key = g_steal_pointer(&owned);
         hook->links = g_ptr_array_new();
+        hook->held = g_ptr_array_new();
         g_queue_init(&hook->waiting);
         g_hash_table_insert(s->hooks, hook->key, hook);
         return hook;
@@ -96,7 +109,7 @@ static Hook *find_hook(Sharing *s, const Link *link, bool make)
 
 static void drop_if_unused(Hook *hook)
 {
-        if (hook->links->len == 0 && !hook->taken)
+        if (hook->links->len == 0 && hook->held->len == 0 && !hook->taken)
                 g_hash_table_remove(hook->sharing->hooks, hook->key);
 }
 
@@ -201,28 +214,56 @@ GArray *sharing_fellows(Sharing *s, const Link *link)
         return numbers;
 }
 
-/* One that has numbers from @first to before @end, or NULL. */
-static const Link *find_taken(const Hook *hook, uint64_t first, uint64_t end)
+static uint64_t end_of(const LinkSpecs *specs)
 {
-        for (guint i = 0; i < hook->links->len; i++) {
-                const Link *other = g_ptr_array_index(hook->links, i);
+        return (uint64_t)specs->first + specs->n;
+}
 
-                if (other->specs.first < end &&
-                    (uint64_t)other->specs.first + other->specs.n > first)
+/* One that has numbers from @first to before @end, or NULL. */
+static const LinkSpecs *find_taken(const Hook *hook, uint64_t first, uint64_t end)
+{
+        for (guint i = 0; i < hook->links->len + hook->held->len; i++) {
+                const LinkSpecs *other =
+                        i < hook->links->len ? &((Link *)g_ptr_array_index(hook->links, i))->specs
+                                             : g_ptr_array_index(hook->held, i - hook->links->len);
+
+                if (other->first < end && end_of(other) > first)
                         return other;
         }
         return NULL;
 }
 
-uint32_t sharing_free_specs(Sharing *s, const Link *link)
+SharingSpecs *sharing_hold_specs(Sharing *s, const LinkSpecs *specs)
 {
-        const Hook *hook = find_hook(s, link, false);
-        uint64_t first = 0;
-        const Link *taken;
+        SharingSpecs *held;
 
-        while (hook && (taken = find_taken(hook, first, first + link->specs.n)))
-                first = (uint64_t)taken->specs.first + taken->specs.n;
-        return (uint32_t)MIN(first, G_MAXUINT32);
+        if (specs->map_id == 0)
+                return NULL;
+        held = g_new(SharingSpecs, 1);
+        *held = (SharingSpecs){*specs, get_hook(s, key_of_specs(specs->map_id))};
+        g_ptr_array_add(held->hook->held, &held->specs);
+        return held;
+}
+
+SharingSpecs *sharing_find_specs(Sharing *s, uint32_t map_id, uint32_t n, LinkSpecs *ret)
+{
+        const Hook *hook = get_hook(s, key_of_specs(map_id));
+        const LinkSpecs *taken;
+        uint64_t first = 0;
+
+        while ((taken = find_taken(hook, first, first + n)))
+                first = end_of(taken);
+        *ret = (LinkSpecs){map_id, (uint32_t)MIN(first, G_MAXUINT32), n};
+        return sharing_hold_specs(s, ret);
+}
+
+void sharing_release_specs(SharingSpecs *held)
+{
+        if (!held)
+                return;
+        g_ptr_array_remove_fast(held->hook->held, &held->specs);
+        drop_if_unused(held->hook);
+        g_free(held);
 }
 
 static void give_turn(Hook *hook, SharingFunc func, void *userdata)
@@ -236,7 +277,7 @@ static void give_turn(Hook *hook, SharingFunc func, void *userdata)
 
 void sharing_enter(Sharing *s, const Link *link, SharingFunc func, void *userdata)
 {
-        char *key = key_of_link(link);
+        char *key = key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
         Hook *hook = get_hook(s, key ?: g_strdup_printf("link %u", link->pub.id));
 
         if (!hook->taken) {

@@ -6,8 +6,7 @@
 /*
  * Links that share a hook of which an order is kept: who they are, in the order in which they run,
  * and whose turn it is to change something there. Of two that went there at a time neither would
- * know where the other one is, and they would run in the order of their luck. What usdt links share is a
- * map, of which each has a part.
+ * know where the other one is, and they would run in the order of their luck.
  */
 
 typedef struct Sharing Sharing;
@@ -36,8 +35,18 @@ int link_compare(const Link *a, const Link *b);
 GArray *sharing_followers(Sharing *sharing, const Link *link);
 GArray *sharing_fellows(Sharing *sharing, const Link *link);
 
-/* Where in its map of specs there are as many as @link wants that no other link has. */
-uint32_t sharing_free_specs(Sharing *sharing, const Link *link);
+/*
+ * What usdt links share is a map, of which each has a part. Until it is a link's, and after it was one, as
+ * long as something reads it, it is somebody's who holds it.
+ */
+typedef struct SharingSpecs SharingSpecs;
+
+/* A part of @n that neither a link has nor anybody holds; @ret says where it is. */
+SharingSpecs *sharing_find_specs(Sharing *sharing, uint32_t map_id, uint32_t n, LinkSpecs *ret);
+
+/* The very part; NULL where there is none, since @specs are no link's of such a program. */
+SharingSpecs *sharing_hold_specs(Sharing *sharing, const LinkSpecs *specs);
+void sharing_release_specs(SharingSpecs *held);
 
 /* The same as the hook has it, borrowed. */
 KernNumbers sharing_numbers(const GArray *numbers);
@@ -48,7 +57,7 @@ const GPtrArray *sharing_links(Sharing *sharing, const KernHook *hook, uint64_t 
 /*
  * Waits for a turn on @link's hook and calls @func, at once where nobody has it. It lasts until
  * sharing_leave() is called with what @func got. Where there is no order to be kept it is a turn on the
- * link alone. @link may be gone by then.
+ * link alone, as it is for those that share a map. @link may be gone by then.
  */
 typedef struct SharingTurn SharingTurn;
 typedef void (*SharingFunc)(SharingTurn *turn, void *userdata);

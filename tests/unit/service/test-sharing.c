@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test-service.h"
+
+#include "sharing.h"
+
+/* Parts of a map of specs: each is a link's, or somebody's who holds it, and nobody else's. */
+
+static Sharing *sharing;
+
+static int set_up(void **state)
+{
+        (void)state;
+        sharing = sharing_new();
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        (void)state;
+        sharing_free(sharing);
+        return 0;
+}
+
+static SharingSpecs *find(uint32_t map, uint32_t n, uint32_t expected)
+{
+        LinkSpecs specs;
+        SharingSpecs *held = sharing_find_specs(sharing, map, n, &specs);
+
+        assert_int_equal(specs.map_id, map);
+        assert_int_equal(specs.first, expected);
+        assert_int_equal(specs.n, n);
+        return held;
+}
+
+static void what_is_held_is_nobody_elses(void **state)
+{
+        SharingSpecs *a = find(7, 2, 0), *b = find(7, 3, 2), *other = find(8, 1, 0);
+
+        (void)state;
+        sharing_release_specs(a);
+        /* Three have no room before what is held. */
+        a = find(7, 3, 5);
+        sharing_release_specs(find(7, 2, 0));
+        sharing_release_specs(b);
+        sharing_release_specs(find(7, 5, 0));
+        sharing_release_specs(a);
+        sharing_release_specs(other);
+        sharing_release_specs(NULL);
+        sharing_release_specs(find(8, 4, 0));
+}
+
+static void what_is_a_links_is_nobody_elses(void **state)
+{
+        g_autoptr(Link) link = sample_link(2, 1000, 42);
+        SharingSpecs *held = sharing_find_specs(sharing, 7, 2, &link->specs), *old;
+
+        (void)state;
+        sharing_add(sharing, link);
+        /* It is both now, and is so until it is neither. */
+        sharing_release_specs(held);
+        sharing_release_specs(find(7, 1, 2));
+        old = sharing_hold_specs(sharing, &link->specs);
+        sharing_remove(sharing, link);
+        sharing_release_specs(find(7, 1, 2));
+        sharing_release_specs(old);
+        sharing_release_specs(find(7, 1, 0));
+        link->specs = (LinkSpecs){0};
+        assert_null(sharing_hold_specs(sharing, &link->specs));
+}
+
+static void note(SharingTurn *turn, void *userdata)
+{
+        *(SharingTurn **)userdata = turn;
+}
+
+/* What a link has of a map may be another map's by the time that its turn comes. */
+static void the_turn_is_on_the_link(void **state)
+{
+        g_autoptr(Link) link = sample_link(2, 1000, 42);
+        SharingTurn *first = NULL, *second = NULL;
+
+        (void)state;
+        link->hook.type = kern_type_find("usdt");
+        link->specs = (LinkSpecs){7, 0, 1};
+        sharing_enter(sharing, link, note, &first);
+        assert_non_null(first);
+        link->specs.map_id = 8;
+        sharing_enter(sharing, link, note, &second);
+        assert_null(second);
+        sharing_leave(first);
+        assert_non_null(second);
+        sharing_leave(second);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(what_is_held_is_nobody_elses),
+                TEST(what_is_a_links_is_nobody_elses),
+                TEST(the_turn_is_on_the_link),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
