@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "kern-attach-internal.h"
+#include "kern-change.h"
+#include "kern-compat.h"
 #include "kern-info.h"
 #include "kern-tc.h"
 #include "kern-xdp.h"
@@ -57,4 +59,27 @@ int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachmen
         if (attachment->n_links == 0 || kern_link_info(attachment->link_fds[0], &info) < 0)
                 return 0;
         return kern_link_is_alive(&info);
+}
+
+KernSuccession kern_succession(const KernType *type)
+{
+        switch ((int)type->prog_type) {
+        case BPF_PROG_TYPE_KPROBE:
+        case BPF_PROG_TYPE_TRACEPOINT:
+        case BPF_PROG_TYPE_PERF_EVENT:
+        case BPF_PROG_TYPE_RAW_TRACEPOINT:
+        case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+                return KERN_SUCCESSION_BESIDE;
+        case BPF_PROG_TYPE_TRACING:
+                return type->attach_type == BPF_TRACE_ITER ? KERN_SUCCESSION_IN_PLACE
+                                                           : KERN_SUCCESSION_BESIDE;
+        case BPF_PROG_TYPE_LSM:
+                return type->attach_type == BPF_LSM_CGROUP ? KERN_SUCCESSION_IN_PLACE
+                                                           : KERN_SUCCESSION_BESIDE;
+        case BPF_PROG_TYPE_EXT:
+        case KERN_BPF_PROG_TYPE_NETFILTER:
+                return KERN_SUCCESSION_NEVER;
+        default:
+                return KERN_SUCCESSION_IN_PLACE;
+        }
 }

@@ -14,6 +14,9 @@
 #include "kern-libbpf.h"
 #include "kern-order.h"
 
+/* It has no name outside of the kernel. */
+#define ENOTSUPP 524
+
 #define TCX_NEXT (-1)
 /* BPF_LD | BPF_DW | BPF_IMM, two of which are 0 */
 #define BPF_LD_MAP BPF_DW
@@ -30,23 +33,36 @@ static int replace_link(int new_fd, int old_fd, int link_fd)
         return bpf_link_update(link_fd, new_fd, &opts) < 0 ? -errno : 0;
 }
 
-/* Which kinds of link know a replacement; the others say EINVAL, as they do to programs that don't fit. */
-static bool can_replace(int link_fd)
+static bool is_iterator(const KernType *type)
 {
-        KernLinkInfo info;
+        return type->prog_type == BPF_PROG_TYPE_TRACING && type->attach_type == BPF_TRACE_ITER;
+}
 
-        if (kern_link_info(link_fd, &info) < 0)
-                return false;
-        switch ((int)info.link_type) {
-        case BPF_LINK_TYPE_CGROUP:
-        case BPF_LINK_TYPE_XDP:
-        case BPF_LINK_TYPE_NETNS:
-        case KERN_BPF_LINK_TYPE_TCX:
-        case KERN_BPF_LINK_TYPE_NETKIT:
-                return true;
-        default:
-                return false;
-        }
+/*
+ * What an iterator's program reads and writes of a map's keys and values the kernel compares with their
+ * sizes when a link is made, and never again. So one is made, which nobody reads.
+ */
+static int try_iterator(int prog_fd, const KernHook *hook, KernDiag *diag)
+{
+        __attribute__((cleanup(kern_attachment_done))) KernAttachment attachment =
+                KERN_ATTACHMENT_INIT;
+        KernHook trial = *hook;
+
+        trial.given &= ~(KERN_PARAM_BIT(KERN_PARAM_PID) | KERN_PARAM_BIT(KERN_PARAM_CGROUP));
+        return kern_attach_iter(prog_fd, &trial, &attachment, diag);
+}
+
+static int explain_struct_ops(int r, const KernHook *hook, KernDiag *diag)
+{
+        if (r == -EINVAL)
+                return kern_fail(diag, r, KERN_ERROR_TYPE_MISMATCH,
+                                 "The kernel doesn't take map %u in the other one's place (Invalid "
+                                 "argument): it must be of the same struct and have the same name",
+                                 hook->map_id);
+        return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
+                         "The kernel lets no struct_ops of this kind be replaced (%s); detach the "
+                         "one that is there, then attach the other",
+                         strerror(EOPNOTSUPP));
 }
 
 int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
@@ -56,9 +72,17 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
 
         if (strcmp(hook->type->name, "tc") == 0)
                 return kern_replace_tc(new_fd, old_id, hook, attachment, diag);
-        if (attachment->n_links != 1 || !can_replace(attachment->link_fds[0]))
-                return -EOPNOTSUPP;
+        if (attachment->n_links != 1 || kern_succession(hook->type) != KERN_SUCCESSION_IN_PLACE)
+                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                 "The kernel puts no program in the place of a %s program",
+                                 hook->type->name);
+        r = is_iterator(hook->type) ? try_iterator(new_fd, hook, diag) : 0;
+        if (r < 0)
+                return r;
         r = replace_link(new_fd, old_fd, attachment->link_fds[0]);
+        if (hook->type->prog_type == BPF_PROG_TYPE_STRUCT_OPS &&
+            (r == -EINVAL || r == -EOPNOTSUPP || r == -ENOTSUPP))
+                return explain_struct_ops(r, hook, diag);
         switch (-r) {
         case 0:
                 return 0;
@@ -79,27 +103,6 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
                 return kern_fail(diag, r, KERN_ERROR_FAILED,
                                  "Can't put the program in the other one's place: %s",
                                  strerror(-r));
-        }
-}
-
-bool kern_runs_beside(const KernType *type)
-{
-        /* Of the map that tells it where arguments are each link has a part, which would have to be changed, too. */
-        if (strcmp(type->name, "usdt") == 0)
-                return false;
-        switch ((int)type->prog_type) {
-        case BPF_PROG_TYPE_KPROBE:
-        case BPF_PROG_TYPE_TRACEPOINT:
-        case BPF_PROG_TYPE_PERF_EVENT:
-        case BPF_PROG_TYPE_RAW_TRACEPOINT:
-        case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
-                return true;
-        case BPF_PROG_TYPE_TRACING:
-                return type->attach_type != BPF_TRACE_ITER;
-        case BPF_PROG_TYPE_LSM:
-                return type->attach_type != BPF_LSM_CGROUP;
-        default:
-                return false;
         }
 }
 
@@ -157,15 +160,15 @@ static int stand_in_for(int prog_fd, const KernHook *hook, int *ret_fd, int *ret
         return r == -EINVAL ? make_stand_in(prog_fd, 0, ret_fd, ret_table) : r;
 }
 
-int kern_move_begin(int prog_fd, const KernHook *hook, KernAttachment *ret, int *ret_table,
-                    KernDiag *diag)
+int kern_move_begin(int prog_fd, const KernHook *hook, bool again, KernAttachment *ret,
+                    int *ret_table, KernDiag *diag)
 {
         KERN_AUTO_CLOSE int stand_in = -1, table = -1;
         KERN_AUTO_CAPTURE KernCapture capture;
         int r;
 
         kern_capture_begin(&capture);
-        if (takes_once(hook)) {
+        if (again && takes_once(hook)) {
                 r = stand_in_for(prog_fd, hook, &stand_in, &table);
                 if (r < 0)
                         return kern_fail(diag, r, KERN_ERROR_FAILED,

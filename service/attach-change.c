@@ -2,8 +2,11 @@
 
 /* From the options of an Update() or a ReplaceProgram(), and the link that they are about, to a hook. */
 
+#include <limits.h>
+
 #include "attach-op.h"
 #include "errors.h"
+#include "kern-change.h"
 #include "link-change.h"
 
 /* Neighbours and a priority contradict each other: what is said now counts. */
@@ -50,7 +53,6 @@ static GError *change(AttachOp *op, uid_t uid, const Link *link, uint64_t allowe
         KernHook *h = &op->hook;
         KernDiag diag = {0};
         GError *error = NULL;
-        uint64_t said = 0;
         int r;
 
         *h = link->hook;
@@ -60,24 +62,27 @@ static GError *change(AttachOp *op, uid_t uid, const Link *link, uint64_t allowe
                 op->texts[i] = g_strdup(link->texts[i]);
         for (size_t i = 0; !error && i < op->args->n; i++) {
                 const BusValue *value = &op->args->values[i];
+                const uint64_t bit = KERN_PARAM_BIT(i), had = h->given & bit;
 
                 if (!value->type)
                         continue;
-                if (!(allowed & KERN_PARAM_BIT(i)))
+                h->given &= ~bit;
+                if (!(allowed & bit))
                         error = error_new(INVALID_ARGUMENT,
                                           "Option '%s' of a link can't be changed; attach the "
                                           "program anew.",
                                           kern_params[i].name);
-                else if (!kern_type_takes(h->type, KERN_PARAM_BIT(i)))
+                else if (!kern_type_takes(h->type, bit))
                         error = error_new(INVALID_ARGUMENT, "A %s program takes no %s.",
                                           h->type->name, kern_params[i].name);
                 else
                         error = attach_hook_set(op, uid, (KernParam)i, value);
-                said |= KERN_PARAM_BIT(i);
+                op->said |= h->given & bit;
+                h->given |= had;
         }
         if (error)
                 return error;
-        forget_place(h, said);
+        forget_place(h, op->said);
         r = kern_hook_check_change(h, &diag);
         if (r < 0)
                 error = error_from_diag(&diag, r);
@@ -142,16 +147,66 @@ static GError *check_process(const AttachOp *op, const Link *link)
         return NULL;
 }
 
-GError *attach_hook_replace(AttachOp *op, uid_t uid, const Link *link)
+/* Where a program goes may be fixed when it is loaded, and the kernel doesn't always compare that. */
+static GError *check_section(const AttachOp *op, const Program *program)
 {
-        const uint64_t found_again =
-                KERN_PARAM_BIT(KERN_PARAM_TARGET) | KERN_PARAM_BIT(KERN_PARAM_PID);
+        KernHook hook = op->hook;
+        char target[PATH_MAX];
+        KernDiag diag = {0};
+        GError *error = NULL;
+        int r;
+
+        r = kern_hook_complete(&hook, program->pub.section, target, sizeof(target), &diag);
+        if (r < 0)
+                error = error_from_diag(&diag, r);
+        kern_diag_clear(&diag);
+        return error;
+}
+
+/* What is replaced is the whole struct_ops, by the one of that name that the program came with. */
+static GError *choose_struct_ops(AttachOp *op, Daemon *daemon, const Link *link,
+                                 const Program *program)
+{
+        const Map *old = registry_any_map(daemon->registry, link->hook.map_id);
+        const GPtrArray *maps = program->load->maps;
+        KernHook *h = &op->hook;
+
+        if (h->type->prog_type != BPF_PROG_TYPE_STRUCT_OPS)
+                return NULL;
+        if (!op->args->values[KERN_PARAM_TARGET_MAP].type)
+                h->map_id = 0;
+        for (guint i = 0; old && h->map_id == 0 && i < maps->len; i++) {
+                const Map *map = g_ptr_array_index(maps, i);
+
+                if (g_str_equal(map->pub.type, "struct_ops") &&
+                    g_str_equal(map->pub.name, old->pub.name))
+                        h->map_id = map->pub.id;
+        }
+        return attach_hook_set_struct_ops(op, program);
+}
+
+GError *attach_hook_replace(AttachOp *op, Daemon *daemon, uid_t uid, const Link *link,
+                            const Program *program)
+{
+        const bool beside = kern_succession(link->hook.type) == KERN_SUCCESSION_BESIDE;
+        uint64_t allowed = PLACES;
         GError *error;
 
-        if (!link_runs_beside(link))
-                return change(op, uid, link, PLACES);
-        error = change(op, uid, link, PLACES | found_again);
+        if (beside)
+                allowed |= KERN_PARAM_BIT(KERN_PARAM_TARGET) | KERN_PARAM_BIT(KERN_PARAM_PID);
+        if (link->hook.type->prog_type == BPF_PROG_TYPE_STRUCT_OPS)
+                allowed |= KERN_PARAM_BIT(KERN_PARAM_TARGET_MAP);
+        error = link_check_replace(link);
         if (!error)
-                error = find_target(op, uid, link);
-        return error ?: check_process(op, link);
+                error = change(op, uid, link, allowed);
+        if (!error)
+                error = check_section(op, program);
+        if (!error)
+                error = choose_struct_ops(op, daemon, link, program);
+        if (error || !beside)
+                return error;
+        error = find_target(op, uid, link);
+        if (!error)
+                error = check_process(op, link);
+        return error ?: attach_hook_set_specs(op, daemon, program);
 }

@@ -13,6 +13,7 @@
 typedef struct AttachOp {
         BusAttachArgs *args;
         uint32_t program_id;
+        uint64_t said;  /* Update() and the like: which parameters were given, bits of KernParam */
         KernHook hook;  /* as asked for; polkit, the state file and the link have this one */
         KernHook probe; /* as the worker gets it: a symbol of the target is an offset in it */
         /* What the hook borrows, by KernParam; numbers are of args. */
@@ -44,7 +45,8 @@ void attach_op_done(AttachOp *op);
  * the file that it is in and the process that it is for, and they must be the same.
  */
 GError *attach_hook_change(AttachOp *op, uid_t uid, const Link *link);
-GError *attach_hook_replace(AttachOp *op, uid_t uid, const Link *link);
+GError *attach_hook_replace(AttachOp *op, Daemon *daemon, uid_t uid, const Link *link,
+                            const Program *program);
 
 /*
  * What of a hook is the program's: the map that is attached with a struct_ops program, and that by which

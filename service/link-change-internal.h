@@ -2,10 +2,12 @@
 #pragma once
 
 #include "link-change.h"
+#include "sharing.h"
 
 /*
- * What the files of link_change() share: link-change.c decides what is to be done, and does what changes
- * a kernel link; link-change-move.c is for what another kernel link takes the place of.
+ * What the files of link_change() share: link-change.c decides what is to be done, and has it done where
+ * there is no kernel link; link-change-replace.c is for what changes one, link-change-move.c for what another
+ * one takes the place of.
  */
 
 #define CHANGE_TIMEOUT_SEC 20
@@ -19,11 +21,14 @@ typedef struct Change {
         uint32_t old_member;
         unsigned attempts;
         GArray *followers, *fellows;
-        const KernHook *probe;  /* what is to be attached beside the old one, or NULL; borrowed */
-        KernHook hook;          /* as it is to be, without descriptors */
-        int cgroup_fd;          /* or -1 */
-        int netns_fd;           /* or -1: it is in ours */
-        int new_link, old_link; /* or -1 */
+        const KernHook *probe; /* what is to be attached beside the old one, or NULL; borrowed */
+        KernHook hook;         /* as it is to be, without descriptors */
+        int cgroup_fd;         /* or -1 */
+        int netns_fd;          /* or -1: it is in ours */
+        int new_link;          /* or -1; of several the first */
+        GArray *new_ids;     /* uint32_t: the kernel's of all of these, each of which has its pin */
+        KernAttachment old;  /* descriptors of the kernel links that there are */
+        SharingSpecs *specs; /* of a usdt program: what the old one reads until it ends */
         LinkChanged done;
         void *userdata;
 } Change;
@@ -52,6 +57,7 @@ bool change_try_again(Change *c, const sd_bus_message *reply, GError *error, con
 
 int change_append_program(sd_bus_message *m, Daemon *daemon, uint32_t id);
 void change_close_if(int fd);
+void change_close_old(Change *c);
 
 /*
  * Where what there is to be done for the link has to be done from within another network namespace: has
@@ -61,6 +67,9 @@ GError *change_open_netns(Change *c, const Link *link);
 
 /* Attaches the program where it is to be, and then takes away what there was. */
 void change_place(Change *c, Link *link);
+
+/* Has the kernel put another program, or another struct_ops, where there is one. */
+void change_in_place(Change *c, const Link *link);
 
 /* Attaches another one as c->probe says, and then takes away what there was. */
 void change_beside(Change *c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A kernel link that takes the place of another one, which ends when the new one is there. */
+/* Kernel links that take the place of others, which end when the new ones are there. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +11,16 @@
 #include "kern-order.h"
 #include "link-change-internal.h"
 #include "ops.h"
-#include "sharing.h"
 
 static int fill_move(sd_bus_message *m, void *userdata)
 {
         Change *c = userdata;
         const KernHook *hook = c->probe ?: &c->hook;
+        const Link *link = registry_link(c->daemon->registry, c->id);
         int r;
 
+        if (!link)
+                return -ENOENT;
         r = change_append_program(m, c->daemon, c->values.program_id);
         if (r < 0)
                 return r;
@@ -28,7 +30,13 @@ static int fill_move(sd_bus_message *m, void *userdata)
         r = worker_hook_files_append(m, hook);
         if (r < 0)
                 return r;
-        return worker_fds_append(m, &hook->pid_fd, hook->pid_fd >= 0 ? 1 : 0);
+        r = worker_fds_append(m, &hook->pid_fd, hook->pid_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, &hook->map_fd, hook->map_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(m, "b", c->values.program_id == link->pub.program_id);
 }
 
 static int fill_end_move(sd_bus_message *m, void *userdata)
@@ -45,10 +53,9 @@ static int fill_end_move(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, &c->new_link, 1);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &c->old_link, c->old_link >= 0 ? 1 : 0);
-        /* Ours must not be the last one: closing it waits for the kernel. */
-        change_close_if(c->old_link);
-        c->old_link = -1;
+        r = worker_fds_append(m, c->old.link_fds, c->old.n_links);
+        /* Ours must not be the last ones: closing these waits for the kernel. */
+        change_close_old(c);
         return r;
 }
 
@@ -93,58 +100,118 @@ static int read_fd(sd_bus_message *reply, int *ret)
         return r < 0 ? r : sd_bus_message_exit_container(reply);
 }
 
-/* The pin is what the link is: with the new one's in the old one's place it has moved. */
-static int take_new_link(Change *c, Link *link, sd_bus_message *reply)
+/* Pins it beside what there is, at the next place. */
+static int pin_new_link(Change *c, int fd)
+{
+        const unsigned part = c->new_ids->len;
+        KernLinkInfo info;
+        int r;
+
+        if (part == KERN_LINKS_MAX)
+                return -E2BIG;
+        r = kern_is_link(fd) ? kern_link_info(fd, &info) : -EBADMSG;
+        if (r >= 0 && c->probe && info.prog_id != c->values.program_id)
+                r = -EBADMSG;
+        if (r >= 0)
+                r = store_pin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_NEXT + part, fd);
+        if (r < 0)
+                return r;
+        g_array_append_val(c->new_ids, info.id);
+        if (part == 0)
+                c->new_link = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return part == 0 && c->new_link < 0 ? -errno : 0;
+}
+
+static int pin_new_links(Change *c, sd_bus_message *reply)
+{
+        int fd, r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "h");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read_basic(reply, 'h', &fd)) > 0) {
+                r = pin_new_link(c, fd);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(reply);
+        return r >= 0 && c->new_ids->len == 0 ? -EBADMSG : r;
+}
+
+/*
+ * The pins are what the link is: with the new ones in the old ones' places it has moved. From the first
+ * one on the next service would go on where this one died, see recover_change().
+ */
+static int move_pins(Change *c)
 {
         Store *store = c->daemon->store;
-        KernLinkInfo info;
+        unsigned i = 0;
+        int r = 0;
+
+        while (r >= 0 && i < c->new_ids->len) {
+                r = store_move_pin(store, c->id, LINK_PIN_NEXT + i, i);
+                if (r >= 0)
+                        i++;
+        }
+        if (r >= 0)
+                return 0;
+        while (i-- > 0) {
+                store_unpin(store, BUS_LINK, c->id, i);
+                if (i < c->old.n_links)
+                        (void)store_pin(store, BUS_LINK, c->id, i, c->old.link_fds[i]);
+        }
+        return r;
+}
+
+static int take_new_links(Change *c, Link *link, sd_bus_message *reply)
+{
         GError *error = NULL;
         int table, r;
 
-        r = read_fd(reply, &c->new_link);
+        r = pin_new_links(c, reply);
         if (r < 0)
                 return r;
         r = read_fd(reply, &table);
         if (r < 0)
                 return r;
         c->values.stand_in = table >= 0;
-        r = c->new_link >= 0 && kern_is_link(c->new_link) ? kern_link_info(c->new_link, &info)
-                                                          : -EBADMSG;
-        if (r >= 0 && c->probe && info.prog_id != c->values.program_id)
-                r = -EBADMSG;
-        if (r >= 0) {
-                c->values.kernel_link = info.id;
-                r = store_pin(store, BUS_LINK, c->id, LINK_PIN_NEXT, c->new_link);
-        }
-        if (r >= 0 && table >= 0)
-                r = store_pin(store, BUS_LINK, c->id, LINK_PIN_TABLE, table);
+        c->values.n_links = c->new_ids->len;
+        /* Of several each is told from the old ones by its program. */
+        if (c->new_ids->len == 1)
+                c->values.kernel_link = g_array_index(c->new_ids, uint32_t, 0);
+        if (table >= 0)
+                r = store_pin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_TABLE, table);
         change_close_if(table);
         if (r >= 0 && !change_write_next(c, link, &error)) {
                 g_clear_error(&error);
                 r = -EIO;
         }
-        return r < 0 ? r : store_move_pin(store, c->id, LINK_PIN_NEXT, 0);
+        return r < 0 ? r : move_pins(c);
 }
 
 static void on_moved(sd_bus_message *reply, GError *error, void *userdata)
 {
         Change *c = userdata;
         Link *link = registry_link(c->daemon->registry, c->id);
-        uint32_t id;
+        GArray *ids;
         int r;
 
         if (error || !link) {
                 change_give_up(c, error ?: no_such_object(BUS_LINK, c->id));
                 return;
         }
-        r = take_new_link(c, link, reply);
+        r = take_new_links(c, link, reply);
         if (r < 0) {
                 change_give_up(c, error_from_errno(r, "keep the link in its new place"));
                 return;
         }
-        id = c->values.kernel_link;
-        g_array_index(link->pub.kernel_link_ids, uint32_t, 0) = id;
+        ids = link->pub.kernel_link_ids;
+        g_array_set_size(ids, 0);
+        g_array_append_vals(ids, c->new_ids->data, c->new_ids->len);
         change_adopt(c, link);
+        for (unsigned i = c->new_ids->len; i < c->old.n_links; i++)
+                store_unpin(c->daemon->store, BUS_LINK, c->id, i);
         change_call(c, "EndMove", fill_end_move, on_move_ended);
 }
 

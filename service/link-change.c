@@ -27,6 +27,9 @@ void link_values_get(const Link *link, LinkValues *ret)
                 .priority = link->hook.priority,
                 .proceed_on = link->hook.proceed_on,
                 .xdp_member = link->attachment.xdp_member,
+                .map_id = link->hook.map_id,
+                .specs = link->specs,
+                .n_links = link->attachment.n_links,
                 .kernel_link = link->kernel_link,
                 .stand_in = link->stand_in,
         };
@@ -53,6 +56,9 @@ void change_swap_values(Link *link, LinkValues *values)
         g_strlcpy(link->hook.before, values->before, sizeof(link->hook.before));
         g_strlcpy(link->hook.after, values->after, sizeof(link->hook.after));
         link->attachment.xdp_member = values->xdp_member;
+        link->hook.map_id = link->pub.target_map_id = values->map_id;
+        link->specs = values->specs;
+        link->attachment.n_links = values->n_links;
         link->kernel_link = values->kernel_link;
         link->stand_in = values->stand_in;
         *values = old;
@@ -69,6 +75,11 @@ void change_close_if(int fd)
                 close(fd);
 }
 
+void change_close_old(Change *c)
+{
+        kern_attachment_done(&c->old);
+}
+
 void change_end(Change *c, GError *error)
 {
         LinkChanged done = c->done;
@@ -78,10 +89,12 @@ void change_end(Change *c, GError *error)
         link_values_done(&c->values);
         g_clear_pointer(&c->followers, g_array_unref);
         g_clear_pointer(&c->fellows, g_array_unref);
+        g_clear_pointer(&c->new_ids, g_array_unref);
         change_close_if(c->cgroup_fd);
         change_close_if(c->netns_fd);
         change_close_if(c->new_link);
-        change_close_if(c->old_link);
+        change_close_old(c);
+        sharing_release_specs(c->specs);
         g_free(c);
         done(error, userdata);
         daemon_release(daemon);
@@ -92,14 +105,15 @@ void change_give_up(Change *c, GError *error)
         Link *link = registry_link(c->daemon->registry, c->id);
 
         store_drop_change(c->daemon->store, c->id);
-        store_unpin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_NEXT);
+        for (unsigned i = 0; i < c->new_ids->len; i++)
+                store_unpin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_NEXT + i);
         store_unpin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_TABLE);
         if (link)
                 link->state = LINK_ATTACHED;
         change_end(c, error);
 }
 
-static void announce(Daemon *daemon, uint32_t id, bool program)
+static void announce(Daemon *daemon, uint32_t id, bool program, bool map)
 {
         static const char *const always[] = {"Priority", "ProceedOn", "KernelLinkId",
                                              "KernelLinkIds"};
@@ -111,16 +125,19 @@ static void announce(Daemon *daemon, uint32_t id, bool program)
                 bus_api_emit_changed(daemon->api, BUS_LINK, id, always[i]);
         for (size_t i = 0; program && i < G_N_ELEMENTS(of_program); i++)
                 bus_api_emit_changed(daemon->api, BUS_LINK, id, of_program[i]);
+        if (map)
+                bus_api_emit_changed(daemon->api, BUS_LINK, id, "TargetMapId");
 }
 
 void change_adopt(Change *c, Link *link)
 {
         Registry *registry = c->daemon->registry;
         const bool program = c->values.program_id != link->pub.program_id;
+        const bool map = c->values.map_id != link->hook.map_id;
 
         registry_change_link(registry, link, swap_into, &c->values);
         store_commit_change(c->daemon->store, c->id);
-        announce(c->daemon, c->id, program);
+        announce(c->daemon, c->id, program, map);
 }
 
 void change_finish(Change *c)
@@ -236,76 +253,6 @@ static void change_member(Change *c, Link *link)
         change_call(c, "Arrange", fill_arrange, on_arranged);
 }
 
-/* Another program in the place of the old one */
-
-static int fill_replace(sd_bus_message *m, void *userdata)
-{
-        Change *c = userdata;
-        const Link *link = registry_link(c->daemon->registry, c->id);
-        int r;
-
-        if (!link)
-                return -ENOENT;
-        r = change_append_program(m, c->daemon, c->values.program_id);
-        if (r < 0)
-                return r;
-        r = change_append_program(m, c->daemon, link->pub.program_id);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(m, 'u', &link->pub.program_id);
-        if (r < 0)
-                return r;
-        r = worker_hook_append(m, &c->hook);
-        if (r < 0)
-                return r;
-        r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
-        if (r < 0)
-                return r;
-        r = worker_fds_append(m, &c->old_link, c->old_link >= 0 ? 1 : 0);
-        if (r < 0)
-                return r;
-        return sd_bus_message_append(m, "uu", link->attachment.tc_handle,
-                                     link->attachment.tc_priority);
-}
-
-typedef struct Question {
-        const Link *link;
-        uint32_t program_id;
-} Question;
-
-static int ask_kernel(void *userdata)
-{
-        const Question *q = userdata;
-
-        return kern_is_attached(q->program_id, &q->link->hook, &q->link->attachment);
-}
-
-/* A worker that died may have done it. */
-static bool is_replaced(const Change *c, const Link *link)
-{
-        Question question = {link, c->values.program_id};
-        KernLinkInfo info;
-
-        if (c->old_link >= 0)
-                return kern_link_info(c->old_link, &info) >= 0 &&
-                       info.prog_id == c->values.program_id;
-        return netns_run(c->netns_fd, ask_kernel, &question) > 0;
-}
-
-static void on_replaced(sd_bus_message *reply, GError *error, void *userdata)
-{
-        Change *c = userdata;
-        const Link *link = registry_link(c->daemon->registry, c->id);
-
-        (void)reply;
-        if (error && link && is_replaced(c, link))
-                g_clear_error(&error);
-        if (error)
-                change_give_up(c, error);
-        else
-                change_finish(c);
-}
-
 /* Members of a chain of tc programs: some calls of the daemon's own. */
 static void change_tc(Change *c, Link *link)
 {
@@ -326,48 +273,27 @@ static void change_tc(Change *c, Link *link)
         change_give_up(c, error);
 }
 
-static GError *cant_change(const Link *link, bool replace)
+static GError *cant_change_place(const Link *link)
 {
-        if (replace && link->attachment.n_links > 1)
-                return error_new(NOT_SUPPORTED,
-                                 "Link %u is of %zu kernel links, which can't be replaced at once; "
-                                 "attach the new program, then detach it.",
-                                 link->pub.id, link->attachment.n_links);
-        if (replace)
-                return error_new(NOT_SUPPORTED,
-                                 "The kernel lets no program take the place of another on the hook "
-                                 "of a %s program; attach the new one, then detach link %u.",
-                                 link->pub.type, link->pub.id);
         return error_new(NOT_SUPPORTED,
                          "The %s program has a filter of its own, whose place can't be changed "
                          "without a gap; attach it once more, then detach link %u.",
                          link->pub.type, link->pub.id);
 }
 
-/* Whether the kernel puts another program in the place of one of these. */
-static bool can_replace(const Link *link)
+static bool runs_beside(const Link *link)
+{
+        return kern_succession(link->hook.type) == KERN_SUCCESSION_BESIDE;
+}
+
+/* By other kernel links: how many these are, and which, is to be known before it is written down. */
+static bool is_moving(const Link *link, bool replace, bool moves)
 {
         KernPoint point;
 
-        return kern_point_of(&link->hook, &point) >= 0 ||
-               link->hook.type->prog_type == BPF_PROG_TYPE_XDP ||
-               g_str_equal(link->hook.type->name, "tc");
-}
-
-/* Of several kernel links one would be the new one's and another still the old one's. */
-bool link_runs_beside(const Link *link)
-{
-        return kern_runs_beside(link->hook.type) && link->attachment.n_links == 1;
-}
-
-/* By another kernel link: which one that is is to be known before it is written down. */
-static bool is_moving(const Link *link, bool replace, bool place)
-{
-        KernPoint point;
-
-        if (replace)
-                return link_runs_beside(link);
-        return link->attachment.tc_slot == 0 && place && kern_point_of(&link->hook, &point) >= 0;
+        if (replace && runs_beside(link))
+                return true;
+        return link->attachment.tc_slot == 0 && moves && kern_point_of(&link->hook, &point) >= 0;
 }
 
 GError *change_open_netns(Change *c, const Link *link)
@@ -386,73 +312,86 @@ GError *change_open_netns(Change *c, const Link *link)
         return r < 0 ? error_from_errno(r, "open the network namespace") : NULL;
 }
 
-/* A kernel link's program is replaced from anywhere; a filter is found from within its namespace. */
-static void replace_program(Change *c, const Link *link)
-{
-        GError *error = c->old_link < 0 ? change_open_netns(c, link) : NULL;
-
-        if (error)
-                change_give_up(c, error);
-        else
-                change_call(c, "Replace", fill_replace, on_replaced);
-}
-
-static void begin(Change *c, Link *link, bool replace, bool place)
+static void begin(Change *c, Link *link, bool replace, bool moves)
 {
         if (link->attachment.tc_slot != 0)
                 change_tc(c, link);
         else if (link->attachment.xdp_member != 0)
                 change_member(c, link);
-        else if (replace && can_replace(link))
-                replace_program(c, link);
-        else if (replace && is_moving(link, replace, place))
+        else if (replace && runs_beside(link))
                 change_beside(c);
-        else if (is_moving(link, replace, place))
+        else if (is_moving(link, replace, moves))
                 change_place(c, link);
-        else if (!replace && link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
-                /* It has the interface to itself. */
-                change_finish(c);
-        else if (!replace && !place)
-                change_finish(c);
+        else if (moves && link->hook.type->prog_type != BPF_PROG_TYPE_XDP)
+                change_give_up(c, cant_change_place(link));
+        else if (replace)
+                change_in_place(c, link);
         else
-                change_give_up(c, cant_change(link, replace));
+                /* XDP that has its interface to itself */
+                change_finish(c);
 }
 
-void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint32_t neighbour,
-                 const KernHook *probe, LinkChanged done, void *userdata)
+/* Ours until another process has them: that the last one is closed takes as long as the kernel likes. */
+static GError *open_old(Change *c, const Link *link)
+{
+        const size_t n = link->attachment.n_links;
+
+        c->old.link_fds = calloc(n + 1, sizeof(int));
+        if (!c->old.link_fds)
+                return error_from_errno(-ENOMEM, "open the link's pins");
+        for (unsigned i = 0; i < n; i++) {
+                int fd = store_open_pin(c->daemon->store, BUS_LINK, c->id, i);
+
+                if (fd < 0)
+                        return error_from_errno(fd, "open the link's pins");
+                c->old.link_fds[c->old.n_links++] = fd;
+        }
+        return NULL;
+}
+
+static Change *change_new(Daemon *daemon, const Link *link)
 {
         Change *c = g_new0(Change, 1);
-        GError *error = NULL;
-        bool replace, place;
 
         daemon_hold(daemon);
         *c = (Change){.daemon = daemon,
                       .id = link->pub.id,
-                      .uid = uid,
-                      .values = *values,
-                      .neighbour = neighbour,
-                      .probe = probe,
                       .cgroup_fd = -1,
                       .netns_fd = -1,
                       .new_link = -1,
-                      .old_link = -1,
-                      .done = done,
-                      .userdata = userdata};
-        *values = (LinkValues){0};
-        replace = c->values.program_id != link->pub.program_id;
-        place = c->values.priority != link->hook.priority || c->values.given != link->hook.given ||
-                c->values.before[0] || c->values.after[0];
+                      .new_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+                      .specs =
+                              sharing_hold_specs(registry_sharing(daemon->registry), &link->specs)};
+        return c;
+}
+
+void link_change(Daemon *daemon, Link *link, LinkChange *wanted, LinkChanged done, void *userdata)
+{
+        Change *c = change_new(daemon, link);
+        GError *error;
+        bool replace;
+
+        c->uid = wanted->uid;
+        c->values = wanted->values;
+        c->neighbour = wanted->neighbour;
+        c->probe = wanted->probe;
+        c->done = done;
+        c->userdata = userdata;
+        wanted->values = (LinkValues){0};
+        replace = c->values.program_id != link->pub.program_id ||
+                  c->values.map_id != link->hook.map_id;
         link->state = LINK_CHANGING;
-        if (link->attachment.n_links > 0)
-                c->old_link = store_open_pin(daemon->store, BUS_LINK, c->id, 0);
         change_swap_values(link, &c->values);
         c->hook = link->hook;
         change_swap_values(link, &c->values);
         kern_hook_drop_borrowed(&c->hook);
-        if (!is_moving(link, replace, place) && !change_write_next(c, link, &error))
+        error = open_old(c, link);
+        if (!error && !is_moving(link, replace, wanted->moves))
+                (void)change_write_next(c, link, &error);
+        if (error)
                 change_give_up(c, error);
         else
-                begin(c, link, replace, place);
+                begin(c, link, replace, wanted->moves);
 }
 
 /* Starting again */
@@ -472,17 +411,10 @@ void link_change_resume(Daemon *daemon, Link *link)
 
         if (!link->stand_in && link->attachment.xdp_member == 0)
                 return;
-        c = g_new0(Change, 1);
-        daemon_hold(daemon);
-        *c = (Change){.daemon = daemon,
-                      .id = link->pub.id,
-                      .old_member = link->attachment.xdp_member,
-                      .hook = link->hook,
-                      .cgroup_fd = -1,
-                      .netns_fd = -1,
-                      .new_link = -1,
-                      .old_link = -1,
-                      .done = on_resumed};
+        c = change_new(daemon, link);
+        c->old_member = link->attachment.xdp_member;
+        c->hook = link->hook;
+        c->done = on_resumed;
         kern_hook_drop_borrowed(&c->hook);
         link_values_get(link, &c->values);
         link->state = LINK_CHANGING;

@@ -12,10 +12,13 @@
  * has which of them is true.
  */
 
-/* Pins beside a link's own, while it moves: of the new kernel link, and of what keeps its stand-in going. */
+/*
+ * Pins beside a link's own, while it is changed: from the first one on those of the new kernel links, by
+ * their places among the link's own, and that of what keeps its stand-in going.
+ */
 enum {
         LINK_PIN_NEXT = KERN_LINKS_MAX,
-        LINK_PIN_TABLE,
+        LINK_PIN_TABLE = 2 * KERN_LINKS_MAX,
 };
 
 /* What there is to change of a link. */
@@ -26,6 +29,9 @@ typedef struct LinkValues {
         uint32_t priority, proceed_on;
         char before[sizeof(((KernHook *)0)->before)], after[sizeof(((KernHook *)0)->after)];
         uint32_t xdp_member;
+        uint32_t map_id; /* struct_ops: what is attached */
+        LinkSpecs specs; /* usdt */
+        size_t n_links;
         uint32_t kernel_link;
         bool stand_in;
 } LinkValues;
@@ -34,22 +40,28 @@ typedef struct LinkValues {
 void link_values_get(const Link *link, LinkValues *ret);
 void link_values_done(LinkValues *values);
 
-/*
- * Whether the kernel replaces no program there, but takes the new one beside the old one: for a moment
- * both run.
- */
-bool link_runs_beside(const Link *link);
+typedef struct LinkChange {
+        uid_t uid;          /* who wants it */
+        LinkValues values;  /* as it is to be */
+        bool moves;         /* somebody said where it is to be among others */
+        uint32_t neighbour; /* the kernel link that before or after means, or 0 */
+        /* Where another program goes beside the old one: the hook with its descriptors and with places in
+         * place of names, borrowed until the end; else NULL. */
+        const KernHook *probe;
+} LinkChange;
 
 /*
- * Changes a link that is attached, and registered, to @values, which it takes. @neighbour is the kernel
- * link that before or after means, or 0. @probe is the hook with its descriptors and with places in place of
- * names, where a program goes beside the old one, and is borrowed until the end; else NULL. The caller has its turn on the hook (see sharing.h), so that
- * nobody else changes, detaches or joins there. @done gets NULL, or an error: then everything is as it
- * was.
+ * Changes a link that is attached, and registered. Of @wanted it takes the values. The caller has its turn
+ * on the hook (see sharing.h), so that nobody else changes, detaches or joins there. @done gets NULL, or an
+ * error: then everything is as it was.
  */
 typedef void (*LinkChanged)(GError *error, void *userdata);
-void link_change(Daemon *daemon, Link *link, uid_t uid, LinkValues *values, uint32_t neighbour,
-                 const KernHook *probe, LinkChanged done, void *userdata);
+void link_change(Daemon *daemon, Link *link, LinkChange *wanted, LinkChanged done, void *userdata);
+
+/*
+ * Whether another program can be where the link's is: NULL, or why not, and what to do instead.
+ */
+GError *link_check_replace(const Link *link);
 
 /*
  * The directory of the link's cgroup, where it has one: @ret is the caller's to close. false: it has none,

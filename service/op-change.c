@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "errors.h"
 #include "hook-look.h"
+#include "kern-change.h"
 #include "kern-order.h"
 #include "link-change.h"
 
@@ -108,43 +109,110 @@ static void on_changed(GError *error, void *userdata)
         request_finish(request, bus_reply_empty(request->m));
 }
 
+/* One struct_ops is one part of the kernel, whatever link it is attached by. */
+static GError *check_map(Request *request, const Link *link)
+{
+        const ChangeOp *op = request->op;
+        const uint32_t id = op->attach.hook.map_id;
+        GHashTableIter iter;
+        gpointer value;
+
+        if (id == link->hook.map_id)
+                return NULL;
+        g_hash_table_iter_init(&iter, registry_links(request->daemon->registry));
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                const Link *other = value;
+
+                if (other->hook.type == link->hook.type && other->hook.map_id == id)
+                        return error_new(HOOK_BUSY, "Map %u is attached already, by link %u.", id,
+                                         other->pub.id);
+        }
+        return NULL;
+}
+
+/* Of the new program's map of specs the link has another part, until the old program has ended. */
+static GError *prepare_specs(ChangeOp *op, Daemon *daemon, LinkValues *values)
+{
+        AttachOp *attach = &op->attach;
+
+        if (attach->specs_map == 0)
+                return NULL;
+        if (!attach_hook_open_map(attach, daemon))
+                return no_such_object(BUS_MAP, attach->specs_map);
+        attach_hook_take_specs(attach, daemon, &values->specs);
+        attach->probe.map_fd = attach->map_fd;
+        return NULL;
+}
+
+#define BIT(p) KERN_PARAM_BIT(KERN_PARAM_##p)
+#define PLACE (BIT(PRIORITY) | BIT(BEFORE) | BIT(AFTER))
+
+/* What nobody said stays as it is by now, which needn't be as it was when the caller asked. */
+static void set_values(const ChangeOp *op, LinkValues *values)
+{
+        const KernHook *hook = &op->attach.hook;
+
+        values->kernel_link = 0;
+        if (op->attach.said & PLACE) {
+                values->given = (values->given & ~PLACE) | (hook->given & PLACE);
+                values->priority = hook->priority;
+                g_strlcpy(values->before, hook->before, sizeof(values->before));
+                g_strlcpy(values->after, hook->after, sizeof(values->after));
+        }
+        if (op->attach.said & BIT(PROCEED_ON)) {
+                values->given |= BIT(PROCEED_ON);
+                values->proceed_on = hook->proceed_on;
+        }
+        if (op->new_program != 0)
+                values->map_id = hook->map_id;
+}
+
+static void set_program(ChangeOp *op, Daemon *daemon, const Link *link, LinkValues *values)
+{
+        Program *program = registry_program(daemon->registry, op->new_program);
+
+        values->program_id = op->new_program;
+        g_free(values->program_name);
+        values->program_name = g_strdup(program->pub.name);
+        if (link->attachment.xdp_member != 0)
+                values->xdp_member = program->extension_id;
+        program->n_coming++;
+        op->coming = true;
+}
+
 static void change(Request *request)
 {
         ChangeOp *op = request->op;
-        const KernHook *hook = &op->attach.hook;
+        Daemon *daemon = request->daemon;
         GError *error = NULL;
         Link *link = find_link(request, &error);
-        LinkValues values;
+        const bool another =
+                link && op->new_program != 0 && op->new_program != link->pub.program_id;
+        LinkChange wanted = {.uid = request->uid, .neighbour = op->neighbour};
 
-        if (link && request->daemon->stopping)
+        if (link && daemon->stopping)
                 error = error_new(WORKER_FAILED, "The service is stopping.");
         else if (link && op->new_program != 0)
-                error = check_program(request, link);
+                error = check_program(request, link) ?: check_map(request, link);
         if (error) {
                 request_fail(request, error);
                 return;
         }
-        link_values_get(link, &values);
-        values.given = hook->given;
-        values.priority = hook->priority;
-        values.proceed_on = hook->proceed_on;
-        values.kernel_link = 0;
-        g_strlcpy(values.before, hook->before, sizeof(values.before));
-        g_strlcpy(values.after, hook->after, sizeof(values.after));
-        if (op->new_program != 0 && op->new_program != link->pub.program_id) {
-                Program *program = registry_program(request->daemon->registry, op->new_program);
-
-                values.program_id = op->new_program;
-                g_free(values.program_name);
-                values.program_name = g_strdup(program->pub.name);
-                if (link->attachment.xdp_member != 0)
-                        values.xdp_member = program->extension_id;
-                program->n_coming++;
-                op->coming = true;
+        link_values_get(link, &wanted.values);
+        if (another)
+                error = prepare_specs(op, daemon, &wanted.values);
+        if (error) {
+                link_values_done(&wanted.values);
+                request_fail(request, error);
+                return;
         }
-        link_change(request->daemon, link, request->uid, &values, op->neighbour,
-                    op->new_program != 0 && link_runs_beside(link) ? &op->attach.probe : NULL,
-                    on_changed, request);
+        set_values(op, &wanted.values);
+        wanted.moves = op->attach.said & PLACE;
+        if (another)
+                set_program(op, daemon, link, &wanted.values);
+        if (another && kern_succession(link->hook.type) == KERN_SUCCESSION_BESIDE)
+                wanted.probe = &op->attach.probe;
+        link_change(daemon, link, &wanted, on_changed, request);
 }
 
 static void on_looked(GArray *occupants, GError *error, void *userdata)
@@ -185,7 +253,8 @@ static void find_neighbour(Request *request)
         KernNeighbour neighbour;
         const Link *other;
 
-        if (kern_neighbour_parse(text, &neighbour) < 0) {
+        if (!(op->attach.said & (BIT(BEFORE) | BIT(AFTER))) ||
+            kern_neighbour_parse(text, &neighbour) < 0) {
                 change(request);
                 return;
         }
@@ -252,12 +321,17 @@ static void resolve(Request *request)
 
 /* 1. polkit: it is as if the program were attached so, by whom the link belongs to */
 
+static void authorize_map(Request *request)
+{
+        attach_authorize_map(request, resolve);
+}
+
 static void authorize_program(Request *request)
 {
         const ChangeOp *op = request->op;
 
         if (op->new_program != 0)
-                request_authorize_use(request, op->new_program, resolve);
+                request_authorize_use(request, op->new_program, authorize_map);
         else
                 enter(request);
 }
@@ -293,6 +367,7 @@ static void authorize_owner(Request *request, const Link *link)
 static void prepare(Request *request)
 {
         ChangeOp *op = request->op;
+        Daemon *daemon = request->daemon;
         GError *error = NULL;
         Link *link = find_link(request, &error);
 
@@ -301,10 +376,12 @@ static void prepare(Request *request)
                 /* What is wrong with the program is said before what is missing for it. */
                 if (op->new_program != 0)
                         error = check_program(request, link);
-                if (!error)
-                        error = op->new_program != 0
-                                        ? attach_hook_replace(&op->attach, request->uid, link)
-                                        : attach_hook_change(&op->attach, request->uid, link);
+                if (!error && op->new_program != 0)
+                        error = attach_hook_replace(&op->attach, daemon, request->uid, link,
+                                                    registry_program(daemon->registry,
+                                                                     op->new_program));
+                else if (!error)
+                        error = attach_hook_change(&op->attach, request->uid, link);
         }
         if (error)
                 request_fail(request, error);

@@ -223,19 +223,54 @@ static bool claim(Daemon *daemon, Link *link)
         return false;
 }
 
+/* Kernel links that are to be a link's: in its places or, by the parts that @beside gets, beside these. */
+static Found find_new_links(Daemon *daemon, const Link *link, GArray *beside, GError **reterr)
+{
+        Found found = FOUND_THERE;
+        uint32_t id;
+
+        for (unsigned i = 0; found == FOUND_THERE && i < link->attachment.n_links; i++) {
+                found = find_kernel_link(daemon, link, i, &id, reterr);
+                if (found != FOUND_GONE)
+                        continue;
+                found = find_kernel_link(daemon, link, LINK_PIN_NEXT + i, &id, reterr);
+                g_array_append_val(beside, i);
+        }
+        return found;
+}
+
+/* All that a changed link is to have; of kernel links each comes into its place. */
+static Found find_changed(Daemon *daemon, Link *link, GError **reterr)
+{
+        g_autoptr(GArray) beside = g_array_new(FALSE, FALSE, sizeof(unsigned));
+        Found found;
+
+        if (link->attachment.n_links == 0)
+                return find_attachment(daemon, link, beside, reterr);
+        found = find_new_links(daemon, link, beside, reterr);
+        for (guint i = 0; found == FOUND_THERE && i < beside->len; i++) {
+                const unsigned part = g_array_index(beside, unsigned, i);
+                int r = store_move_pin(daemon->store, link->pub.id, LINK_PIN_NEXT + part, part);
+
+                if (r < 0)
+                        return unclear(r, "link", link->pub.id, reterr);
+        }
+        return found;
+}
+
 /*
  * A link that was being changed: by what the kernel has it is the new one, or the old one. false: that
- * can't be told.
+ * can't be told. Several kernel links can't take the places of others at once, so that one which has all of
+ * the new ones is the new one.
  */
 static bool recover_change(Recovery *recovery, uint32_t id, GError **reterr)
 {
         Daemon *daemon = recovery->daemon;
-        g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_autoptr(Link) link = store_read_change(daemon->store, id, NULL);
         Found found = FOUND_GONE;
 
         if (link && registry_program(daemon->registry, link->pub.program_id))
-                found = find_attachment(daemon, link, ids, reterr);
+                found = find_changed(daemon, link, reterr);
         if (found == FOUND_THERE) {
                 store_commit_change(daemon->store, id);
                 g_hash_table_add(recovery->changed, GUINT_TO_POINTER(id));

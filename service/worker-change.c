@@ -49,6 +49,7 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
         int netns cleanup(worker_close_fd) = -1;
+        int map cleanup(worker_close_fd) = -1;
         int new_fd, old_fd, r;
         uint32_t old_id;
         KernHook hook;
@@ -76,6 +77,10 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = sd_bus_message_read(m, "uu", &attachment.tc_handle, &attachment.tc_priority);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &map, 1, &n);
+        if (r < 0)
+                return r;
+        hook.map_fd = map;
         r = worker_netns_enter(netns, &diag);
         if (r >= 0) {
                 r = kern_replace(new_fd, old_id, old_fd, &hook, &attachment, &diag);
@@ -91,10 +96,11 @@ static int move(sd_bus_message *m, WorkerRole role)
         KernDiag diag cleanup(worker_diag_done) = {0};
         int process cleanup(worker_close_fd) = -1;
         int table cleanup(worker_close_fd) = -1;
+        int map cleanup(worker_close_fd) = -1;
         int files[WORKER_FILES_MAX];
         size_t n_files = 0, n;
         KernHook hook;
-        int fd, r;
+        int fd, again, r;
 
         r = worker_enter_role(role);
         if (r < 0)
@@ -111,9 +117,14 @@ static int move(sd_bus_message *m, WorkerRole role)
         r = worker_fds_take(m, &process, 1, &n);
         hook.pid_fd = process;
         if (r >= 0)
+                r = worker_fds_take(m, &map, 1, &n);
+        hook.map_fd = map;
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 'b', &again);
+        if (r >= 0)
                 r = worker_netns_enter(hook.netns_fd, &diag);
         if (r >= 0) {
-                r = kern_move_begin(fd, &hook, &attachment, &table, &diag);
+                r = kern_move_begin(fd, &hook, again, &attachment, &table, &diag);
                 worker_netns_leave(hook.netns_fd);
         }
         while (n_files > 0)
@@ -158,10 +169,10 @@ int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *rete
         r = worker_fds_take(m, &link, 1, &n);
         if (r < 0)
                 return r;
-        old.link_fds = calloc(1, sizeof(int));
+        old.link_fds = calloc(KERN_LINKS_MAX, sizeof(int));
         if (!old.link_fds)
                 return -ENOMEM;
-        r = worker_fds_take(m, old.link_fds, 1, &old.n_links);
+        r = worker_fds_take(m, old.link_fds, KERN_LINKS_MAX, &old.n_links);
         if (r < 0)
                 return r;
         r = kern_move_end(fd, link, &old, &diag);

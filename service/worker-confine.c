@@ -190,8 +190,11 @@ static int allow_all(int ruleset, WorkerRole role)
         /* Pins are no files to Landlock, and it needs nothing else. */
         if (role == WORKER_ROLE_LOOK)
                 return 0;
-        if (role == WORKER_ROLE_DISPATCH)
-                return allow_libxdp(ruleset);
+        if (role == WORKER_ROLE_DISPATCH) {
+                /* what an iterator goes over, where a module has it */
+                r = allow(ruleset, "/sys/kernel/btf", true);
+                return r < 0 ? r : allow_libxdp(ruleset);
+        }
         for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
                 r = allow(ruleset, paths[i].path, paths[i].is_dir);
                 if (r < 0)

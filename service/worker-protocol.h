@@ -125,20 +125,21 @@ typedef enum WorkerRole {
 #define WORKER_ARRANGE_OUT "us"
 
 /*
- * Replace(new program, old program and its id, hook, network namespace to enter, link, tc handle and
- * priority)
+ * Replace(new program and old program, or the maps that are struct_ops, the old program's id, hook, network
+ * namespace to enter, link, tc handle and priority, map that an iterator goes over)
  */
-#define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahahuu"
+#define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahahuuah"
 #define WORKER_REPLACE_OUT "us"
 
 /*
- * Move(program, hook, the hook's files, pidfd) → link, table of what stands in for the program. AttachBeside
- * is the same, role attach, for what is attached to no interface and no cgroup.
+ * Move(program, hook, the hook's files, pidfd, map of a static probe's specs, whether it is the program that
+ * is there already) → links, table of what stands in for the program. AttachBeside is the same, role attach,
+ * for what is attached to no interface and no cgroup.
  */
-#define WORKER_MOVE_IN "h" WORKER_HOOK "ahah"
+#define WORKER_MOVE_IN "h" WORKER_HOOK "ahahahb"
 #define WORKER_MOVE_OUT "usahah"
 
-/* EndMove(program, new link, old link): detaches the old one */
+/* EndMove(program, new link or, of several, the first, old links): detaches the old ones */
 #define WORKER_END_MOVE_IN "hahah"
 #define WORKER_END_MOVE_OUT "us"
 

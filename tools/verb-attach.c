@@ -222,6 +222,8 @@ static CtlExit change(Ctl *ctl, const char *name, const char *method, const char
         status = resolve(ctl, BUS_LINK, name, &path);
         if (status == CTL_OK)
                 status = take_options(ctl, &hook);
+        if (status == CTL_OK)
+                status = resolve_option(ctl, BUS_MAP, &hook, OPT_TARGET_MAP);
         if (status == CTL_OK && program)
                 status = find_target(ctl, path, &hook);
         if (status != CTL_OK)

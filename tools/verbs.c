@@ -50,12 +50,17 @@ const Verb verbs[] = {
          "Change a program's place among those that share its hook",
          "Or after which results the next one runs. There is no instant in which it doesn't run.\n",
          verb_update},
-        {"replace", "LINK PROGRAM", 2, 2, OPTIONS(OPT_PROCEED_ON, OPT_TARGET, OPT_PID),
+        {"replace", "LINK PROGRAM", 2, 2,
+         OPTIONS(OPT_PRIORITY, OPT_BEFORE, OPT_AFTER, OPT_PROCEED_ON, OPT_TARGET, OPT_PID,
+                 OPT_TARGET_MAP),
          "Put another program in the place of an attached one",
          "PROGRAM is loaded, and of the same type: a new version. The old one stays loaded. A "
          "probe "
          "that is\n"
-         "for one process takes --pid again, and one whose target has no path --target.\n",
+         "for one process takes --pid again, and one whose target has no path --target. A "
+         "struct_ops "
+         "is\n"
+         "replaced whole, by the one of the same name, or --target-map.\n",
          verb_replace},
         {"unload", "PROGRAM…", 1, -1, NULL, "Detach programs everywhere and give them up", NULL,
          verb_unload},

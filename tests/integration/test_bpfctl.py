@@ -225,7 +225,7 @@ class Changing(Tool):
                 (USAGE, ("update",)), (USAGE, ("update", link)), (USAGE, ("update", link, other)),
                 (USAGE, ("update", link, "--priority=x")), (USAGE, ("update", link, "--mode=skb")),
                 (USAGE, ("replace",)), (USAGE, ("replace", link)), (USAGE, ("replace", link, new, new)),
-                (USAGE, ("replace", link, new, "--priority=3")),
+                (USAGE, ("replace", link, new, "--frequency=3")),
                 (FAILED, ("update", link, "--priority=70000")),
                 (FAILED, ("update", link, "--proceed-on=pass")),
                 (NOT_FOUND, ("update", link, "--before=nothing")),

@@ -4,109 +4,18 @@
 import os
 import random
 import signal
-import struct
-import subprocess
 import time
 
-from support import bpf, daemon
-from support.bus import (LINK, PROGRAM, PROPERTIES, TIMEOUT, BusError, Fd, Gio, GLib,
-                         options_variant)
-from support.case import Case, can_attach, feature, needs_attach, number, until
+from support import daemon
+from support.bus import LINK, PROGRAM, PROPERTIES, BusError, Gio
+from support.case import Case, needs_attach, number, until
+from support.change import kinds, replace, start_replace, start_update, u32, update
 from support.consistency import check
-from support.hooks import TARGET, Cgroup, fork, hooks, is_wanted
-from support.wait import rounds, some
+from support.wait import rounds
 
 # How often a chain is changed while packets come, and how often somebody is killed meanwhile
 CHANGES = int(os.environ.get("BPFKEEPER_CHANGES", rounds(12)))
 ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(6)))
-
-
-def u32(value):
-    return struct.pack("=I", value)
-
-
-def update(bus, link, **options):
-    fds = []
-    types = {"proceed_on": "as", "priority": "u"}
-    return bus.results(*bus.raw_call("org.bpfkeeper1", link, LINK, "Update", GLib.Variant.new_tuple(
-        options_variant(types, options, fds)), fds, 0, TIMEOUT))
-
-
-def start_update(bus, link, **options):
-    parameters = GLib.Variant.new_tuple(options_variant({"priority": "u"}, options, []))
-    return bus.raw_start("org.bpfkeeper1", link, LINK, "Update", parameters, [], 0, TIMEOUT)
-
-
-def replace_parameters(program, options, fds):
-    return GLib.Variant.new_tuple(GLib.Variant("o", program), options_variant({}, options, fds))
-
-
-def replace(bus, link, program, **options):
-    fds = []
-    return bus.results(*bus.raw_call("org.bpfkeeper1", link, LINK, "ReplaceProgram",
-                                     replace_parameters(program, options, fds), fds, 0, TIMEOUT))
-
-
-def start_replace(bus, link, program):
-    return bus.raw_start("org.bpfkeeper1", link, LINK, "ReplaceProgram",
-                         replace_parameters(program, {}, []), [], 0, TIMEOUT)
-
-
-class Kind:
-    """A hook that can be shared: what goes there, what makes it run, and who is on it in which order."""
-
-    def __init__(self, case, name):
-        self.case, self.name = case, name
-        if name == "cgroup_skb":
-            self.cgroup = Cgroup()
-            case.addCleanup(self.cgroup.remove)
-            self.fd = case.keep(os.open(self.cgroup.path, os.O_RDONLY))
-            self.where, self.cause = {"cgroup": self.cgroup.path}, self.cgroup.run
-            return
-        self.veth = case.veth()
-        self.where = {"interface": self.veth.name}
-        if name == "tc":
-            self.where["direction"] = "ingress"
-        self.cause = self.veth.receive
-
-    def load(self, n=1, **options):
-        obj, program = {"tcx": ("order", "order_tcx"), "cgroup_skb": ("order", "order_cgroup"),
-                        "tc": ("tc_chain", "tc_link"), "xdp": ("xdp_chain", "chain_link")}[self.name]
-        options["globals"] = {"number": u32(n)}
-        return self.case.load(obj, program, **options)
-
-    def attach(self, program, **options):
-        return self.case.bus.attach(program, **self.where, **options)
-
-    def order(self):
-        """Our links on it, in order."""
-        if self.name == "tcx":
-            ids = bpf.prog_query(self.veth.index, bpf.TCX_INGRESS)[0]
-        elif self.name == "cgroup_skb":
-            ids = bpf.prog_query(self.fd, bpf.CGROUP_INET_EGRESS)[0]
-        else:
-            place = {k: ("s", v) for k, v in self.where.items() if k == "interface"}
-            fds = []
-            found = self.case.bus.results(*self.case.bus.raw_call(
-                "org.bpfkeeper1", "/org/bpfkeeper1", "org.bpfkeeper1.Manager", "GetHook",
-                GLib.Variant.new_tuple(options_variant({}, place, fds)), fds, 0, TIMEOUT))
-            ids = [o["ProgramId"] for o in found if o["Type"] == self.name and "Link" in o]
-        return ids
-
-
-def kinds(case):
-    found = []
-    for name in ("tcx", "cgroup_skb", "tc", "xdp"):
-        if not is_wanted(name) or name == "tc" and not feature("tc_dispatcher") or \
-                name == "xdp" and not feature("freplace") or not can_attach(name):
-            continue
-        kind = Kind(case, name)
-        if name == "cgroup_skb" and not bpf.prog_query(kind.fd, bpf.CGROUP_INET_EGRESS)[1]:
-            continue
-        found.append(kind)
-    if not found:
-        case.skipTest("programs share no hook in an order of ours on this kernel")
-    return found
 
 
 class Update(Case):
@@ -259,6 +168,25 @@ class Replace(Case):
                 self.bus.unload(other)
                 check(self)
 
+    def test_with_another_place(self):
+        """At the same time: it is nowhere else, and nowhere twice."""
+        for kind in kinds(self):
+            with self.subTest(kind=kind.name):
+                old, new, other = (kind.load(n) for n in (1, 2, 3))
+                link = kind.attach(old, priority=10)
+                kind.attach(other, priority=20)
+                replace(self.bus, link, new, priority=30)
+                self.assertEqual(kind.order(), [number(other), number(new)])
+                found = self.bus.get_all(link, LINK)
+                self.assertEqual((found["Program"], found["Priority"]), (new, 30))
+                self.assert_counts(new, kind.cause)
+                self.assert_idle(old, kind.cause)
+                if kind.name == "tcx":
+                    with self.refused("HookBusy"):
+                        replace(self.bus, link, other, priority=5)
+                self.assertEqual(kind.order(), [number(other), number(new)])
+                check(self)
+
     @needs_attach("xdp")
     def test_alone(self):
         """A program that has its interface to itself."""
@@ -311,120 +239,6 @@ class Replace(Case):
         self.assertEqual(self.bus.maps_of(other)["hits"], carried["hits"])
         with self.refused("NoSuchObject"):
             self.load("tcx", "tcx_ingress", replaces="/org/bpfkeeper1/program/_4000000000")
-
-    @needs_attach("perf_event")
-    def test_where_the_kernel_cannot(self):
-        """One link of the kernel's for each CPU: there is no instant in which all are others."""
-        old, new = (self.load("perf_event", "perf_event_sample") for _ in range(2))
-        link = self.bus.attach(old, event="cpu-clock", frequency=10)
-        if len(self.bus.get(link, LINK, "KernelLinkIds")) == 1:
-            self.skipTest("there is but one CPU")
-        with self.refused("NotSupported") as caught:
-            replace(self.bus, link, new)
-        self.assertIn("attach the new program", caught.exception.message)
-        self.assertEqual(self.bus.get(link, LINK, "Program"), old)
-
-
-class Beside(Case):
-    """Where no kernel replaces a program, the new one comes before the old one goes."""
-
-    # Of two neighbours here the kernel has much the same
-    KINDS = ("tracepoint", "raw_tracepoint", "uprobe", "uretprobe", "kprobe", "kretprobe",
-             "kprobe_multi", "uprobe_multi", "fentry", "fexit", "lsm", "tp_btf")
-
-    def test_each(self):
-        for hook in {h.kind: h for h in hooks(self) if h.kind in some(self.KINDS)}.values():
-            if not can_attach(hook.kind):
-                continue
-            with self.subTest(kind=hook.kind):
-                old, new = (self.load(hook.object, hook.program, **hook.load) for _ in range(2))
-                link = self.bus.attach(old, **hook.options)
-                before = self.bus.get_all(link, LINK)
-                replace(self.bus, link, new)
-                after = self.bus.get_all(link, LINK)
-                self.assertEqual((after["Program"], after["ProgramId"]), (new, number(new)))
-                self.assertNotEqual(after["KernelLinkIds"], before["KernelLinkIds"])
-                for name in ("Target", "Function", "Functions", "Tracepoint", "Offset", "Cookie"):
-                    self.assertEqual(after[name], before[name])
-                self.assert_counts(new, hook.cause, hook.index)
-                self.assert_idle(old, hook.cause, hook.index)
-                check(self)
-                self.daemon.end(signal.SIGKILL)
-                self.assertEqual(self.bus.get(link, LINK, "Program"), new)
-                self.bus.unload(old)
-                self.assert_counts(new, hook.cause, hook.index)
-                self.bus.unload(new)
-                check(self)
-
-    @needs_attach("tracepoint")
-    def test_none_goes_by(self):
-        """Each process that begins is seen by the old one or the new one, or by both."""
-        one, two = (self.load("tracepoint", "tracepoint_fork") for _ in range(2))
-        link = self.bus.attach(one)
-        for i in range(rounds(12)):
-            began = self.hits(one) + self.hits(two)
-            token, n = start_replace(self.bus, link, one if i % 2 else two), 0
-            while not token.is_done():
-                fork()
-                n += 1
-            self.bus.wait(token)
-            self.assertGreaterEqual(self.hits(one) + self.hits(two), began + n)
-
-    @needs_attach("tracepoint")
-    def test_killed(self):
-        """The daemon, at any instant: one of the two is there, and it is the one that is said."""
-        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
-        chance = random.Random(seed)
-        one, two = (self.load("tracepoint", "tracepoint_fork") for _ in range(2))
-        link = self.bus.attach(one)
-        begin = time.monotonic()
-        replace(self.bus, link, two)
-        duration = time.monotonic() - begin
-        for i in range(ROUNDS):
-            with self.subTest(seed=seed, round=i):
-                token = start_replace(self.bus, link, two if i % 2 else one)
-                time.sleep(chance.random() * duration)
-                self.daemon.end(signal.SIGKILL)
-                try:
-                    self.bus.wait(token)
-                except BusError:
-                    pass
-                found = self.bus.get(link, LINK, "Program")
-                self.assertIn(found, (one, two))
-                # A worker that was about to attach is dead before the next service looks
-                self.assert_counts(found, fork)
-                self.assert_idle(one if found == two else two, fork)
-                self.assertEqual(os.listdir(daemon.RUN + "/changes"), [])
-                check(self)
-
-    @needs_attach("uprobe")
-    def test_target_and_process(self):
-        """What no link keeps is passed again, and is what it was."""
-        self.allow("alice", "load.uprobe", "attach.uprobe")
-        program, new = (self.load("uprobe", "uprobe_anywhere", who=self.alice) for _ in range(2))
-        target, copy = (Fd(self.keep(self.alice.open(path))) for path in (TARGET, "/bin/true"))
-        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
-            pid = Fd(self.keep(os.pidfd_open(process.pid)))
-            link = self.alice.attach(program, target=target, function="target_add", pid=pid)
-            for options, error, text in (
-                    ({}, "MissingParameter", "'target'"),
-                    ({"target": copy, "pid": pid}, "InvalidArgument", TARGET),
-                    ({"target": target}, "MissingParameter", "'pid'"),
-                    ({"target": target, "pid": ("i", 1)}, "InvalidArgument", str(process.pid)),
-                    ({"target": TARGET, "pid": pid}, "MissingParameter", "uid 0"),
-                    ({"target": target, "pid": pid, "offset": ("t", 3)}, "InvalidArgument", "offset")):
-                with self.subTest(options=options), self.refused(error) as caught:
-                    replace(self.alice, link, new, **options)
-                self.assertIn(text, caught.exception.message)
-                self.assertEqual(self.bus.get(link, LINK, "Program"), program)
-            replace(self.alice, link, new, target=target, pid=pid)
-            self.assertEqual(self.bus.get(link, LINK, "Program"), new)
-            process.stdin.close()
-        # One that has ended, and of which nothing is known to be meant by its number
-        with self.refused("NoSuchProcess"):
-            replace(self.alice, link, program, target=target, pid=pid)
-        self.assertEqual(self.bus.get(link, LINK, "Program"), new)
-        check(self)
 
 
 class Packets(Case):

@@ -9,6 +9,7 @@ import subprocess
 from support import bpf, outcome
 from support.applied import USES
 from support.case import LINK, BusError, Case, can_attach, can_load, needs_attach, number, until
+from support.change import replace
 from support.hooks import (TARGET, Cgroup, is_wanted, open_file, read_iterators, run_target, send_datagram,
                            slow_connection, test_run)
 from support.objects import CONGESTION
@@ -324,8 +325,12 @@ class Scheduler(Case):
         subprocess.run(["true"], check=True)
         self.assertTrue(self.hits(enqueue, 0) and self.hits(enqueue, 1))
         self.assertEqual(self.hits(enqueue, 2), 1)
+        another = self.load("sched_ext")[0]
         with self.refused("HookBusy"):
-            self.bus.attach(self.load("sched_ext")[0])
+            self.bus.attach(another)
+        # The kernel lets no scheduler follow another without its own between them
+        with self.refused("NotSupported"):
+            replace(self.bus, link, another)
         self.daemon.end()
         self.assertEqual(self.state(), "enabled")
         self.bus.detach(link)

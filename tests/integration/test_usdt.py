@@ -8,7 +8,10 @@ import subprocess
 
 from support import bpf, daemon
 from support.case import LINK, Case, features, needs_attach
+from support.change import replace, start_replace
+from support.consistency import check
 from support.hooks import TARGET, installed, run_target
+from support.wait import rounds
 
 STRIPPED = installed("target-stripped")
 LINE, RESULT = "bpfkeeper:line", "bpfkeeper:result"
@@ -145,13 +148,86 @@ class Usdt(Case):
 
     @needs_attach("usdt")
     def test_replace(self):
-        """Another program has a map of its own, which says nothing of the old one's link."""
-        first, second = self.load("usdt", "usdt_anywhere"), self.load("usdt", "usdt_anywhere")
-        link = self.attach(first, cookie=1)
-        with self.refused("NotSupported"):
-            self.bus.call(link, LINK, "ReplaceProgram", "(oa{sv})", second, {})
+        """The new program's own map says where arguments are, and the old one's part is free again."""
+        first, second = self.load("usdt", "usdt_arguments"), self.load("usdt", "usdt_arguments")
+        link = self.attach(first, RESULT, cookie=1)
+        other = self.attach(second, cookie=2)
+        self.replace(link, second)
+        self.assertEqual(self.specs_in_use(second)[:4], [2, 1, 1, 0])
+        before = self.all_hits(first)
+        run_target(3)
+        # of other: lines; of link: results 2, 4, 6, with its line the last one
+        self.assertEqual(self.all_hits(second)[0], 1 + 2 + 3 + 2 + 4 + 6)
+        self.assertEqual(self.all_hits(first), before)
+        self.attach(first, cookie=5)
+        self.assertEqual(self.specs_in_use(first)[:3], [5, 1, 0])
+        self.daemon.end()
+        self.attach(second, cookie=6)
+        self.assertEqual(self.specs_in_use(second)[:5], [2, 1, 1, 6, 0])
+        self.bus.detach(other)
+        self.bus.unload(second)
+        self.assertEqual(len(self.bus.list("Links")), 1)
+
+    @needs_attach("usdt")
+    def test_none_goes_by(self):
+        """Also where the target asks first whether anybody is interested."""
+        one, two = (self.load("usdt", "usdt_anywhere") for _ in range(2))
+        link = self.attach(one, RESULT)
+        with subprocess.Popen([TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                              bufsize=1) as process:
+            for i in range(rounds(8)):
+                began = self.hits(one) + self.hits(two)
+                token, n = start_replace(self.bus, link, one if i % 2 else two), 0
+                while n < 1 or not token.is_done():
+                    process.stdin.write("\n")
+                    process.stdout.readline()
+                    n += 1
+                self.bus.wait(token)
+                self.assertGreaterEqual(self.hits(one) + self.hits(two), began + n)
+            process.stdin.close()
+
+    @needs_attach("usdt")
+    def test_replace_one_link_each(self):
+        """As many kernel links as the new one takes, which needn't be as many as before."""
+        with self.older_kernel():
+            each, other = (self.load("usdt", "usdt_anywhere") for _ in range(2))
+            link = self.attach(each, RESULT)
+            self.replace(link, other)
+            self.assertEqual(len(self.bus.get(link, LINK, "KernelLinkIds")), 2)
+            run_target(3)
+            self.assertEqual((self.hits(each), self.hits(other)), (0, 3))
+        together = self.load("usdt", "usdt_anywhere")
+        self.replace(link, together)
+        self.assertEqual(len(self.bus.get(link, LINK, "KernelLinkIds")),
+                         1 if features()["link.uprobe_multi"] else 2)
+        check(self)
+        run_target(3)
+        self.assertEqual((self.hits(other), self.hits(together)), (3, 3))
+        self.replace(link, each)
+        check(self)
+        run_target(3)
+        self.assertEqual((self.hits(each), self.hits(together)), (3, 3))
+
+    @needs_attach("usdt")
+    def test_replace_wrong(self):
+        program = self.load("usdt", "usdt_anywhere", map_sizes={"__bpf_usdt_specs": 1})
+        link = self.attach(program, cookie=1)
+        with self.refused("MapMismatch"):
+            self.replace(link, self.load("usdt_plain", "usdt_plain"))
+        full = self.load("usdt", "usdt_anywhere", map_sizes={"__bpf_usdt_specs": 1})
+        kept = self.attach(full)
+        with self.refused("LimitExceeded"):
+            self.replace(link, full)
+        self.assertEqual(self.bus.get(link, LINK, "Program"), program)
         run_target()
-        self.assertEqual(self.hits(first, 1), 1)
+        self.assertEqual(self.hits(program, 1), 1)
+        self.bus.detach(kept)
+        self.replace(link, full)
+        check(self)
+
+    def replace(self, link, program):
+        replace(self.bus, link, program)
+        self.assertEqual(self.bus.get(link, LINK, "Program"), program)
 
     @needs_attach("usdt")
     def test_as_many_as_the_map_has(self):

@@ -36,3 +36,16 @@ int iter_elements(struct bpf_iter__bpf_map_elem *ctx)
         BPF_SEQ_PRINTF(ctx->meta->seq, "%u: %llu\n", *key, *value);
         return 0;
 }
+
+/* Keys twice as long */
+SEC("?iter/bpf_map_elem")
+int iter_long_keys(struct bpf_iter__bpf_map_elem *ctx)
+{
+        __u32 zero = 0;
+        __u64 *key = ctx->key;
+
+        if (!bpf_map_lookup_elem(&seen, &zero) || !key)
+                return 0;
+        BPF_SEQ_PRINTF(ctx->meta->seq, "%llu\n", *key);
+        return 0;
+}

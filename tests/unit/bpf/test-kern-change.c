@@ -90,7 +90,7 @@ static void test_move_interface(void **state)
         assert_chain(&hook, CHAIN(ids[0], ids[1]));
 
         kern_diag_clear(&diag);
-        if (kern_move_begin(fd, &hook, &again, &table, &diag) < 0)
+        if (kern_move_begin(fd, &hook, true, &again, &table, &diag) < 0)
                 fail_msg("%s", diag.message);
         assert_true(table >= 0);
         assert_int_equal(kern_link_info(again.link_fds[0], &info), 0);
@@ -134,7 +134,8 @@ static void test_move_cgroup(void **state)
         hook.direction = KERN_DIRECTION_EGRESS;
         attach(moved, &hook, &one);
         attach(other, &hook, &two);
-        assert_int_equal(kern_move_begin(moved->programs[0].fd, &hook, &again, &table, NULL), 0);
+        assert_int_equal(kern_move_begin(moved->programs[0].fd, &hook, true, &again, &table, NULL),
+                         0);
         assert_int_equal(table, -1);
         assert_chain(&hook, CHAIN(ids[0], ids[1], ids[0]));
         detach(moved, &hook, &one);
@@ -256,9 +257,10 @@ static void test_replace_beside(void **state)
         assert_int_equal(kern_replace(fd, program_id(old), old->programs[0].fd, &hook, &attachment,
                                       &diag),
                          -EOPNOTSUPP);
-        assert_int_equal(diag.error, KERN_ERROR_NONE);
+        assert_int_equal(diag.error, KERN_ERROR_NOT_SUPPORTED);
+        kern_diag_clear(&diag);
 
-        if (kern_move_begin(fd, &hook, &next, &table, &diag) < 0)
+        if (kern_move_begin(fd, &hook, false, &next, &table, &diag) < 0)
                 fail_msg("%s", diag.message);
         assert_int_equal(table, -1);
         of_old = hits_of(old, 0);
@@ -276,20 +278,25 @@ static void test_replace_beside(void **state)
         kern_object_free(new);
 }
 
-static void test_what_runs_beside(void **state)
+static void test_succession(void **state)
 {
-        static const char *const beside[] = {"kprobe",     "uretprobe",  "uprobe_multi",
-                                             "tracepoint", "perf_event", "raw_tracepoint",
-                                             "tp_btf",     "fentry",     "lsm"};
-        static const char *const other[] = {"xdp",        "tcx",        "cgroup_skb",
-                                            "lsm_cgroup", "struct_ops", "iter",
-                                            "netfilter",  "freplace",   "usdt"};
+        static const struct {
+                KernSuccession succession;
+                const char *types[16];
+        } of[] = {
+                {KERN_SUCCESSION_BESIDE,
+                 {"kprobe", "uretprobe", "uprobe_multi", "usdt", "tracepoint", "perf_event",
+                  "raw_tracepoint", "tp_btf", "fentry", "fmod_ret", "lsm"}},
+                {KERN_SUCCESSION_IN_PLACE,
+                 {"xdp", "tc", "tcx", "netkit", "cgroup_skb", "sock_ops", "lsm_cgroup", "sk_lookup",
+                  "flow_dissector", "sk_msg", "sk_skb", "iter", "struct_ops"}},
+                {KERN_SUCCESSION_NEVER, {"netfilter", "freplace"}},
+        };
 
         (void)state;
-        for (size_t i = 0; i < KERN_ELEMENTSOF(beside); i++)
-                assert_true(kern_runs_beside(kern_type_find(beside[i])));
-        for (size_t i = 0; i < KERN_ELEMENTSOF(other); i++)
-                assert_false(kern_runs_beside(kern_type_find(other[i])));
+        for (size_t i = 0; i < KERN_ELEMENTSOF(of); i++)
+                for (const char *const *t = of[i].types; *t; t++)
+                        assert_int_equal(kern_succession(kern_type_find(*t)), of[i].succession);
 }
 
 int main(void)
@@ -298,7 +305,7 @@ int main(void)
                 cmocka_unit_test(test_move_interface),    cmocka_unit_test(test_move_cgroup),
                 cmocka_unit_test(test_replace_interface), cmocka_unit_test(test_replace_filter),
                 cmocka_unit_test(test_replace_alone),     cmocka_unit_test(test_replace_beside),
-                cmocka_unit_test(test_what_runs_beside),
+                cmocka_unit_test(test_succession),
         };
 
         return run_attach_tests(tests, mount_cgroups, unmount_cgroups);

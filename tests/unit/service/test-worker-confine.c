@@ -440,7 +440,7 @@ static const struct Attempt {
         {"write a file", try_write_file, NOBODY, 0},
         {"write to /proc/sys", try_write_proc, NOBODY, 0},
         {"look at another process", try_other_process, NOBODY, LOAD | ATTACH | XDP | PROBE},
-        {"open the kernel's BTF", try_btf, LOAD | ATTACH | PROBE, XDP},
+        {"open the kernel's BTF", try_btf, LOAD | ATTACH | XDP | PROBE, 0},
         {"open /proc/self", try_own_maps, LOAD | ATTACH | PROBE, XDP},
         {"make a Unix socket", try_unix, NOBODY, 0},
         {"make an Internet socket", try_inet, NOBODY, 0},

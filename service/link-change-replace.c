@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Another program in the place of the one that is attached, by the kernel: there is no other link then. */
+
+#include <unistd.h>
+
+#include "errors.h"
+#include "kern-change.h"
+#include "link-change-internal.h"
+#include "link-netns.h"
+#include "ops.h"
+
+GError *link_check_replace(const Link *link)
+{
+        if (kern_succession(link->hook.type) != KERN_SUCCESSION_NEVER)
+                return NULL;
+        if (link->hook.type->prog_type == BPF_PROG_TYPE_EXT)
+                return error_new(NOT_SUPPORTED,
+                                 "A function is replaced by one program, and the kernel takes no "
+                                 "other one in its place; detach link %u, then attach the new one: "
+                                 "in between the function itself runs.",
+                                 link->pub.id);
+        return error_new(NOT_SUPPORTED,
+                         "There is one %s program at a priority of a hook, and the kernel takes no "
+                         "other one in its place; attach the new one with another hook_priority, "
+                         "then detach link %u.",
+                         link->pub.type, link->pub.id);
+}
+
+static bool is_struct_ops(const Link *link)
+{
+        return link->hook.type->prog_type == BPF_PROG_TYPE_STRUCT_OPS;
+}
+
+static int open_map(Change *c, uint32_t id)
+{
+        const Map *map = registry_any_map(c->daemon->registry, id);
+
+        return map ? map_open(c->daemon, map, KERN_ACCESS_READ_WRITE) : -ENOENT;
+}
+
+static int append_map(sd_bus_message *m, Change *c, uint32_t id)
+{
+        int fd = open_map(c, id), r;
+
+        if (fd < 0)
+                return fd;
+        r = sd_bus_message_append_basic(m, 'h', &fd);
+        close(fd);
+        return r;
+}
+
+/* What takes the place, and what it takes it of. */
+static int append_both(sd_bus_message *m, Change *c, const Link *link)
+{
+        int r;
+
+        if (is_struct_ops(link)) {
+                r = append_map(m, c, c->values.map_id);
+                return r < 0 ? r : append_map(m, c, link->hook.map_id);
+        }
+        r = change_append_program(m, c->daemon, c->values.program_id);
+        return r < 0 ? r : change_append_program(m, c->daemon, link->pub.program_id);
+}
+
+/* Which an iterator goes over. */
+static int append_iterated(sd_bus_message *m, Change *c, const Link *link)
+{
+        int fd = -1, r;
+
+        if (link->hook.type->attach_type == BPF_TRACE_ITER && link->hook.map_id != 0) {
+                fd = open_map(c, link->hook.map_id);
+                if (fd < 0)
+                        return fd;
+        }
+        r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
+        change_close_if(fd);
+        return r;
+}
+
+static int fill_replace(sd_bus_message *m, void *userdata)
+{
+        Change *c = userdata;
+        const Link *link = registry_link(c->daemon->registry, c->id);
+        int r;
+
+        if (!link)
+                return -ENOENT;
+        r = append_both(m, c, link);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(m, 'u', &link->pub.program_id);
+        if (r < 0)
+                return r;
+        r = worker_hook_append(m, &c->hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, c->old.link_fds, c->old.n_links);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "uu", link->attachment.tc_handle,
+                                  link->attachment.tc_priority);
+        return r < 0 ? r : append_iterated(m, c, link);
+}
+
+typedef struct Question {
+        const Link *link;
+        uint32_t program_id;
+} Question;
+
+static int ask_kernel(void *userdata)
+{
+        const Question *q = userdata;
+
+        return kern_is_attached(q->program_id, &q->link->hook, &q->link->attachment);
+}
+
+/* A worker that died may have done it. */
+static bool is_replaced(Change *c, Link *link)
+{
+        Question question = {link, c->values.program_id};
+        KernLinkInfo info;
+        bool is;
+
+        if (c->old.n_links == 0)
+                return netns_run(c->netns_fd, ask_kernel, &question) > 0;
+        if (kern_link_info(c->old.link_fds[0], &info) < 0)
+                return false;
+        change_swap_values(link, &c->values);
+        is = link_has(link, &info);
+        change_swap_values(link, &c->values);
+        return is;
+}
+
+static void on_replaced(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Change *c = userdata;
+        Link *link = registry_link(c->daemon->registry, c->id);
+
+        (void)reply;
+        if (error && link && is_replaced(c, link))
+                g_clear_error(&error);
+        if (error)
+                change_give_up(c, error);
+        else
+                change_finish(c);
+}
+
+void change_in_place(Change *c, const Link *link)
+{
+        GError *error;
+
+        /* A map that is attached already isn't put into its own place. */
+        if (is_struct_ops(link) && c->values.map_id == link->hook.map_id) {
+                change_finish(c);
+                return;
+        }
+        /* A kernel link's program is replaced from anywhere; a filter is found from within its namespace. */
+        error = c->old.n_links == 0 ? change_open_netns(c, link) : NULL;
+
+        if (error)
+                change_give_up(c, error);
+        else
+                change_call(c, "Replace", fill_replace, on_replaced);
+}
