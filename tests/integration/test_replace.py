@@ -17,7 +17,7 @@ from support.consistency import check, rewrite
 from support.hooks import TARGET, Cgroup, connection, fork, hooks, pairs, read_iterators, spin
 from support.wait import rounds, some
 
-ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(6)))
+ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(3)))
 LINK_UPDATE = 29
 # The first of the pins of kernel links that are to take the places of others, as in service/link-change.h
 NEXT = 250
