@@ -309,6 +309,15 @@ const KernType kern_types[] = {
                 .instead = "who has its descriptor and a /dev/lircN open puts it there by bpf(2), "
                            "BPF_PROG_ATTACH; there is no kernel link that would hold it",
         },
+        {
+                .name = "tc_action",
+                .summary = "Action that a filter of tc takes on the packets that it picks",
+                .sections = SECTIONS("action"),
+                .prog_type = BPF_PROG_TYPE_SCHED_ACT,
+                .needs = "CONFIG_NET_ACT_BPF",
+                .instead = "whoever makes the filter names the program's pin: tc filter add ... "
+                           "action bpf object-pinned",
+        },
         LWT("lwt_in", LWT_IN, "received on"),
         LWT("lwt_out", LWT_OUT, "sent on"),
         LWT("lwt_xmit", LWT_XMIT, "transmitted on"),

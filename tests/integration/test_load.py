@@ -52,6 +52,7 @@ WHOLE = {
                    "slow_cong_avoid": "struct_ops", "slow_undo_cwnd": "struct_ops"},
     "syscall": {"syscall_sum": "syscall"},
     "tc": {"tc_count": "tc"},
+    "tc_action": {"tc_action_count": "tc_action"},
     "tcx": {"tcx_ingress": "tcx", "tcx_egress": "tcx"},
     "tp_btf": {"tp_btf_fork": "tp_btf"},
     "tracepoint": {"tracepoint_fork": "tracepoint", "tracepoint_anywhere": "tracepoint"},
@@ -477,7 +478,7 @@ class Inspect(Case):
                          [("shared_xdp", "xdp", "xdp"), ("shared_tc", "tc", "tc")])
         self.assertEqual(self.bus.inspect(self.object("plain_section")),
                          [("plain_prog", "prog", ""), ("plain_optional", "xdp", "xdp"),
-                          ("plain_action", "action", "")])
+                          ("plain_action", "action", "tc_action")])
 
     def test_everybody_may(self):
         for user in (self.alice, self.bob):

@@ -6,7 +6,7 @@ import os
 import struct
 import subprocess
 
-from support import bpf, outcome
+from support import bpf, missing, outcome
 from support.applied import USES
 from support.case import LINK, BusError, Case, can_attach, can_load, needs_attach, number, until
 from support.change import replace
@@ -25,6 +25,11 @@ class Applied(Case):
             with self.subTest(type=use.kind):
                 program = self.load(use.object, use.program)
                 outcome.got(use.kind, "loaded")
+                if lacks := use.lacks():
+                    missing.note(use.kind)
+                    outcome.refused(use.kind, "attached", lacks)
+                    self.bus.unload(program)
+                    continue
                 with use.context(self, program) as cause:
                     outcome.got(use.kind, "attached")
                     self.assert_counts(program, cause, use.index)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "program.h"
 
-/* Sections that tell libbpf nothing, and one that is not loaded unless it is asked for. */
+/* A section that tells libbpf nothing, one that is not loaded unless it is asked for, and an action. */
 
 SEC("prog")
 int plain_prog(void *ctx)

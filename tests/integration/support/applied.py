@@ -20,9 +20,11 @@ PINS = "/sys/fs/bpf/bpfkeeper/program"
 
 
 class Use:
-    def __init__(self, kind, obj, program, context, index=0):
+    """lacks() tells what the kernel has not, for programs that can be loaded all the same."""
+
+    def __init__(self, kind, obj, program, context, index=0, lacks=lambda: None):
         self.kind, self.object, self.program, self.index = kind, obj, program, index
-        self.context = context
+        self.context, self.lacks = context, lacks
 
 
 def send_to(address):
@@ -104,6 +106,28 @@ def on_segment(case, program):
     ip("-6", "route", "del", *route)
 
 
+def lacks_bpf_actions():
+    action = ["action", "bpf", "index", "213"]
+    made = subprocess.run(["tc", "actions", "add", *action[:2], "bytecode", "1,6 0 0 0", *action[2:]],
+                          check=False, stderr=subprocess.PIPE)
+    if made.returncode != 0:
+        return "the kernel has no CONFIG_NET_ACT_BPF"
+    subprocess.run(["tc", "actions", "del", *action], check=True, stdout=subprocess.PIPE)
+    return None
+
+
+@contextlib.contextmanager
+def on_filter(case, program):
+    """By a filter that picks every packet, which names the program's pin."""
+    veth = case.veth()
+    place = ["dev", veth.name, "ingress"]
+    subprocess.run(["tc", "qdisc", "add", "dev", veth.name, "clsact"], check=True)
+    subprocess.run(["tc", "filter", "add", *place, "matchall", "action", "bpf", "object-pinned",
+                    f"{PINS}/{number(program)}"], check=True)
+    yield veth.receive
+    subprocess.run(["tc", "filter", "del", *place], check=True)
+
+
 def receiver():
     """Path of the infrared receiver that gets what it sends itself."""
     subprocess.run(["modprobe", "rc-loopback"], check=True)
@@ -141,6 +165,7 @@ USES = [
         in_map("devices", "xdp_to_device", lambda veth: veth.index)),
     Use("xdp_cpumap", "xdp_map", "xdp_on_cpu", in_map("cpus", "xdp_to_cpu", lambda veth: 64), index=1),
     Use("lirc_mode2", "lirc", "lirc_count", on_receiver),
+    Use("tc_action", "tc_action", "tc_action_count", on_filter, lacks=lacks_bpf_actions),
     Use("lwt_in", "lwt", "lwt_in_count", on_route("in")),
     Use("lwt_out", "lwt", "lwt_out_count", on_route("out"), index=1),
     Use("lwt_xmit", "lwt", "lwt_xmit_count", on_route("xmit"), index=2),

@@ -258,7 +258,7 @@ static void test_inspect(void **state)
         assert_string_equal(object->programs[1].type->name, "xdp");
         assert_string_equal(object->programs[1].section, "xdp");
         assert_true(object->programs[1].optional);
-        assert_null(object->programs[2].type);
+        assert_string_equal(object->programs[2].type->name, "tc_action");
         assert_string_equal(object->license, "Dual BSD/GPL");
         kern_outline_free(object);
         kern_outline_free(NULL);

@@ -94,7 +94,7 @@ static void test_sections(void **state)
                 {"classifier", "tc", ""},
                 {"tc/ingress", "tcx", ""},
                 {"tcx/egress", "tcx", ""},
-                {"action", NULL, ""},
+                {"action", "tc_action", ""},
                 {"tracepoint/sched/sched_switch", "tracepoint", "sched/sched_switch"},
                 {"tp/sched/sched_switch", "tracepoint", "sched/sched_switch"},
                 {"tp", "tracepoint", ""},
