@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +238,17 @@ static void put_number(uint64_t n, unsigned offset, unsigned bits, uint8_t *dest
         }
 }
 
+/*
+ * What is larger than a float or a double can be isn't made infinite, nor is it what text of too many
+ * digits is; who means infinity says so.
+ */
+static bool real_fits(const KernValue *v, double d, size_t size)
+{
+        const bool finite = v->kind == KERN_VALUE_TEXT ? !strpbrk(v->text, "iI") : isfinite(d);
+
+        return !finite || isnan(d) || isfinite(size == sizeof(float) ? (double)(float)d : d);
+}
+
 static int write_real(Writer *w, const Place *at, uint32_t type, const struct btf_type *t,
                       const KernValue *v, uint8_t *dest)
 {
@@ -262,6 +274,12 @@ static int write_real(Writer *w, const Place *at, uint32_t type, const struct bt
         default:
                 return misfit(w, at, type, "a number", v);
         }
+        if (!real_fits(v, d, t->size))
+                return misfit(w, at, type,
+                              t->size == sizeof(f) ? "-3.4028235e38 to 3.4028235e38"
+                                                   : "-1.7976931348623157e308 to "
+                                                     "1.7976931348623157e308",
+                              v);
         f = (float)d;
         if (t->size == sizeof(f))
                 memcpy(dest, &f, sizeof(f));

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <math.h>
+
 #include "test-util.h"
 
 #include <bpf/btf.h>
@@ -197,6 +199,18 @@ static void test_words(void **state)
         assert_fits("real", text("-1e3"), "-1000");
         assert_fits("half", real(0.5), "0.5");
         assert_misfit("half", text("x"), "half is float: a number, not \"x\".");
+        assert_fits("half", text("inf"), "inf");
+        assert_fits("real", text("-Infinity"), "-inf");
+        assert_fits("half", real(INFINITY), "inf");
+        assert_fits("half", text("3e38"), "3.00000001e+38");
+        assert_misfit("half", text("1e39"),
+                      "half is float: -3.4028235e38 to 3.4028235e38, not \"1e39\".");
+        assert_misfit(
+                "half", real(-1e300),
+                "half is float: -3.4028235e38 to 3.4028235e38, not -1.0000000000000001e+300.");
+        assert_misfit("real", text("1e400"),
+                      "real is double: -1.7976931348623157e308 to 1.7976931348623157e308, not "
+                      "\"1e400\".");
 }
 
 static void test_arrays(void **state)
