@@ -489,20 +489,24 @@ static int attach_sampler(int prog_fd, const KernHook *hook, struct perf_event_a
 int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag)
 {
-        const KernPerfEvent *event = kern_perf_event_find(hook->event);
         bool frequency = hook->given & KERN_PARAM_BIT(KERN_PARAM_FREQUENCY);
         struct perf_event_attr attr = {
-                .type = event->type,
                 .size = sizeof(attr),
-                .config = event->config,
                 .freq = frequency,
                 .disabled = 1,
         };
         bool cpu = hook->given & KERN_PARAM_BIT(KERN_PARAM_CPU);
         bool pid = hook->given & KERN_PARAM_BIT(KERN_PARAM_PID);
+        KernPerfEvent event;
         char online[4096];
         int r;
 
+        /* Which kern_hook_check() has looked at */
+        if (!kern_perf_event_find(hook->event, &event))
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "There is no perf event \"%s\"", hook->event);
+        attr.type = event.type;
+        attr.config = event.config;
         if (frequency)
                 attr.sample_freq = hook->frequency;
         else

@@ -183,9 +183,10 @@ static int check_offsets(const KernHook *hook, KernDiag *diag)
 static int check_perf_event(const KernHook *hook, KernDiag *diag)
 {
         uint64_t both = BIT(FREQUENCY) | BIT(PERIOD);
-        char names[512];
+        KernPerfEvent event;
+        char names[640];
 
-        if (!kern_perf_event_find(hook->event)) {
+        if (!kern_perf_event_find(hook->event, &event)) {
                 kern_perf_event_list(names, sizeof(names));
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "There is no perf event \"%s\"; there are %s", hook->event, names);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <limits.h>
 
+#include <linux/perf_event.h>
+
 #include "test-util.h"
 
 #include "kern-attach.h"
@@ -433,6 +435,7 @@ static void test_check_perf_event(void **state)
         (void)state;
         hook.given = BIT(EVENT);
         put(hook.event, "cpu-clocks");
+        must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "such as r1a8");
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "task-clock");
         put(hook.event, "cpu-clock");
         must_say(&hook, KERN_ERROR_MISSING_PARAMETER, "frequency");
@@ -443,7 +446,55 @@ static void test_check_perf_event(void **state)
         hook.given |= BIT(PERIOD);
         hook.period = 1000;
         must_say(&hook, KERN_ERROR_INVALID_ARGUMENT, "contradict");
-        assert_null(kern_perf_event_find(""));
+}
+
+static void test_perf_events(void **state)
+{
+        static const struct {
+                const char *name;
+                uint32_t type;
+                uint64_t config;
+        } good[] = {
+                {"cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK},
+                {"cs", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES},
+                {"cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES},
+                {"branches", PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS},
+                {"L1-dcache-loads", PERF_TYPE_HW_CACHE, 0},
+                {"LLC-store-misses", PERF_TYPE_HW_CACHE,
+                 PERF_COUNT_HW_CACHE_LL | PERF_COUNT_HW_CACHE_OP_WRITE << 8 |
+                         PERF_COUNT_HW_CACHE_RESULT_MISS << 16},
+                {"node-prefetches", PERF_TYPE_HW_CACHE,
+                 PERF_COUNT_HW_CACHE_NODE | PERF_COUNT_HW_CACHE_OP_PREFETCH << 8},
+                {"r1a8", PERF_TYPE_RAW, 0x1a8},
+                {"rffffffffffffffff", PERF_TYPE_RAW, UINT64_MAX},
+        };
+        static const char *const bad[] = {
+                "",
+                "cpu-clocks",
+                "CYCLES",
+                "LLC",
+                "LLC-",
+                "r",
+                "rg",
+                "r-1",
+                "r 1",
+                "r10000000000000000",
+                "r0x1",
+                "LLC-load",
+                "LLC-load-misses-",
+                "L2-dcache-loads",
+        };
+        KernPerfEvent event;
+
+        (void)state;
+        for (size_t i = 0; i < KERN_ELEMENTSOF(good); i++) {
+                assert_true(kern_perf_event_find(good[i].name, &event));
+                assert_int_equal(event.type, good[i].type);
+                assert_int_equal(event.config, good[i].config);
+        }
+        for (size_t i = 0; i < KERN_ELEMENTSOF(bad); i++)
+                if (kern_perf_event_find(bad[i], &event))
+                        fail_msg("\"%s\" is an event", bad[i]);
 }
 
 int main(void)
@@ -454,7 +505,7 @@ int main(void)
                 cmocka_unit_test(test_given_wins),   cmocka_unit_test(test_fixed_at_load),
                 cmocka_unit_test(test_long_section), cmocka_unit_test(test_check),
                 cmocka_unit_test(test_check_uprobe), cmocka_unit_test(test_check_perf_event),
-                cmocka_unit_test(test_functions),
+                cmocka_unit_test(test_functions),    cmocka_unit_test(test_perf_events),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
