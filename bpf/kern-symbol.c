@@ -157,6 +157,37 @@ int kern_target_file_offset(Elf *elf, uint64_t address, uint32_t flags, uint64_t
         return -ENOENT;
 }
 
+static bool is_executed(Elf *elf, uint64_t offset)
+{
+        size_t n;
+
+        if (elf_getphdrnum(elf, &n) < 0)
+                return true;
+        for (size_t i = 0; i < n && i < INT32_MAX; i++) {
+                GElf_Phdr p;
+
+                if (gelf_getphdr(elf, (int)i, &p) && p.p_type == PT_LOAD && (p.p_flags & PF_X) &&
+                    offset >= p.p_offset && offset - p.p_offset < p.p_filesz)
+                        return true;
+        }
+        return false;
+}
+
+int kern_target_check_offsets(int fd, const uint64_t *offsets, size_t n, KernDiag *diag)
+{
+        __attribute__((cleanup(kern_target_endp))) Elf *elf = NULL;
+
+        if (kern_target_open(fd, &elf, NULL) < 0)
+                return 0;
+        for (size_t i = 0; i < n; i++)
+                if (!is_executed(elf, offsets[i]))
+                        return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                         "offset %#llx is in no part of the target that is "
+                                         "executed; it counts from the file's begin",
+                                         (unsigned long long)offsets[i]);
+        return 0;
+}
+
 static void search_all(Elf *elf, Search *search)
 {
         Elf_Scn *versions = NULL, *definitions = NULL, *scn = NULL;
@@ -186,7 +217,8 @@ int kern_target_open(int fd, Elf **ret, KernDiag *diag)
         GElf_Ehdr header;
 
         elf_version(EV_CURRENT);
-        elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+        /* Not mapped: others' probes are breakpoints in all mappings of the file, in ours as well. */
+        elf = elf_begin(fd, ELF_C_READ, NULL);
         if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header))
                 return kern_fail(diag, -ENOEXEC, KERN_ERROR_NO_SUCH_TARGET,
                                  "The target is no ELF binary or library; give offset instead of "

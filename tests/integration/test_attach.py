@@ -278,6 +278,10 @@ class Wrong(Case):
         # By its place in the file, which needs no symbols
         place = symbol_offset(TARGET, "target_add")
         probe = self.load("uprobe", "uprobe_anywhere")
+        # In the ELF's header, which every process would find damaged
+        self.expect(probe, "InvalidArgument", "0x4 is in no part", target=TARGET, offset=4)
+        self.expect(probe, "InvalidArgument", "in no part", target=TARGET, function="target_add",
+                    offset=1 << 40)
         link = self.bus.attach(probe, target=TARGET, offset=place)
         self.assertEqual(self.bus.get(link, LINK, "Offset"), place)
         self.assert_counts(probe, run_target)

@@ -4,6 +4,7 @@
 #include "test-util.h"
 
 #include "kern-attach-internal.h"
+#include "kern-target.h"
 
 static int open_target(const char *name)
 {
@@ -43,6 +44,26 @@ static void test_binary(void **state)
         must_fail(fd, "", KERN_ERROR_NO_SUCH_FUNCTION, "no function");
         must_fail(fd, "@", KERN_ERROR_NO_SUCH_FUNCTION, "no function");
         must_fail(stripped, "target_add", KERN_ERROR_NO_SUCH_FUNCTION, "stripped");
+}
+
+/* Of probes beside the code, which would be breakpoints in data. */
+static void test_offsets(void **state)
+{
+        KERN_AUTO_CLOSE int fd = open_target("target");
+        KERN_AUTO_CLOSE int object = open_target("tc.bpf.o");
+        uint64_t places[] = {0, 4}, end = INT64_MAX;
+        KernDiag diag = {0};
+
+        (void)state;
+        assert_int_equal(kern_symbol_resolve(fd, "target_add", &places[0], NULL), 0);
+        assert_int_equal(kern_target_check_offsets(fd, places, 1, &diag), 0);
+        assert_int_equal(kern_target_check_offsets(fd, places, 2, &diag), -EINVAL);
+        assert_int_equal(diag.error, KERN_ERROR_INVALID_ARGUMENT);
+        assert_non_null(strstr(diag.message, "offset 0x4 is in no part"));
+        kern_diag_clear(&diag);
+        assert_int_equal(kern_target_check_offsets(fd, &end, 1, NULL), -EINVAL);
+        /* Who knows what runs that, and where */
+        assert_int_equal(kern_target_check_offsets(object, places, 2, NULL), 0);
 }
 
 /* The bytes at the offset are the function's, as the loader mapped them. */
@@ -138,7 +159,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_binary),   cmocka_unit_test(test_own),
                 cmocka_unit_test(test_versions), cmocka_unit_test(test_no_binary),
-                cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_damaged),  cmocka_unit_test(test_offsets),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
