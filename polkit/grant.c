@@ -201,6 +201,10 @@ static bool check_types(const AuthzGrant *g, char **reterr)
         for (char **name = g->types; *name && !is_for_all(g); name++) {
                 const KernType *type = kern_type_find(*name);
 
+                if (!type && g_str_equal(*name, "all")) {
+                        *reterr = g_strdup("'all' stands by itself, with no types beside it");
+                        return false;
+                }
                 if (!type) {
                         g_autofree char *known = known_types();
 

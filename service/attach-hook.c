@@ -163,9 +163,13 @@ static GError *set_cgroup(AttachOp *op, uid_t uid, KernParam param, const BusVal
                                  by_path ? value->s : "", DESCRIPTOR_CGROUP_ROOT);
         if (!descriptor_is_cgroup(fd, &op->cgroup_id)) {
                 close(fd);
-                return error_new(NO_SUCH_CGROUP,
-                                 "'%s' is no directory of a cgroup version 2 hierarchy.",
-                                 by_path ? value->s : "");
+                return by_path ? error_new(NO_SUCH_CGROUP,
+                                           "'%s' is no directory of a cgroup version 2 hierarchy.",
+                                           value->s)
+                               : error_new(NO_SUCH_CGROUP,
+                                           "The cgroup's descriptor is of no directory of a cgroup "
+                                           "version 2 hierarchy; these are below %s.",
+                                           DESCRIPTOR_CGROUP_ROOT);
         }
         use_file(op, param, fd, descriptor_path(fd));
         return NULL;
@@ -198,6 +202,7 @@ static GError *open_netns(uid_t uid, const BusValue *value, int *ret)
 
 static GError *set_netns(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
 {
+        const bool by_path = g_str_equal(value->type, "s");
         const KernType *type = op->hook.type;
         GError *error;
         int fd = -1, r;
@@ -208,9 +213,10 @@ static GError *set_netns(AttachOp *op, uid_t uid, KernParam param, const BusValu
         r = netns_identify(fd, &op->netns);
         if (r == -EINVAL)
                 error = error_new(INVALID_ARGUMENT,
-                                  "'%s' is no network namespace; give one as it is in /run/netns, "
-                                  "or a descriptor of one.",
-                                  g_str_equal(value->type, "h") ? "the descriptor" : value->s);
+                                  "%s%s%s is no network namespace; give one as it is in "
+                                  "/run/netns, or a descriptor of one.",
+                                  by_path ? "'" : "", by_path ? value->s : "The descriptor",
+                                  by_path ? "'" : "");
         else if (r < 0)
                 error = error_from_errno(r, "tell network namespaces apart");
         /* The service's own is where interfaces are anyway. */

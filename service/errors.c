@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "errors.h"
 
+#include "kern-types.h"
+
 static const BpfkeeperError codes[] = {
         [KERN_ERROR_NONE] = BPFKEEPER_ERROR_FAILED,
         [KERN_ERROR_FAILED] = BPFKEEPER_ERROR_FAILED,
@@ -49,4 +51,14 @@ GError *error_from_diag(const KernDiag *diag, int r)
 GError *error_from_errno(int r, const char *what)
 {
         return error_new(FAILED, "Can't %s: %s.", what, g_strerror(-r));
+}
+
+GError *error_unknown_type(const char *name)
+{
+        g_autoptr(GString) names = g_string_new(NULL);
+
+        for (const KernType *t = kern_types; t->name; t++)
+                g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", t->name);
+        return error_new(UNKNOWN_TYPE, "There is no program type '%s'; there are: %s.", name,
+                         names->str);
 }

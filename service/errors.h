@@ -12,6 +12,9 @@
 GError *error_from_kern(KernError error, const char *message);
 GError *error_from_diag(const KernDiag *diag, int r);
 
+/* That there is no such program type, and which there are */
+GError *error_unknown_type(const char *name);
+
 /* "Can't WHAT: strerror" as BPFKEEPER_ERROR_FAILED, from a negative errno. */
 GError *error_from_errno(int r, const char *what);
 

@@ -110,10 +110,7 @@ static GError *read_question(CheckOp *op)
                                  args->verb);
         q->type = kern_type_find(args->type);
         if (!q->type)
-                return error_new(UNKNOWN_TYPE,
-                                 "There is no program type '%s'; ProgramTypes has those that there "
-                                 "are.",
-                                 args->type);
+                return error_unknown_type(args->type);
         kern_type_action_suffix(q->type, suffix, sizeof(suffix));
         g_snprintf(op->action, sizeof(op->action), "org.bpfkeeper1.%s.%s", args->verb, suffix);
         /* As details are written; options of Attach() may have a hyphen. */

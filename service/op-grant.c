@@ -188,6 +188,8 @@ static bool make_grant(GrantOp *op, GError **reterr)
                 return true;
         if (g_str_equal(key, "Types"))
                 *reterr = types_error(g, message);
+        else if (g_str_equal(key, "Verbs"))
+                *reterr = error_new(INVALID_ARGUMENT, "No verb is named; %s.", message);
         else
                 *reterr = error_new(INVALID_ARGUMENT, "%s=%s: %s.", key,
                                     g_str_equal(key, "Interface") ? g->interface

@@ -61,16 +61,10 @@ static bool check_types(const BusLoadArgs *args, GError **reterr)
 {
         for (guint i = 0; i < args->programs->len; i++) {
                 const BusProgramWish *wish = &g_array_index(args->programs, BusProgramWish, i);
-                g_autoptr(GString) names = NULL;
 
                 if (*wish->type == '\0' || kern_type_find(wish->type))
                         continue;
-                names = g_string_new(NULL);
-                for (const KernType *t = kern_types; t->name; t++)
-                        g_string_append_printf(names, "%s%s", names->len ? ", " : "", t->name);
-                g_propagate_error(reterr, error_new(UNKNOWN_TYPE,
-                                                    "There is no program type '%s'; there are: %s.",
-                                                    wish->type, names->str));
+                g_propagate_error(reterr, error_unknown_type(wish->type));
                 return false;
         }
         return true;

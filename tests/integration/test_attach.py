@@ -327,7 +327,8 @@ class Wrong(Case):
         for path in ("/sys/fs/cgroup/nothing", "/tmp", "/sys/fs/cgroup/../../../tmp", "nothing",
                      "/sys/fs/cgroupx", "/sys/fs/cgroup/cgroup.procs"):
             self.expect(program, "NoSuchCgroup", cgroup=path)
-        self.expect(program, "NoSuchCgroup", cgroup=Fd(self.keep(os.open("/tmp", os.O_RDONLY))))
+        self.expect(program, "NoSuchCgroup", "descriptor is of no directory",
+                    cgroup=Fd(self.keep(os.open("/tmp", os.O_RDONLY))))
         self.expect(program, "InvalidArgument", cgroup="/sys/fs/cgroup", direction="up")
 
     @needs_attach("cgroup_skb")

@@ -398,12 +398,12 @@ class Managing(Grants):
             ("InvalidArgument", "two grants", {"group": "tracing"}),
             ("InvalidArgument", "1 to 255", {"user": ""}),
             ("UnknownType", "'xpd'; there are xdp, ", {"types": ["xpd"]}),
-            ("UnknownType", "'all'", {"types": ["xdp", "all"]}),
+            ("UnknownType", "'all' stands by itself", {"types": ["xdp", "all"]}),
             ("InvalidArgument", "no program type", {"types": []}),
             ("InvalidArgument", "no program type", {"types": None}),
             ("LimitExceeded", "257", {"types": ["xdp"] * 257}),
             ("InvalidArgument", "'unload'", {"verbs": ["load", "unload"]}),
-            ("InvalidArgument", "load, attach or both", {"verbs": []}),
+            ("InvalidArgument", "No verb is named; it is load, attach or both", {"verbs": []}),
             ("InvalidArgument", "[a", {"interface": "[a"}),
             ("InvalidArgument", "empty", {"interface": ""}),
             ("InvalidArgument", "control", {"interface": "a\nTypes=all"}),
@@ -519,8 +519,10 @@ class Asking(Grants):
                 ("UnknownOption", ("attach", "xdp"), {"cgroup": "/"}),
                 ("UnknownOption", ("attach", "xdp"), {"type": "tc"}),
                 ("LimitExceeded", ("attach", "xdp"), {"interface": "x" * 5000})):
-            with self.subTest(arguments=arguments, details=details), self.refused(error):
+            with self.subTest(arguments=arguments, details=details), self.refused(error) as caught:
                 self.alice.check_authorization(*arguments, **details)
+            if error == "UnknownType":
+                self.assertIn("there are: xdp, ", caught.exception.message)
 
     def test_bpfctl(self):
         veth = self.veth()

@@ -95,7 +95,7 @@ static void test_broken(void **state)
         assert_broken("[Grant]\nUser=alice\nTypes=\n", "no program type is named");
         assert_broken("[Grant]\nUser=alice\nTypes=xpd\n",
                       "line 3: Types=xpd: there is no program type 'xpd'; there are xdp, ");
-        assert_broken("[Grant]\nUser=alice\nTypes=all xdp\n", "no program type 'all'");
+        assert_broken("[Grant]\nUser=alice\nTypes=all xdp\n", "'all' stands by itself");
         assert_broken("[Grant]\nUser=alice\nTypes=xdp\nVerbs=\n", "line 4: Verbs=");
         assert_broken("[Grant]\nUser=alice\nTypes=xdp\nVerbs=load unload\n", "load unload");
         assert_broken("[Grant]\nUser=alice\nTypes=xdp\nInterface=\n", "line 4: Interface=");
