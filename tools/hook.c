@@ -415,14 +415,16 @@ static void add(GString *out, const char *format, ...)
 /* What runs next is worth a word where it isn't what everybody expects. */
 static void add_proceed_on(GString *out, GVariant *properties)
 {
+        const char *sharing = resolve_string(properties, "Sharing");
+        const char *expected = strcmp(sharing, "libxdp") == 0 ? "pass" : "";
         g_autofree const char **actions = NULL;
         g_autofree char *joined = NULL;
 
-        if (strcmp(resolve_string(properties, "Sharing"), "libxdp") != 0 ||
+        if ((*expected == '\0' && strcmp(sharing, "dispatcher") != 0) ||
             !g_variant_lookup(properties, "ProceedOn", "^a&s", &actions))
                 return;
         joined = g_strjoinv("|", (char **)actions);
-        if (strcmp(joined, "pass") != 0)
+        if (strcmp(joined, expected) != 0)
                 add(out, "proceed on %s", *joined ? joined : "none");
 }
 

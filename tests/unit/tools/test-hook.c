@@ -231,6 +231,12 @@ static void test_describe(void **state)
                  "veth0, proceed on drop|tx"},
                 {"{'Interface': <'veth0'>, 'Sharing': <'libxdp'>, 'ProceedOn': <@as []>}",
                  "veth0, proceed on none"},
+                {"{'Interface': <'veth0'>, 'Sharing': <'dispatcher'>, 'ProceedOn': <@as []>}",
+                 "veth0"},
+                {"{'Interface': <'veth0'>, 'Sharing': <'dispatcher'>, 'ProceedOn': <['ok', "
+                 "'shot']>}",
+                 "veth0, proceed on ok|shot"},
+                {"{'Interface': <'veth0'>, 'Sharing': <'kernel'>, 'ProceedOn': <@as []>}", "veth0"},
                 {"{'Target': <'/bin/sh'>, 'Function': <'main'>, 'Offset': <uint64 4>,"
                  " 'Pid': <12>}",
                  "/bin/sh:main+0x4, pid 12"},
