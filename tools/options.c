@@ -28,6 +28,8 @@ static const struct {
         [OPT_METADATA] = {"metadata", 0, "KEY=VALUE", "Attach free text to the programs"},
         [OPT_MAP] = {"map", 0, "NAME=MAP", "Use a map that is there already: MAP or PROGRAM:MAP"},
         [OPT_MAP_SIZE] = {"map-size", 0, "NAME=N", "Give a map room for N entries"},
+        [OPT_REPLACES] = {"replaces", 0, "PROGRAM",
+                          "Go on with that program's maps, as a new version of it"},
         [OPT_BTF] = {"btf", 0, "FILE", "Relocate against this BTF, not the kernel's"},
         [OPT_LOG_LEVEL] = {"log-level", 0, "N", "The verifier's log level, 0 to 7"},
         [OPT_LOG] = {"log", 0, "FILE", "Save the verifier's log, whether loading works or not"},

@@ -26,6 +26,7 @@ typedef enum Option {
         OPT_METADATA,
         OPT_MAP,
         OPT_MAP_SIZE,
+        OPT_REPLACES,
         OPT_BTF,
         OPT_LOG_LEVEL,
         OPT_LOG,

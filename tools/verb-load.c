@@ -106,14 +106,27 @@ static CtlExit add_maps(Ctl *ctl, GVariantDict *options)
         return CTL_OK;
 }
 
+/* A program, by any of its names, as an option of that name */
+static CtlExit add_program(Ctl *ctl, GVariantDict *options, Option option, const char *key)
+{
+        const char *name = options_get(&ctl->options, option);
+        g_autofree char *path = NULL;
+        CtlExit status;
+
+        if (!name)
+                return CTL_OK;
+        status = resolve(ctl, BUS_PROGRAM, name, &path);
+        if (status == CTL_OK)
+                g_variant_dict_insert(options, key, "o", path);
+        return status;
+}
+
 static CtlExit add_options(Ctl *ctl, GVariantDict *options, int *ret_btf)
 {
         const char *name = options_get(&ctl->options, OPT_NAME);
         const char *btf = options_get(&ctl->options, OPT_BTF);
         const char *level = options_get(&ctl->options, OPT_LOG_LEVEL);
-        const char *target = options_get(&ctl->options, OPT_TARGET_PROGRAM);
         const char *function = options_get(&ctl->options, OPT_FUNCTION);
-        g_autofree char *path = NULL;
         CtlExit status = CTL_OK;
         uint64_t n;
 
@@ -132,10 +145,10 @@ static CtlExit add_options(Ctl *ctl, GVariantDict *options, int *ret_btf)
                 status = add_maps(ctl, options);
         if (status == CTL_OK && options_given(&ctl->options, OPT_MAP_SIZE))
                 status = add_map_sizes(ctl, options);
-        if (status == CTL_OK && target)
-                status = resolve(ctl, BUS_PROGRAM, target, &path);
-        if (status == CTL_OK && target)
-                g_variant_dict_insert(options, "target_program", "o", path);
+        if (status == CTL_OK)
+                status = add_program(ctl, options, OPT_REPLACES, "replaces");
+        if (status == CTL_OK)
+                status = add_program(ctl, options, OPT_TARGET_PROGRAM, "target_program");
         if (function)
                 g_variant_dict_insert(options, "target_function", "s", function);
         if (status == CTL_OK && btf) {

@@ -15,8 +15,8 @@
 
 const Verb verbs[] = {
         {"load", "FILE [PROGRAM[:TYPE]…]", 1, -1,
-         OPTIONS(OPT_NAME, OPT_GLOBAL, OPT_METADATA, OPT_MAP, OPT_MAP_SIZE, OPT_BTF, OPT_LOG_LEVEL,
-                 OPT_LOG, OPT_TARGET_PROGRAM, OPT_FUNCTION),
+         OPTIONS(OPT_NAME, OPT_GLOBAL, OPT_METADATA, OPT_MAP, OPT_MAP_SIZE, OPT_REPLACES, OPT_BTF,
+                 OPT_LOG_LEVEL, OPT_LOG, OPT_TARGET_PROGRAM, OPT_FUNCTION),
          "Load programs of an object file",
          "FILE is a BPF object file, or - for standard input. Without PROGRAM all of its programs "
          "are\n"

@@ -217,6 +217,15 @@ class Changing(Tool):
                          {"id": self.links[0], "path": self.paths[0]})
         self.assertEqual(self.chain(), [one, two])
 
+    def test_new_version(self):
+        """It is loaded with what the old one has counted."""
+        old = number(self.programs[0])
+        new, = self.json("load", objects.path("tcx"), "tcx_ingress", "--replaces", old)
+        self.assertEqual(self.json("maps", "--program", new["id"]),
+                         self.json("maps", "--program", old))
+        self.ctl("load", objects.path("tcx"), "--replaces=no_such_name", status=NOT_FOUND)
+        self.ctl("load", objects.path("tcx"), "--replaces=4294967295", status=NOT_FOUND)
+
     def test_statuses(self):
         link, other = self.links
         new = number(self.programs[2])
