@@ -9,8 +9,8 @@
 
 /*
  * Prints a template with @TYPES@ in it replaced by what the table of program types says: their names
- * for the completion, a list with all that can be said of them for the man page. @VERSION@ is the
- * project's version.
+ * for the completion, a list with all that can be said of them for the man page. @HOOKS@ is the names
+ * of the hooks of those that have several, @VERSION@ the project's version.
  */
 
 static void print_names(void)
@@ -102,12 +102,27 @@ static void print_man(void)
         }
 }
 
+/* Of all types that have several, each once */
+static char *hook_names(void)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (const KernType *type = kern_types; type->name; type++)
+                for (const KernHookName *h = type->hooks; h && h->name; h++)
+                        if (!g_ptr_array_find_with_equal_func(names, h->name, g_str_equal, NULL))
+                                g_ptr_array_add(names, (char *)h->name);
+        g_ptr_array_add(names, NULL);
+        return g_strjoinv(" ", (char **)names->pdata);
+}
+
 static void print_text(const char *text)
 {
-        g_auto(GStrv) parts = g_strsplit(text, "@VERSION@", -1);
-        g_autofree char *joined = g_strjoinv(PROJECT_VERSION, parts);
+        g_autofree char *hooks = hook_names();
+        g_autoptr(GString) out = g_string_new(text);
 
-        printf("%s", joined);
+        g_string_replace(out, "@VERSION@", PROJECT_VERSION, 0);
+        g_string_replace(out, "@HOOKS@", hooks, 0);
+        printf("%s", out->str);
 }
 
 int main(int argc, char **argv)

@@ -293,6 +293,16 @@ class Completion(Tool):
         self.assertEqual(self.complete(f"bpfctl load {path} --map-size=h"), ["hits="])
         self.assertEqual(self.complete("bpfctl load /nowhere --global="), [])
 
+    def test_words(self):
+        self.assertEqual(self.complete("bpfctl attach 1 --proceed-on=ok,s"), ["ok,shot", "ok,stolen"])
+        self.assertEqual(self.complete("bpfctl attach 1 --hook=conn"),
+                         ["connect4", "connect6", "connect_unix"])
+        self.assertEqual(self.complete("bpfctl attach 1 --family "), ["ipv4", "ipv6"])
+        self.assertEqual(self.complete("bpfctl attach 1 --defragment y"), ["yes"])
+        self.load("tcx", "tcx_egress")
+        for option in ("--replaces", "--before"):
+            self.assertEqual(self.complete(f"bpfctl load x {option} tcx_e"), ["tcx_egress"])
+
     def test_what_others_choose(self):
         """Names are words, and no commands."""
         self.load("tc", "tc_count", name="$(touch /tmp/completed)")
