@@ -8,7 +8,7 @@
 #define FILTERS OPT_NAME, OPT_TYPE, OPT_APPLICATION, OPT_MINE, OPT_MANAGED, OPT_ALL
 
 #define MAP_BYTES                                                                             \
-        "MAP is a kernel id, an object path or a name that only one map has.\n"               \
+        "MAP is a kernel id, an object path, a name that only one map has, or PROGRAM:MAP.\n" \
         "KEY and VALUE are numbers where the map's are of 1, 2, 4 or 8 bytes (5 or 0x05; -1 " \
         "only\n"                                                                              \
         "behind --), else bytes: hex:0011aabb, or 0011aabb.\n"

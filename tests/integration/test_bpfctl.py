@@ -102,6 +102,8 @@ class Json(Tool):
         entry, = [e for e in self.json("map", "get", packets) if e["key_number"] == 2]
         self.assertEqual(entry["value_number"], 77)
         self.assertEqual(entry["key"], "02000000")
+        self.assertEqual(self.ctl("map", "get", "count_packets:packets", 2), "77\n")
+        self.ctl("map", "get", "count_packets:nothing", 2, status=NOT_FOUND)
         self.ctl("map", "get", packets, 9, status=FAILED)
         self.ctl("map", "delete", packets, 2, status=FAILED)
         self.ctl("map", "set", packets, 2, "x" * 9, status=USAGE)
