@@ -257,21 +257,6 @@ static int check_range(const KernHook *hook, KernParam param, KernDiag *diag)
                                      (unsigned long long)n, (long long)p->min, (long long)p->max);
 }
 
-/* "ingress or egress" */
-static void list_words(const char *const *words, char *ret, size_t size)
-{
-        const char *before = "";
-        size_t n = 0;
-
-        ret[0] = '\0';
-        for (; *words && n < size; words++) {
-                if (**words == '\0')
-                        continue;
-                n += (size_t)snprintf(ret + n, size - n, "%s%s", before, *words);
-                before = words[1] && words[2] ? ", " : " or ";
-        }
-}
-
 static int check_words(const KernHook *hook, KernParam param, KernDiag *diag)
 {
         const KernParamInfo *p = &kern_params[param];
@@ -286,7 +271,7 @@ static int check_words(const KernHook *hook, KernParam param, KernDiag *diag)
         good = p->kind == KERN_KIND_WORDS ? !(n & ~all) : *kern_word(words_of, (unsigned)n);
         if (good)
                 return 0;
-        list_words(words_of, words, sizeof(words));
+        kern_words_list(words_of, "", words, sizeof(words));
         return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT, "%s must be %s", p->name,
                          words);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "kern-params.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/bpf.h>
@@ -335,6 +336,20 @@ const char *kern_word(const char *const *words, unsigned place)
                 if (i == place)
                         return words[i];
         return "";
+}
+
+void kern_words_list(const char *const *words, const char *quote, char *ret, size_t size)
+{
+        const char *before = "";
+        size_t n = 0;
+
+        ret[0] = '\0';
+        for (; *words && n < size; words++) {
+                if (**words == '\0')
+                        continue;
+                n += (size_t)snprintf(ret + n, size - n, "%s%s%s%s", before, quote, *words, quote);
+                before = words[1] && words[2] ? ", " : " or ";
+        }
 }
 
 uint64_t kern_hook_number(const KernHook *hook, KernParam param)

@@ -94,6 +94,9 @@ int kern_word_find(const char *const *words, const char *word);
 /* The word at that place, "" where there is none. */
 const char *kern_word(const char *const *words, unsigned place);
 
+/* "ingress or egress", with @quote around each. */
+void kern_words_list(const char *const *words, const char *quote, char *ret, size_t size);
+
 /* KERN_PARAM_PROCEED_ON's, by their numbers: XDP's actions, and those of tc that are verdicts. */
 extern const char *const kern_xdp_actions[];
 extern const char *const kern_tc_actions[];

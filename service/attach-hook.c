@@ -285,21 +285,6 @@ static const SetParam looked_at[_KERN_PARAM_MAX] = {
         [KERN_PARAM_PID] = set_process,
 };
 
-/* "'ingress' or 'egress'" */
-static char *list_words(const char *const *words)
-{
-        g_autoptr(GString) s = g_string_new(NULL);
-        const char *before = "";
-
-        for (; *words; words++) {
-                if (**words == '\0')
-                        continue;
-                g_string_append_printf(s, "%s'%s'", before, *words);
-                before = words[1] && words[2] ? ", " : " or ";
-        }
-        return g_string_free(g_steal_pointer(&s), FALSE);
-}
-
 static GError *set_words(AttachOp *op, KernParam param, const char *const *given)
 {
         const char *const *all = kern_type_words(op->hook.type, param);
@@ -308,10 +293,10 @@ static GError *set_words(AttachOp *op, KernParam param, const char *const *given
 
         for (; *given; given++) {
                 int place = kern_word_find(all, *given);
-                g_autofree char *words = NULL;
+                char words[256];
 
                 if (place < 0) {
-                        words = list_words(all);
+                        kern_words_list(all, "'", words, sizeof(words));
                         return error_new(INVALID_ARGUMENT, "Option '%s' has '%s'; it can have %s.",
                                          p->name, *given, words);
                 }

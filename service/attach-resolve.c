@@ -45,7 +45,7 @@ static int fill_resolve_many(sd_bus_message *m, void *userdata)
 {
         const AttachOp *op = ((Request *)userdata)->op;
 
-        return sd_bus_message_append(m, WORKER_RESOLVE_MANY_IN, op->files[KERN_PARAM_TARGET],
+        return sd_bus_message_append(m, WORKER_RESOLVE_IN, op->files[KERN_PARAM_TARGET],
                                      op->hook.functions);
 }
 
@@ -106,7 +106,7 @@ static int fill_resolve_usdt(sd_bus_message *m, void *userdata)
 {
         const AttachOp *op = ((Request *)userdata)->op;
 
-        return sd_bus_message_append(m, WORKER_RESOLVE_USDT_IN, op->files[KERN_PARAM_TARGET],
+        return sd_bus_message_append(m, WORKER_RESOLVE_IN, op->files[KERN_PARAM_TARGET],
                                      op->hook.tracepoint);
 }
 

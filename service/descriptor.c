@@ -14,6 +14,12 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 
+void descriptor_close(int fd)
+{
+        if (fd >= 0)
+                close(fd);
+}
+
 /* What is known of the file without asking its file system. */
 static bool look(int fd, struct statx *ret)
 {

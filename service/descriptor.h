@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Closes it, if it is one. */
+void descriptor_close(int fd);
+
 /*
  * Looking at descriptors that a caller handed over, without waiting for whoever serves the file: it
  * may be a file system of the caller's own (FUSE), which answers when it likes.

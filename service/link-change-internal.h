@@ -56,7 +56,6 @@ bool change_try_again(Change *c, const sd_bus_message *reply, GError *error, con
                       WorkerFill fill, WorkerDone done);
 
 int change_append_program(sd_bus_message *m, Daemon *daemon, uint32_t id);
-void change_close_if(int fd);
 void change_close_old(Change *c);
 
 /*

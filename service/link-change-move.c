@@ -182,7 +182,7 @@ static int take_new_links(Change *c, Link *link, sd_bus_message *reply)
                 c->values.kernel_link = g_array_index(c->new_ids, uint32_t, 0);
         if (table >= 0)
                 r = store_pin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_TABLE, table);
-        change_close_if(table);
+        descriptor_close(table);
         if (r >= 0 && !change_write_next(c, link, &error)) {
                 g_clear_error(&error);
                 r = -EIO;

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "errors.h"
 #include "kern-change.h"
 #include "link-change-internal.h"
@@ -74,7 +75,7 @@ static int append_iterated(sd_bus_message *m, Change *c, const Link *link)
                         return fd;
         }
         r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
-        change_close_if(fd);
+        descriptor_close(fd);
         return r;
 }
 

@@ -69,12 +69,6 @@ static void swap_into(Link *link, void *values)
         change_swap_values(link, values);
 }
 
-void change_close_if(int fd)
-{
-        if (fd >= 0)
-                close(fd);
-}
-
 void change_close_old(Change *c)
 {
         kern_attachment_done(&c->old);
@@ -90,9 +84,9 @@ void change_end(Change *c, GError *error)
         g_clear_pointer(&c->followers, g_array_unref);
         g_clear_pointer(&c->fellows, g_array_unref);
         g_clear_pointer(&c->new_ids, g_array_unref);
-        change_close_if(c->cgroup_fd);
-        change_close_if(c->netns_fd);
-        change_close_if(c->new_link);
+        descriptor_close(c->cgroup_fd);
+        descriptor_close(c->netns_fd);
+        descriptor_close(c->new_link);
         change_close_old(c);
         sharing_release_specs(c->specs);
         g_free(c);
@@ -219,7 +213,7 @@ static int fill_arrange(sd_bus_message *m, void *userdata)
                         return extension;
         }
         r = worker_fds_append(m, &extension, replaced ? 1 : 0);
-        change_close_if(extension);
+        descriptor_close(extension);
         if (r < 0)
                 return r;
         return sd_bus_message_append(m, "b", (int)c->hook.xdp_frags);

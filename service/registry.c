@@ -411,6 +411,11 @@ static int compare_ids(gconstpointer a, gconstpointer b)
         return (x > y) - (x < y);
 }
 
+void registry_sort_ids(GArray *ids)
+{
+        g_array_sort(ids, compare_ids);
+}
+
 GArray *registry_ids(Registry *r, BusKind kind)
 {
         GHashTable *own = kind == BUS_PROGRAM ? r->programs : kind == BUS_MAP ? r->maps : r->links;
@@ -427,7 +432,7 @@ GArray *registry_ids(Registry *r, BusKind kind)
         if (kind != BUS_LINK)
                 foreign_append_ids(r->foreign, kind, own,
                                    kind == BUS_PROGRAM ? r->extensions : NULL, ids);
-        g_array_sort(ids, compare_ids);
+        registry_sort_ids(ids);
         return ids;
 }
 

@@ -139,6 +139,9 @@ Map *registry_shared_map(Registry *registry, uid_t owner, const char *name);
 /* Ids of everything of that kind on the machine, ascending; free with g_array_unref(). */
 GArray *registry_ids(Registry *registry, BusKind kind);
 
+/* Ascending; the ids are uint32_t. */
+void registry_sort_ids(GArray *ids);
+
 /* The service's own, in no order, for walking. */
 GHashTable *registry_loads(Registry *registry);
 GHashTable *registry_links(Registry *registry);

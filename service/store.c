@@ -14,6 +14,7 @@
 
 #include <linux/magic.h>
 
+#include "descriptor.h"
 #include "errors.h"
 #include "store-format.h"
 
@@ -180,13 +181,6 @@ static bool parse_number(const char *s, guint64 min, guint64 *ret)
         return g_ascii_string_to_unsigned(s, 10, min, G_MAXUINT32, ret, NULL);
 }
 
-static int compare_ids(gconstpointer a, gconstpointer b)
-{
-        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-        return (x > y) - (x < y);
-}
-
 /* All or none: of what a list leaves out, the pins would be taken for leftovers. */
 static GArray *list_ids(const Store *s, const char *name, GError **reterr)
 {
@@ -216,7 +210,7 @@ static GArray *list_ids(const Store *s, const char *name, GError **reterr)
                                             s->run_dir, name, g_strerror(-r)));
                 return NULL;
         }
-        g_array_sort(ids, compare_ids);
+        registry_sort_ids(ids);
         return g_steal_pointer(&ids);
 }
 
@@ -308,23 +302,17 @@ Store *store_new(const char *run_dir, const char *pin_dir, unsigned timeout_sec,
         return g_steal_pointer(&s);
 }
 
-static void close_if(int fd)
-{
-        if (fd >= 0)
-                close(fd);
-}
-
 void store_free(Store *s)
 {
         if (!s)
                 return;
-        close_if(s->run_fd);
-        close_if(s->loads_fd);
-        close_if(s->links_fd);
-        close_if(s->changes_fd);
-        close_if(s->logs_fd);
-        close_if(s->lock_fd);
-        close_if(s->workers_lock_fd);
+        descriptor_close(s->run_fd);
+        descriptor_close(s->loads_fd);
+        descriptor_close(s->links_fd);
+        descriptor_close(s->changes_fd);
+        descriptor_close(s->logs_fd);
+        descriptor_close(s->lock_fd);
+        descriptor_close(s->workers_lock_fd);
         g_free(s->run_dir);
         g_free(s->pin_dir);
         g_free(s);

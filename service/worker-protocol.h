@@ -53,7 +53,10 @@ typedef enum WorkerRole {
 #define WORKER_INSPECT_OUT \
         "usa(" WORKER_OUTLINE_PROGRAM ")sa(" WORKER_OUTLINE_MAP ")a(" WORKER_OUTLINE_GLOBAL ")"
 
-/* Resolve(target, symbol) → (us)t: the symbol's offset in the file. Role inspect. */
+/*
+ * Resolve(target, symbol) → (us)t: the symbol's offset in the file. Role inspect. What is looked for is
+ * text in ResolveMany and ResolveUsdt as well.
+ */
 #define WORKER_RESOLVE_IN "hs"
 #define WORKER_RESOLVE_OUT "ust"
 
@@ -61,14 +64,12 @@ typedef enum WorkerRole {
  * ResolveMany(target, names and patterns with commas between) → (us)atau: where functions are in the file,
  * and which of those meant each. Role inspect.
  */
-#define WORKER_RESOLVE_MANY_IN "hs"
 #define WORKER_RESOLVE_MANY_OUT "usatau"
 
 /*
  * ResolveUsdt(target, "PROVIDER:NAME") → places of a static probe and what is known of their arguments, as
  * in a KernHook. Role inspect.
  */
-#define WORKER_RESOLVE_USDT_IN "hs"
 #define WORKER_RESOLVE_USDT_OUT "usatat"
 
 /*

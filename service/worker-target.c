@@ -7,33 +7,57 @@
 #include "worker-confine.h"
 #include "worker-methods.h"
 
-int worker_method_resolve(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+/* Finds @what in the file, and appends what was found, or nothing yet, to the answer. */
+typedef int (*Find)(int fd, const char *what, void *found, KernDiag *diag);
+typedef int (*Append)(sd_bus_message *reply, const void *found);
+
+static int resolve(sd_bus_message *m, Find find, Append append, void *found)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernDiag diag cleanup(worker_diag_done) = {0};
-        uint64_t offset = 0;
-        const char *symbol;
+        const char *what;
         int fd, r;
 
-        (void)userdata, (void)reterr;
         r = worker_confine_enter(WORKER_ROLE_INSPECT);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(m, WORKER_RESOLVE_IN, &fd, &symbol);
+        r = sd_bus_message_read(m, WORKER_RESOLVE_IN, &fd, &what);
         if (r < 0)
                 return r;
-        r = kern_symbol_resolve(fd, symbol, &offset, &diag);
+        r = find(fd, what, found, &diag);
         r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append_basic(reply, 't', &offset);
-        if (r < 0)
-                return r;
-        return worker_reply_send(reply);
+        r = append(reply, found);
+        return r < 0 ? r : worker_reply_send(reply);
 }
 
-static int append_places(sd_bus_message *reply, const KernPlaces *places)
+static int find_symbol(int fd, const char *symbol, void *offset, KernDiag *diag)
 {
+        return kern_symbol_resolve(fd, symbol, offset, diag);
+}
+
+static int append_offset(sd_bus_message *reply, const void *offset)
+{
+        return sd_bus_message_append_basic(reply, 't', offset);
+}
+
+int worker_method_resolve(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        uint64_t offset = 0;
+
+        (void)userdata, (void)reterr;
+        return resolve(m, find_symbol, append_offset, &offset);
+}
+
+static int find_symbols(int fd, const char *functions, void *places, KernDiag *diag)
+{
+        return kern_symbols_resolve(fd, functions, places, diag);
+}
+
+static int append_places(sd_bus_message *reply, const void *found)
+{
+        const KernPlaces *places = found;
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', "t");
@@ -50,55 +74,33 @@ static int append_places(sd_bus_message *reply, const KernPlaces *places)
 
 int worker_method_resolve_many(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
-        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
-        KernDiag diag cleanup(worker_diag_done) = {0};
         KernPlaces places cleanup(kern_places_done) = {0};
-        const char *functions;
-        int fd, r;
 
         (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_INSPECT);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(m, WORKER_RESOLVE_MANY_IN, &fd, &functions);
-        if (r < 0)
-                return r;
-        r = kern_symbols_resolve(fd, functions, &places, &diag);
-        r = worker_reply_result(m, r, &diag, &reply);
-        if (r < 0)
-                return r;
-        r = append_places(reply, &places);
-        if (r < 0)
-                return r;
-        return worker_reply_send(reply);
+        return resolve(m, find_symbols, append_places, &places);
+}
+
+static int find_probe(int fd, const char *name, void *probe, KernDiag *diag)
+{
+        return kern_usdt_resolve(fd, name, probe, diag);
+}
+
+static int append_probe(sd_bus_message *reply, const void *found)
+{
+        const KernUsdtProbe *probe = found;
+        int r;
+
+        r = sd_bus_message_append_array(reply, 't', probe->sites,
+                                        probe->n_sites * sizeof(*probe->sites));
+        return r < 0 ? r
+                     : sd_bus_message_append_array(reply, 't', probe->specs,
+                                                   probe->n_specs * sizeof(*probe->specs));
 }
 
 int worker_method_resolve_usdt(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
-        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
-        KernDiag diag cleanup(worker_diag_done) = {0};
-        KernUsdtProbe found cleanup(kern_usdt_probe_done) = {0};
-        const char *probe;
-        int fd, r;
+        KernUsdtProbe probe cleanup(kern_usdt_probe_done) = {0};
 
         (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_INSPECT);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(m, WORKER_RESOLVE_USDT_IN, &fd, &probe);
-        if (r < 0)
-                return r;
-        r = kern_usdt_resolve(fd, probe, &found, &diag);
-        r = worker_reply_result(m, r, &diag, &reply);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_array(reply, 't', found.sites,
-                                        found.n_sites * sizeof(*found.sites));
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_array(reply, 't', found.specs,
-                                        found.n_specs * sizeof(*found.specs));
-        if (r < 0)
-                return r;
-        return worker_reply_send(reply);
+        return resolve(m, find_probe, append_probe, &probe);
 }
