@@ -12,7 +12,20 @@ static int method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         BusLink *link = userdata;
 
         (void)reterr;
-        link->api->ops->detach(link->api->service, m, link->id);
+        link->api->ops->detach(link->api->service, m, link->id, NULL);
+        return 1;
+}
+
+static int method_detach_with_options(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        BusLink *link = userdata;
+        g_autoptr(BusAttachArgs) args = NULL;
+        int r;
+
+        r = bus_attach_args_read(m, link->api, &args, reterr);
+        if (r < 0)
+                return r;
+        link->api->ops->detach(link->api->service, m, link->id, g_steal_pointer(&args));
         return 1;
 }
 
@@ -145,6 +158,9 @@ static int get_param(sd_bus *bus, const char *path, const char *interface, const
 const sd_bus_vtable bus_link_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Detach", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_detach,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DetachWithOptions", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_NO_RESULT, method_detach_with_options,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenIterator", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", fd),
                                 method_open_iterator, SD_BUS_VTABLE_UNPRIVILEGED),

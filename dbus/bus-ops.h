@@ -122,7 +122,8 @@ typedef struct BusOps {
         void (*program_open_fd)(void *service, sd_bus_message *m, uint32_t id);
         void (*program_log)(void *service, sd_bus_message *m, uint32_t id);
         void (*test_run)(void *service, sd_bus_message *m, uint32_t id, const BusTestRunArgs *args);
-        void (*detach)(void *service, sd_bus_message *m, uint32_t id);
+        /* @args NULL: Detach(), which takes none */
+        void (*detach)(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
         void (*open_iterator)(void *service, sd_bus_message *m, uint32_t id);
         void (*update)(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
         void (*replace_program)(void *service, sd_bus_message *m, uint32_t id, uint32_t program,

@@ -48,6 +48,47 @@ static void copy_lists(AttachOp *op, const Link *link)
         }
 }
 
+static const char *call_netns(const Netns *netns, char *const *texts)
+{
+        return netns->inode != 0 ? texts[KERN_PARAM_NETNS] : "the service's own";
+}
+
+/* What was given is the way to where the link is, and no other place. */
+static GError *set_netns(AttachOp *op, uid_t uid, const Link *link, const BusValue *value)
+{
+        GError *error;
+
+        op->netns = link->netns;
+        error = attach_hook_set(op, uid, KERN_PARAM_NETNS, value);
+        if (error)
+                return error;
+        if (!netns_is(&op->netns, &link->netns))
+                return error_new(INVALID_ARGUMENT,
+                                 "Link %u is in network namespace %s, and option 'netns' is %s; "
+                                 "attach the program there anew.",
+                                 link->pub.id, call_netns(&link->netns, link->texts),
+                                 call_netns(&op->netns, op->texts));
+        /* Rules and grants of polkit's are asked of the link as it is, by whichever path it is reached. */
+        g_free(op->texts[KERN_PARAM_NETNS]);
+        op->texts[KERN_PARAM_NETNS] = g_strdup(link->texts[KERN_PARAM_NETNS]);
+        return NULL;
+}
+
+GError *attach_hook_reach(AttachOp *op, uid_t uid, const Link *link)
+{
+        const BusValue *netns = &op->args->values[KERN_PARAM_NETNS];
+
+        op->hook = KERN_HOOK_INIT;
+        op->hook.type = link->hook.type;
+        for (size_t i = 0; i < op->args->n; i++)
+                if (op->args->values[i].type && i != KERN_PARAM_NETNS)
+                        return error_new(INVALID_ARGUMENT,
+                                         "Option '%s' says nothing about detaching, which takes "
+                                         "netns.",
+                                         kern_params[i].name);
+        return netns->type ? set_netns(op, uid, link, netns) : NULL;
+}
+
 static GError *change(AttachOp *op, uid_t uid, const Link *link, uint64_t allowed)
 {
         KernHook *h = &op->hook;
@@ -75,6 +116,8 @@ static GError *change(AttachOp *op, uid_t uid, const Link *link, uint64_t allowe
                 else if (!kern_type_takes(h->type, bit))
                         error = error_new(INVALID_ARGUMENT, "A %s program takes no %s.",
                                           h->type->name, kern_params[i].name);
+                else if (i == KERN_PARAM_NETNS)
+                        error = set_netns(op, uid, link, value);
                 else
                         error = attach_hook_set(op, uid, (KernParam)i, value);
                 op->said |= h->given & bit;
@@ -93,10 +136,12 @@ static GError *change(AttachOp *op, uid_t uid, const Link *link, uint64_t allowe
 #define PLACES                                                                     \
         (KERN_PARAM_BIT(KERN_PARAM_PRIORITY) | KERN_PARAM_BIT(KERN_PARAM_BEFORE) | \
          KERN_PARAM_BIT(KERN_PARAM_AFTER) | KERN_PARAM_BIT(KERN_PARAM_PROCEED_ON))
+/* Which stays what it is, and may have to be found again. */
+#define WAY KERN_PARAM_BIT(KERN_PARAM_NETNS)
 
 GError *attach_hook_change(AttachOp *op, uid_t uid, const Link *link)
 {
-        return change(op, uid, link, PLACES);
+        return change(op, uid, link, PLACES | WAY);
 }
 
 /* No file is kept open for a link: it is given again, or is what its path leads to by now. */
@@ -189,7 +234,7 @@ GError *attach_hook_replace(AttachOp *op, Daemon *daemon, uid_t uid, const Link 
                             const Program *program)
 {
         const bool beside = kern_succession(link->hook.type) == KERN_SUCCESSION_BESIDE;
-        uint64_t allowed = PLACES;
+        uint64_t allowed = PLACES | WAY;
         GError *error;
 
         if (beside)

@@ -40,7 +40,8 @@ void attach_op_init(AttachOp *op, BusAttachArgs *args);
 void attach_op_done(AttachOp *op);
 
 /*
- * For Update(): the hook of @link with what the options say of its place. NULL, or what is wrong.
+ * For Update(): the hook of @link with what the options say of its place. NULL, or what is wrong. They may
+ * bring its network namespace, which is in op->files then.
  * ReplaceProgram() takes in addition, where the new program goes beside the old one, what no link keeps:
  * the file that it is in and the process that it is for, and they must be the same.
  */
@@ -60,6 +61,9 @@ void attach_hook_take_specs(AttachOp *op, Daemon *daemon, LinkSpecs *ret);
 
 /* Opens the map of the hook, of whichever kind: false where it is gone. */
 bool attach_hook_open_map(AttachOp *op, Daemon *daemon);
+
+/* For DetachWithOptions(), which takes nothing but that. */
+GError *attach_hook_reach(AttachOp *op, uid_t uid, const Link *link);
 
 /* One option, of its right D-Bus type, checked and looked up as @uid may. */
 GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);

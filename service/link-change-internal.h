@@ -25,6 +25,7 @@ typedef struct Change {
         KernHook hook;         /* as it is to be, without descriptors */
         int cgroup_fd;         /* or -1 */
         int netns_fd;          /* or -1: it is in ours */
+        int brought_netns;     /* the way to it that somebody brought, or -1; borrowed */
         int new_link;          /* or -1; of several the first */
         GArray *new_ids;     /* uint32_t: the kernel's of all of these, each of which has its pin */
         KernAttachment old;  /* descriptors of the kernel links that there are */

@@ -292,13 +292,13 @@ static bool is_moving(const Link *link, bool replace, bool moves)
 
 GError *change_open_netns(Change *c, const Link *link)
 {
-        int r = link_open_netns(link, &c->netns_fd);
+        int r = link_open_netns(link, c->brought_netns, &c->netns_fd);
 
         if (r == -EXDEV)
                 return error_new(NOT_SUPPORTED,
-                                 "The network namespace %s is there, but has no path by which the "
-                                 "service can enter it; attach the program once more, then detach "
-                                 "link %u.",
+                                 "The network namespace %s of link %u is there, but has no path by "
+                                 "which the service can enter it; pass it, by option 'netns' as a "
+                                 "descriptor (D-Bus type 'h').",
                                  link->texts[KERN_PARAM_NETNS] ?: "", link->pub.id);
         if (r == -ENOENT)
                 return error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
@@ -352,6 +352,7 @@ static Change *change_new(Daemon *daemon, const Link *link)
                       .id = link->pub.id,
                       .cgroup_fd = -1,
                       .netns_fd = -1,
+                      .brought_netns = -1,
                       .new_link = -1,
                       .new_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
                       .specs =
@@ -369,6 +370,7 @@ void link_change(Daemon *daemon, Link *link, LinkChange *wanted, LinkChanged don
         c->values = wanted->values;
         c->neighbour = wanted->neighbour;
         c->probe = wanted->probe;
+        c->brought_netns = wanted->netns_fd;
         c->done = done;
         c->userdata = userdata;
         wanted->values = (LinkValues){0};

@@ -48,6 +48,7 @@ typedef struct LinkChange {
         /* Where another program goes beside the old one: the hook with its descriptors and with places in
          * place of names, borrowed until the end; else NULL. */
         const KernHook *probe;
+        int netns_fd; /* the link's network namespace, borrowed likewise; -1: it is found by its path */
 } LinkChange;
 
 /*

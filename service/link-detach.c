@@ -2,8 +2,10 @@
 #include "link-detach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "errors.h"
 #include "link-netns.h"
 #include "tc-chain.h"
@@ -32,6 +34,7 @@ typedef struct Detaching {
         uint32_t tc_handle; /* of the chain that ends with it, or 0 */
         Netns netns;
         char *netns_text;
+        int netns_fd;              /* a way to it that somebody brought, or -1 */
         bool unreachable;          /* that namespace */
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
@@ -55,6 +58,7 @@ static void detaching_end(Detaching *d, GError *error)
         if (d->tc_handle != 0)
                 tc_chain_ended(daemon, &d->netns, &d->hook, d->tc_handle);
         g_free(d->netns_text);
+        descriptor_close(d->netns_fd);
         g_free(d);
         done(error, userdata);
         for (guint i = 0; i < waiting->len; i++) {
@@ -84,6 +88,8 @@ static int append_netns(sd_bus_message *m, Detaching *d)
 {
         int fd = -1, r;
 
+        if (d->netns_fd >= 0)
+                return worker_fds_append(m, &d->netns_fd, 1);
         if (d->netns.inode != 0 && d->attachment.n_links == 0) {
                 fd = netns_open(d->netns_text, &d->netns);
                 d->unreachable = fd == -EXDEV;
@@ -92,8 +98,7 @@ static int append_netns(sd_bus_message *m, Detaching *d)
                         return fd;
         }
         r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
-        if (fd >= 0)
-                close(fd);
+        descriptor_close(fd);
         return r;
 }
 
@@ -132,11 +137,11 @@ static int fill_detach(sd_bus_message *m, void *userdata)
  * killed because we go down may yet attach or detach before it is dead: that is for the next one to
  * look at.
  */
-static bool may_be_attached(const Daemon *daemon, const Link *link)
+static bool may_be_attached(const Detaching *d, const Link *link)
 {
         if (link->attachment.n_links > 0)
                 return false;
-        return daemon->stopping || link_is_attached(link) != 0;
+        return d->daemon->stopping || link_is_attached(link, d->netns_fd) != 0;
 }
 
 static void ask_worker(Detaching *d);
@@ -155,7 +160,7 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                 detaching_end(d, NULL);
                 return;
         }
-        stays = error && may_be_attached(daemon, link);
+        stays = error && may_be_attached(d, link);
         /* It was killed, and with it maybe the one that was asked before. */
         if (stays && g_error_matches(error, BPFKEEPER_ERROR, BPFKEEPER_ERROR_WORKER_FAILED) &&
             !daemon->stopping && d->attempts < ATTEMPTS_MAX) {
@@ -169,7 +174,8 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                         error = error_new(FAILED,
                                           "The network namespace %s is there, but that path no "
                                           "longer leads to it, so that the service can't enter "
-                                          "it; the program goes when the namespace does.",
+                                          "it; pass it, by option 'netns' of DetachWithOptions(), "
+                                          "or have the program go when the namespace does.",
                                           d->netns_text);
                 }
                 /* Of one that nobody knows of the file says that it is to be detached: it stays, and
@@ -210,8 +216,8 @@ static gboolean on_left_others(void *userdata)
         return G_SOURCE_REMOVE;
 }
 
-void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachDone done,
-                 void *userdata)
+void link_detach(Daemon *daemon, Link *link, bool registered, int netns_fd, uid_t uid,
+                 DetachDone done, void *userdata)
 {
         Detaching *d = g_new0(Detaching, 1);
         g_autoptr(GError) error = NULL;
@@ -226,6 +232,7 @@ void link_detach(Daemon *daemon, Link *link, bool registered, uid_t uid, DetachD
         kern_hook_drop_borrowed(&d->hook);
         d->netns = link->netns;
         d->netns_text = g_strdup(link->texts[KERN_PARAM_NETNS] ?: "");
+        d->netns_fd = netns_fd >= 0 ? fcntl(netns_fd, F_DUPFD_CLOEXEC, 3) : -1;
         d->uid = uid;
         d->registered = registered;
         d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
@@ -271,7 +278,7 @@ void link_forget(Daemon *daemon, Link *link)
         /* libxdp's pins outlast what they were for. */
         if (link->attachment.xdp_member != 0) {
                 if (link->state == LINK_ATTACHED)
-                        link_detach(daemon, link, true, 0, on_left, NULL);
+                        link_detach(daemon, link, true, -1, 0, on_left, NULL);
                 return;
         }
         if (link->attachment.tc_slot != 0 && tc_chain_leave(daemon, link))

@@ -2,14 +2,21 @@
 #include "link-netns.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <unistd.h>
 
-int link_open_netns(const Link *link, int *ret_fd)
+#include "descriptor.h"
+
+int link_open_netns(const Link *link, int given, int *ret_fd)
 {
         int fd = -1;
 
-        if (link->netns.inode != 0) {
+        if (given >= 0) {
+                fd = fcntl(given, F_DUPFD_CLOEXEC, 3);
+                if (fd < 0)
+                        return -errno;
+        } else if (link->netns.inode != 0) {
                 fd = netns_open(link->texts[KERN_PARAM_NETNS] ?: "", &link->netns);
                 if (fd < 0)
                         return fd;
@@ -33,22 +40,21 @@ static int ask_interface(void *userdata)
         return if_indextoname(link->hook.ifindex, name) != NULL;
 }
 
-static int ask_within(const Link *link, int (*question)(void *userdata))
+static int ask_within(const Link *link, int given, int (*question)(void *userdata))
 {
         int fd, r;
 
-        r = link_open_netns(link, &fd);
+        r = link_open_netns(link, given, &fd);
         if (r < 0)
                 return r == -ENOENT ? 0 : r == -EXDEV ? 1 : r;
         r = netns_run(fd, question, (void *)link);
-        if (fd >= 0)
-                close(fd);
+        descriptor_close(fd);
         return r;
 }
 
-int link_is_attached(const Link *link)
+int link_is_attached(const Link *link, int given)
 {
-        return ask_within(link, ask_kernel);
+        return ask_within(link, given, ask_kernel);
 }
 
 bool link_has_interface(const Daemon *daemon, const Link *link)
@@ -57,7 +63,7 @@ bool link_has_interface(const Daemon *daemon, const Link *link)
         int fd, r;
 
         if (link->netns.id == NETNS_OWN || link->attachment.n_links == 0)
-                return ask_within(link, ask_interface) != 0;
+                return ask_within(link, -1, ask_interface) != 0;
         fd = store_open_pin(daemon->store, BUS_LINK, link->pub.id, 0);
         if (fd < 0)
                 return fd != -ENOENT;

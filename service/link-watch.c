@@ -49,7 +49,7 @@ static bool has_left(const Daemon *daemon, const Link *link, uint32_t ifindex)
 {
         return link->attachment.xdp_member != 0 && link->state == LINK_ATTACHED &&
                (ifindex == ANY_INTERFACE || is_on(daemon, link, ifindex)) &&
-               link_is_attached(link) == 0;
+               link_is_attached(link, -1) == 0;
 }
 
 static void interface_changed(uint32_t ifindex, void *userdata)

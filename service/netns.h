@@ -21,6 +21,11 @@ typedef struct Netns {
 
 #define NETNS_INIT ((Netns){.id = NETNS_OWN})
 
+static inline bool netns_is(const Netns *a, const Netns *b)
+{
+        return a->inode == b->inode && a->id == b->id;
+}
+
 /*
  * What namespace @fd is a descriptor of. 0; -EINVAL where it is none of a network namespace. Another than
  * the service's own gets an id if it has none yet.

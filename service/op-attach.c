@@ -453,7 +453,8 @@ static void undo(Request *request, GError *error)
         Undo *u = g_new(Undo, 1);
 
         *u = (Undo){request, error};
-        link_detach(request->daemon, g_steal_pointer(&op->link), false, request->uid, on_undone, u);
+        link_detach(request->daemon, g_steal_pointer(&op->link), false, op->files[KERN_PARAM_NETNS],
+                    request->uid, on_undone, u);
 }
 
 /* What was wrong with it all along, or came to be while it was attached. */

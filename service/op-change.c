@@ -188,7 +188,9 @@ static void change(Request *request)
         Link *link = find_link(request, &error);
         const bool another =
                 link && op->new_program != 0 && op->new_program != link->pub.program_id;
-        LinkChange wanted = {.uid = request->uid, .neighbour = op->neighbour};
+        LinkChange wanted = {.uid = request->uid,
+                             .neighbour = op->neighbour,
+                             .netns_fd = op->attach.files[KERN_PARAM_NETNS]};
 
         if (link && daemon->stopping)
                 error = error_new(WORKER_FAILED, "The service is stopping.");

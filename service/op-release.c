@@ -2,24 +2,33 @@
 
 /* Detach() and Unload(): giving up what is there. */
 
+#include "attach-op.h"
 #include "audit.h"
 #include "errors.h"
 #include "link-detach.h"
-#include "ops.h"
-#include "sharing.h"
 
 /* Detach() */
 
 typedef struct ReleaseOp {
         uint32_t id;
+        AttachOp way; /* DetachWithOptions(): where the link is, of which only that is filled in */
 } ReleaseOp;
 
-static ReleaseOp *release_op_new(uint32_t id)
+static ReleaseOp *release_op_new(uint32_t id, BusAttachArgs *args)
 {
-        ReleaseOp *op = g_new(ReleaseOp, 1);
+        ReleaseOp *op = g_new0(ReleaseOp, 1);
 
         op->id = id;
+        attach_op_init(&op->way, args);
         return op;
+}
+
+static void release_op_free(void *p)
+{
+        ReleaseOp *op = p;
+
+        attach_op_done(&op->way);
+        g_free(op);
 }
 
 static void on_link_gone(GError *error, void *userdata)
@@ -47,7 +56,8 @@ static void on_turn(SharingTurn *turn, void *userdata)
 
 static void detach_allowed(Request *request)
 {
-        uint32_t id = ((ReleaseOp *)request->op)->id;
+        const ReleaseOp *op = request->op;
+        uint32_t id = op->id;
         Link *link = registry_link(request->daemon->registry, id);
 
         if (!link) {
@@ -63,19 +73,27 @@ static void detach_allowed(Request *request)
                              error_new(HOOK_BUSY, "Link %u is being detached already.", id));
                 return;
         }
-        link_detach(request->daemon, link, true, request->uid, on_link_gone, request);
+        link_detach(request->daemon, link, true, op->way.files[KERN_PARAM_NETNS], request->uid,
+                    on_link_gone, request);
 }
 
 static void run_detach(Request *request)
 {
-        uint32_t id = ((ReleaseOp *)request->op)->id;
+        ReleaseOp *op = request->op;
+        uint32_t id = op->id;
         const Link *link = registry_link(request->daemon->registry, id);
+        GError *error;
 
         if (!link) {
                 request_fail(request, no_such_object(BUS_LINK, id));
                 return;
         }
         audit_link(request, link);
+        error = op->way.args ? attach_hook_reach(&op->way, request->uid, link) : NULL;
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
         if (link->pub.owner_uid == request->uid) {
                 detach_allowed(request);
                 return;
@@ -86,9 +104,9 @@ static void run_detach(Request *request)
                                  detach_allowed);
 }
 
-void op_detach(void *service, sd_bus_message *m, uint32_t id)
+void op_detach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args)
 {
-        request_start(service, m, release_op_new(id), g_free, run_detach);
+        request_start(service, m, release_op_new(id, args), release_op_free, run_detach);
 }
 
 /* Unload(): its links one after the other, then the program. */
@@ -182,7 +200,7 @@ static void unload_rest(Request *request)
                 link_wait_detached(link, on_one_detached, request);
                 return;
         }
-        link_detach(request->daemon, link, true, request->uid, on_one_detached, request);
+        link_detach(request->daemon, link, true, -1, request->uid, on_one_detached, request);
 }
 
 static void unload_allowed(Request *request)
@@ -235,5 +253,5 @@ static void run_unload(Request *request)
 
 void op_unload(void *service, sd_bus_message *m, uint32_t id)
 {
-        request_start(service, m, release_op_new(id), g_free, run_unload);
+        request_start(service, m, release_op_new(id, NULL), release_op_free, run_unload);
 }

@@ -31,7 +31,7 @@ void op_remove_grant(void *service, sd_bus_message *m, const char *id);
 void op_check_authorization(void *service, sd_bus_message *m, BusCheckArgs *args);
 
 /* op-release.c */
-void op_detach(void *service, sd_bus_message *m, uint32_t id);
+void op_detach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *args);
 void op_unload(void *service, sd_bus_message *m, uint32_t id);
 
 /* op-iterator.c */

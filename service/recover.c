@@ -208,7 +208,7 @@ static Found find_attachment(Daemon *daemon, Link *link, GArray *ids, GError **r
                 g_propagate_error(reterr, g_steal_pointer(&error));
                 return FOUND_ERROR;
         }
-        r = link_is_attached(link);
+        r = link_is_attached(link, -1);
         if (r < 0)
                 return unclear(r, "link", link->pub.id, reterr);
         return r > 0 ? FOUND_THERE : FOUND_GONE;
@@ -340,7 +340,7 @@ static void undo_all(Daemon *daemon, GPtrArray *undone)
                 g_autoptr(Link) link = g_ptr_array_steal_index_fast(undone, undone->len - 1);
 
                 if (claim(daemon, link))
-                        link_detach(daemon, g_steal_pointer(&link), false, 0, on_undone, NULL);
+                        link_detach(daemon, g_steal_pointer(&link), false, -1, 0, on_undone, NULL);
         }
 }
 

@@ -254,7 +254,7 @@ static int fill_begin(sd_bus_message *m, void *userdata)
         r = worker_hook_append(m, &join->link->hook);
         if (r < 0)
                 return r;
-        r = link_open_netns(join->link, &netns);
+        r = link_open_netns(join->link, -1, &netns);
         if (r < 0)
                 return r;
         r = worker_fds_append(m, &netns, netns >= 0 ? 1 : 0);
@@ -303,7 +303,7 @@ static void forget_if_gone(Daemon *daemon, TcChain *chain)
         const Link *first = g_ptr_array_index(chain->members, 0);
         g_autoptr(GPtrArray) members = NULL;
 
-        if (link_is_attached(first) != 0)
+        if (link_is_attached(first, -1) != 0)
                 return;
         members = g_steal_pointer(&chain->members);
         chain->members = g_ptr_array_new();
@@ -460,7 +460,7 @@ static int has_member(Daemon *daemon, const Link *link)
         uint32_t id = 0;
         int fd, r;
 
-        r = link_is_attached(link);
+        r = link_is_attached(link, -1);
         if (r <= 0)
                 return r;
         fd = store_open_pin(daemon->store, BUS_LINK, link->pub.id, TC_CHAIN_PROGRAMS);

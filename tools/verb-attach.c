@@ -144,9 +144,9 @@ CtlExit verb_attach(Ctl *ctl, int argc, char **argv)
         return CTL_OK;
 }
 
-/* Calls a method without arguments on each; the first failure is the status. */
-static CtlExit each(Ctl *ctl, BusKind kind, const char *method, const char *what, int argc,
-                    char **argv)
+/* Calls a method on each, with @options if there are any; the first failure is the status. */
+static CtlExit each(Ctl *ctl, BusKind kind, const char *method, GVariant *options, const char *what,
+                    int argc, char **argv)
 {
         CtlExit first = CTL_OK;
 
@@ -156,7 +156,8 @@ static CtlExit each(Ctl *ctl, BusKind kind, const char *method, const char *what
                 CtlExit status = resolve(ctl, kind, argv[i], &path);
 
                 if (status == CTL_OK &&
-                    ctl_call(ctl, path, bus_interface(kind), method, NULL, &error, NULL) < 0)
+                    ctl_call(ctl, path, bus_interface(kind), method,
+                             options ? g_variant_new_tuple(&options, 1) : NULL, &error, NULL) < 0)
                         status = ctl_bus_error(&error, "Can't %s '%s'", what, argv[i]);
                 if (first == CTL_OK)
                         first = status;
@@ -166,12 +167,26 @@ static CtlExit each(Ctl *ctl, BusKind kind, const char *method, const char *what
 
 CtlExit verb_detach(Ctl *ctl, int argc, char **argv)
 {
-        return each(ctl, BUS_LINK, "Detach", "detach link", argc, argv);
+        g_autofree char *reason = NULL;
+        g_autoptr(GVariant) options = NULL;
+        g_auto(Hook) hook;
+
+        hook_init(&hook);
+        if (!options_given(&ctl->options, OPT_NETNS))
+                return each(ctl, BUS_LINK, "Detach", NULL, "detach link", argc, argv);
+        hook_take_options(&hook, &ctl->options);
+        if (!hook_open(&hook, &reason))
+                return ctl_fail("%s", reason);
+        options = hook_options(&hook, &reason);
+        if (!options)
+                return ctl_usage("%s", reason);
+        g_variant_ref_sink(options);
+        return each(ctl, BUS_LINK, "DetachWithOptions", options, "detach link", argc, argv);
 }
 
 CtlExit verb_unload(Ctl *ctl, int argc, char **argv)
 {
-        return each(ctl, BUS_PROGRAM, "Unload", "unload program", argc, argv);
+        return each(ctl, BUS_PROGRAM, "Unload", NULL, "unload program", argc, argv);
 }
 
 /* The file that a uprobe's link is in, unless it is named: the service keeps none open. */

@@ -44,15 +44,19 @@ const Verb verbs[] = {
          "then ingress or egress, where it takes a direction. What the section name in the object\n"
          "file says can be left out.\n",
          verb_attach},
-        {"detach", "LINK…", 1, -1, NULL, "Detach programs",
-         "LINK is an id, as bpfctl links shows it, or an object path.\n", verb_detach},
-        {"update", "LINK", 1, 1, OPTIONS(OPT_PRIORITY, OPT_BEFORE, OPT_AFTER, OPT_PROCEED_ON),
+        {"detach", "LINK…", 1, -1, OPTIONS(OPT_NETNS), "Detach programs",
+         "LINK is an id, as bpfctl links shows it, or an object path. --netns is the way to a\n"
+         "network namespace that the service finds by no path any more.\n",
+         verb_detach},
+        {"update", "LINK", 1, 1,
+         OPTIONS(OPT_PRIORITY, OPT_BEFORE, OPT_AFTER, OPT_PROCEED_ON, OPT_NETNS),
          "Change a program's place among those that share its hook",
-         "Or after which results the next one runs. There is no instant in which it doesn't run.\n",
+         "Or after which results the next one runs. There is no instant in which it doesn't run.\n"
+         "--netns is the way to a network namespace that the service finds by no path any more.\n",
          verb_update},
         {"replace", "LINK PROGRAM", 2, 2,
          OPTIONS(OPT_PRIORITY, OPT_BEFORE, OPT_AFTER, OPT_PROCEED_ON, OPT_TARGET, OPT_PID,
-                 OPT_TARGET_MAP),
+                 OPT_NETNS, OPT_TARGET_MAP),
          "Put another program in the place of an attached one",
          "PROGRAM is loaded, and of the same type: a new version. The old one stays loaded. A "
          "probe "

@@ -480,7 +480,15 @@ static void fake_check_authorization(void *service, sd_bus_message *m, BusCheckA
         }
 
 FAKE_BY_ID(unload)
-FAKE_BY_ID(detach)
+
+static void fake_detach(void *service, sd_bus_message *m, uint32_t id, BusAttachArgs *a)
+{
+        (void)service;
+        fake_note("detach %u%s", id, a ? " with options" : "");
+        bus_attach_args_free(a);
+        bus_reply_empty(m);
+}
+
 FAKE_FD_BY_ID(program_open_fd)
 FAKE_FD_BY_ID(program_log)
 FAKE_FD_BY_ID(open_iterator)

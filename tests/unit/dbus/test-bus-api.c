@@ -273,6 +273,7 @@ static void plain_methods(void **state)
         assert_string_equal(asked(PROGRAM, "OpenFd", ""), "program_open_fd 42");
         assert_string_equal(asked(PROGRAM, "GetLog", ""), "program_log 42");
         assert_string_equal(asked(LINK, "Detach", ""), "detach 1");
+        assert_string_equal(asked(LINK, "DetachWithOptions", "a{sv}", 0), "detach 1 with options");
         assert_string_equal(asked(LINK, "OpenIterator", ""), "open_iterator 1");
         assert_string_equal(asked(MAP, "Lookup", "ay", 2, 1, 255), "lookup 7 <01ff>");
         assert_string_equal(asked(MAP, "Lookup", "ay", 0), "lookup 7 <>");

@@ -133,7 +133,7 @@ static Link *begin(bool registered, Answer *answer)
                 registry_add_link(d.registry, link);
         }
         assert_true(store_write_link(d.store, link, NULL));
-        link_detach(&d, link, registered, 0, on_end, answer);
+        link_detach(&d, link, registered, -1, 0, on_end, answer);
         return link;
 }
 
