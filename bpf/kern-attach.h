@@ -53,6 +53,9 @@ typedef enum KernXdpMode {
         KERN_XDP_MODE_HW,
 } KernXdpMode;
 
+/* NFPROTO_IPV4 or NFPROTO_IPV6 */
+uint8_t kern_family_number(KernFamily family);
+
 /* "ingress", "skb"; "" for what is none. */
 const char *kern_direction_to_string(KernDirection direction);
 const char *kern_xdp_mode_to_string(KernXdpMode mode);

@@ -22,6 +22,7 @@ enum {
         KERN_BPF_PROG_TYPE_NETFILTER = 32,
         KERN_BPF_NETKIT_PRIMARY = 54,
         KERN_BPF_NETKIT_PEER = 55,
+        KERN_BPF_LINK_TYPE_NETFILTER = 10,
         KERN_BPF_LINK_TYPE_TCX = 11,
         KERN_BPF_LINK_TYPE_NETKIT = 13,
         KERN_BPF_F_BEFORE = 1U << 3,
@@ -29,4 +30,6 @@ enum {
         KERN_BPF_F_ID = 1U << 5,
         KERN_BPF_F_LINK = 1U << 13,
         KERN_BPF_MAP_TYPE_ARENA = 33,
+        KERN_NFNL_HOOK_TYPE_BPF = 2,
+        KERN_NFNLA_HOOK_BPF_ID = 1,
 };

@@ -3,6 +3,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <linux/if_link.h>
 
@@ -17,8 +18,8 @@
 #include "kern-xdp-internal.h"
 
 typedef struct List {
-        uint32_t ifindex;
-        int cgroup_fd;
+        const KernHookPlace *place;
+        uint64_t netns_inode; /* of place->netns_fd */
         KernOccupantFunc found;
         void *userdata;
 } List;
@@ -40,10 +41,43 @@ static int report(const List *list, KernOccupant *o)
         return list->found(o, list->userdata);
 }
 
-/* XDP */
+/* Links that the kernel doesn't list with the hook */
 
-/* 0 where there are two: indexes are the same in other network namespaces, which links don't tell. */
-static uint32_t find_xdp_link(uint32_t ifindex, uint32_t prog_id)
+static bool is_elsewhere(const KernHookPlace *place, uint32_t link_id)
+{
+        for (size_t i = 0; i < place->elsewhere.n; i++)
+                if (place->elsewhere.list[i] == link_id)
+                        return true;
+        return false;
+}
+
+static bool fits(const List *list, const KernOccupant *o, const KernLinkInfo *info)
+{
+        const KernHookName *hook = o->hook ? kern_type_find_hook(o->type, o->hook) : NULL;
+
+        switch ((int)info->link_type) {
+        case BPF_LINK_TYPE_XDP:
+                return o->type->prog_type == BPF_PROG_TYPE_XDP &&
+                       info->ifindex == list->place->ifindex;
+        case BPF_LINK_TYPE_NETNS:
+                return info->netns_inode == list->netns_inode &&
+                       (int)info->attach_type == o->type->attach_type;
+        case KERN_BPF_LINK_TYPE_NETFILTER:
+                return hook && o->family != KERN_FAMILY_NONE &&
+                       info->family == kern_family_number(o->family) &&
+                       (int)info->hook == hook->number && info->hook_priority == o->hook_priority;
+        default:
+                return false;
+        }
+}
+
+/*
+ * Of links of XDP and netfilter the kernel doesn't tell the network namespace, and in another one there
+ * may be one of the same program on an interface of that index, or on that hook at that priority. Ours
+ * there are known as such. Of two others' either might be it, and none is named (0): all that the
+ * kernel tells of an interface or a hook is the program.
+ */
+static uint32_t find_link(const List *list, const KernOccupant *o)
 {
         uint32_t id = 0, found = 0;
 
@@ -51,16 +85,17 @@ static uint32_t find_xdp_link(uint32_t ifindex, uint32_t prog_id)
                 KERN_AUTO_CLOSE int fd = kern_link_open_id(id);
                 KernLinkInfo info;
 
-                if (fd >= 0 && kern_link_info(fd, &info) >= 0 &&
-                    info.link_type == BPF_LINK_TYPE_XDP && info.ifindex == ifindex &&
-                    info.prog_id == prog_id) {
-                        if (found != 0)
-                                return 0;
-                        found = id;
-                }
+                if (fd < 0 || kern_link_info(fd, &info) < 0 || info.prog_id != o->prog_id ||
+                    !fits(list, o, &info) || is_elsewhere(list->place, id))
+                        continue;
+                if (found != 0)
+                        return 0;
+                found = id;
         }
         return found;
 }
+
+/* XDP */
 
 static int list_xdp_program(const List *list, uint32_t id, KernXdpMode mode)
 {
@@ -68,9 +103,9 @@ static int list_xdp_program(const List *list, uint32_t id, KernXdpMode mode)
         KernXdpMembers members;
         int r;
 
-        if (mode == KERN_XDP_MODE_HW || kern_xdp_members(list->ifindex, &members) < 0 ||
+        if (mode == KERN_XDP_MODE_HW || kern_xdp_members(list->place->ifindex, &members) < 0 ||
             members.dispatcher != id) {
-                o.link_id = find_xdp_link(list->ifindex, id);
+                o.link_id = find_link(list, &o);
                 return report(list, &o);
         }
         o.member = true;
@@ -90,7 +125,7 @@ static int list_xdp(const List *list)
         LIBBPF_OPTS(bpf_xdp_query_opts, opts);
         int r;
 
-        r = bpf_xdp_query((int)list->ifindex, 0, &opts);
+        r = bpf_xdp_query((int)list->place->ifindex, 0, &opts);
         if (r < 0)
                 return r;
         if (opts.hw_prog_id)
@@ -174,8 +209,8 @@ static int list_type(const List *list, const KernType *type)
         int r = 0;
 
         hook.type = type;
-        hook.ifindex = list->ifindex;
-        hook.cgroup_fd = list->cgroup_fd;
+        hook.ifindex = list->place->ifindex;
+        hook.cgroup_fd = list->place->cgroup_fd;
         if (type->hooks) {
                 for (const KernHookName *h = type->hooks; r == 0 && h->name; h++)
                         r = list_point(list, &hook, h->name);
@@ -199,7 +234,8 @@ static int list_interface(const List *list)
                 if (kern_type_takes(t, KERN_PARAM_BIT(KERN_PARAM_INTERFACE)))
                         r = list_type(list, t);
         for (int d = KERN_DIRECTION_INGRESS; r == 0 && d <= KERN_DIRECTION_EGRESS; d++)
-                r = kern_filters_list(list->ifindex, (KernDirection)d, list->found, list->userdata);
+                r = kern_filters_list(list->place->ifindex, (KernDirection)d, list->found,
+                                      list->userdata);
         return r;
 }
 
@@ -213,17 +249,87 @@ static int list_cgroup(const List *list)
         return r;
 }
 
-int kern_hook_list(uint32_t ifindex, int cgroup_fd, KernOccupantFunc found, void *userdata,
+/* Network namespaces */
+
+static int list_netns_type(const List *list, const KernType *type)
+{
+        KernOccupant o = {.type = type};
+        uint32_t programs[KERN_CHAIN_MAX], n = KERN_ELEMENTSOF(programs);
+        int r = 0;
+
+        if (bpf_prog_query(list->place->netns_fd, (enum bpf_attach_type)type->attach_type, 0, NULL,
+                           programs, &n) < 0)
+                return errno == EINVAL ? 0 : -errno;
+        for (uint32_t i = 0; r == 0 && i < n && i < KERN_ELEMENTSOF(programs); i++) {
+                o.prog_id = programs[i];
+                o.link_id = find_link(list, &o);
+                r = report(list, &o);
+        }
+        return r;
+}
+
+static int report_netfilter(const KernOccupant *found, void *userdata)
+{
+        const List *list = userdata;
+        KernOccupant o = *found;
+
+        if (o.prog_id != 0) {
+                o.link_id = find_link(list, &o);
+                name_program(&o);
+        }
+        return list->found(&o, list->userdata);
+}
+
+static int list_netfilter(List *list)
+{
+        const KernType *type = kern_type_find("netfilter");
+        const KernHookPlace *place = list->place;
+        int r = 0;
+
+        for (int f = KERN_FAMILY_IPV4; f <= KERN_FAMILY_IPV6; f++)
+                for (const KernHookName *h = type->hooks; r == 0 && h->name; h++)
+                        if ((place->family == KERN_FAMILY_NONE || (int)place->family == f) &&
+                            (!*place->hook || strcmp(place->hook, h->name) == 0))
+                                r = kern_netfilter_list((KernFamily)f, h, report_netfilter, list);
+        return r;
+}
+
+static int list_netns(List *list)
+{
+        struct stat st;
+        int r = 0;
+
+        if (fstat(list->place->netns_fd, &st) < 0)
+                return -errno;
+        list->netns_inode = st.st_ino;
+        if (list->place->family != KERN_FAMILY_NONE)
+                return list_netfilter(list);
+        for (const KernType *t = kern_types; r == 0 && t->name; t++)
+                if (kern_type_takes(t, KERN_PARAM_BIT(KERN_PARAM_NETNS)) && !t->hooks &&
+                    !kern_type_takes(t, KERN_PARAM_BIT(KERN_PARAM_INTERFACE)))
+                        r = list_netns_type(list, t);
+        if (r == 0)
+                r = list_netfilter(list);
+        return r == -EOPNOTSUPP ? 0 : r;
+}
+
+int kern_hook_list(const KernHookPlace *place, KernOccupantFunc found, void *userdata,
                    KernDiag *diag)
 {
-        const List list = {ifindex, cgroup_fd, found, userdata};
+        List list = {.place = place, .found = found, .userdata = userdata};
         int r;
 
-        r = ifindex != 0 ? list_interface(&list) : list_cgroup(&list);
+        r = place->ifindex != 0     ? list_interface(&list)
+            : place->cgroup_fd >= 0 ? list_cgroup(&list)
+                                    : list_netns(&list);
         if (r >= 0)
                 return 0;
-        if (ifindex != 0 && kern_interface_is_gone(ifindex))
-                return kern_no_such_interface(ifindex, diag);
+        if (place->ifindex != 0 && kern_interface_is_gone(place->ifindex))
+                return kern_no_such_interface(place->ifindex, diag);
+        if (r == -EOPNOTSUPP && place->family != KERN_FAMILY_NONE)
+                return kern_fail(diag, r, KERN_ERROR_NOT_SUPPORTED,
+                                 "This kernel doesn't tell what is on netfilter's hooks (it needs "
+                                 "Linux 5.14, CONFIG_NETFILTER_NETLINK_HOOK)");
         return kern_fail(diag, r, KERN_ERROR_FAILED, "The kernel doesn't tell what is there: %s",
                          strerror(-r));
 }

@@ -4,8 +4,8 @@
 #include "kern-attach.h"
 
 /*
- * What is on the hooks of an interface or of a cgroup, whoever put it there, hook by hook in the order
- * in which it runs. Asks the kernel, and for the members of libxdp's dispatcher the pins in
+ * What is on the hooks of an interface, a cgroup or a network namespace, whoever put it there, hook by
+ * hook in the order in which it runs. Asks the kernel, and for the members of libxdp's dispatcher the pins in
  * /sys/fs/bpf/xdp, without libxdp and its lock. May take a while where there are many links: in the
  * worker.
  */
@@ -18,21 +18,49 @@ typedef struct KernOccupant {
         uint32_t prog_id;        /* 0: no BPF program */
         uint32_t link_id;        /* 0: attached without a kernel link */
         uint32_t priority;       /* where the hook has priorities: tc, members of a dispatcher */
+        KernFamily family;       /* netfilter */
+        int32_t hook_priority;   /* netfilter */
         uint32_t proceed_on;     /* xdp */
         KernXdpMode mode;        /* xdp */
         bool member;             /* xdp: of libxdp's dispatcher */
         uint32_t tc_handle;
         bool inherited; /* cgroup: it is on one above, and runs here as well */
-        char name[64];  /* of the program, as the kernel cut it; of other filters their kind */
+        /* of the program, as the kernel cut it; of other filters their kind, of others on a hook of
+         * netfilter's a chain's name or a function's */
+        char name[64];
 } KernOccupant;
 
 /* Anything but 0 that @found returns ends the list, and is returned. */
 typedef int (*KernOccupantFunc)(const KernOccupant *occupant, void *userdata);
 
-/* Of interface @ifindex or, where that is 0, of the cgroup. 0 or a negative errno. */
-int kern_hook_list(uint32_t ifindex, int cgroup_fd, KernOccupantFunc found, void *userdata,
+typedef struct KernHookPlace {
+        uint32_t ifindex; /* 0: no interface */
+        int cgroup_fd;    /* -1: no cgroup */
+        /* Where it is neither: the namespace, which the process is in. Of netfilter's hooks there are those
+         * of one family and of one name, where these are given; then nothing else is looked at. */
+        int netns_fd;
+        KernFamily family;
+        const char *hook; /* or "" */
+        /* Kernel links that are none of what is looked at, and may look as if they were. */
+        KernNumbers elsewhere;
+} KernHookPlace;
+
+#define KERN_HOOK_PLACE_INIT ((KernHookPlace){.cgroup_fd = -1, .netns_fd = -1, .hook = ""})
+
+/*
+ * 0 or a negative errno. Where the kernel doesn't tell what is on netfilter's hooks that is an error only
+ * if nothing else was asked for.
+ */
+int kern_hook_list(const KernHookPlace *place, KernOccupantFunc found, void *userdata,
                    KernDiag *diag);
 
 /* Filters of an interface in one direction, in order: type, direction and position are filled in. */
 int kern_filters_list(uint32_t ifindex, KernDirection direction, KernOccupantFunc found,
                       void *userdata);
+
+/*
+ * What is on one of netfilter's hooks, in order: all but the links' ids and the programs' names is filled
+ * in. -EOPNOTSUPP where the kernel doesn't tell.
+ */
+int kern_netfilter_list(KernFamily family, const KernHookName *hook, KernOccupantFunc found,
+                        void *userdata);

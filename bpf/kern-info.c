@@ -157,6 +157,16 @@ int kern_link_info(int fd, KernLinkInfo *ret)
                 l.cgroup_id = info.cgroup.cgroup_id;
                 l.attach_type = info.cgroup.attach_type;
                 break;
+        case BPF_LINK_TYPE_NETNS:
+                l.netns_inode = info.netns.netns_ino;
+                l.attach_type = info.netns.attach_type;
+                break;
+        case KERN_BPF_LINK_TYPE_NETFILTER:
+                /* Likewise three numbers as info.tracing has them. */
+                l.family = info.tracing.attach_type;
+                l.hook = info.tracing.target_obj_id;
+                l.hook_priority = (int32_t)info.tracing.target_btf_id;
+                break;
         case BPF_LINK_TYPE_STRUCT_OPS:
                 /* It is where others have the interface; Debian 12's headers don't tell. */
                 l.map_id = info.xdp.ifindex;
@@ -185,6 +195,8 @@ bool kern_link_is_alive(const KernLinkInfo *info)
                 return info->ifindex != 0;
         case BPF_LINK_TYPE_CGROUP:
                 return info->cgroup_id != 0;
+        case BPF_LINK_TYPE_NETNS:
+                return info->netns_inode != 0;
         default:
                 return true;
         }

@@ -61,6 +61,10 @@ typedef struct KernLinkInfo {
         uint64_t cgroup_id;   /* cgroup; 0 once the cgroup is gone */
         uint32_t map_id;      /* struct_ops, of which no program is told */
         uint32_t attach_type; /* of these: the kernel's number of the hook */
+        uint32_t netns_inode; /* sk_lookup, flow_dissector; 0 once the namespace is gone */
+        /* netfilter, as in linux/netfilter.h; the namespace isn't told */
+        uint32_t family, hook;
+        int32_t hook_priority;
 } KernLinkInfo;
 
 /*

@@ -235,7 +235,7 @@ const KernType kern_types[] = {
                 .attach_type = KERN_BPF_NETFILTER,
                 .hooks = netfilter_hooks,
                 .required = BIT(HOOK) | BIT(FAMILY),
-                .optional = BIT(HOOK_PRIORITY) | BIT(DEFRAGMENT),
+                .optional = BIT(HOOK_PRIORITY) | BIT(DEFRAGMENT) | BIT(NETNS),
                 .needs = "Linux 6.4, CONFIG_NETFILTER_BPF_LINK",
         },
         {

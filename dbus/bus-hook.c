@@ -48,6 +48,10 @@ static int append_occupant(sd_bus_message *reply, const BusOccupant *o)
         if (r >= 0)
                 r = append_text(reply, "Hook", o->hook);
         if (r >= 0)
+                r = append_text(reply, "Family", o->family);
+        if (r >= 0 && *o->family)
+                r = sd_bus_message_append(reply, "{sv}", "HookPriority", "i", o->hook_priority);
+        if (r >= 0)
                 r = append_path(reply, "Program", BUS_PROGRAM, o->program_id);
         if (r >= 0)
                 r = append_number(reply, "ProgramId", o->program_id);

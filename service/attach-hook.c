@@ -385,37 +385,61 @@ GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue
         return error;
 }
 
+/* What GetHook() was given is one place: NULL, or what is wrong. */
+static GError *check_place(const AttachOp *op)
+{
+        const KernHook *h = &op->hook;
+        const bool netns = op->args->values[KERN_PARAM_NETNS].type;
+        const bool netfilter =
+                h->given & (KERN_PARAM_BIT(KERN_PARAM_FAMILY) | KERN_PARAM_BIT(KERN_PARAM_HOOK));
+        const int n = (h->ifindex != 0) + (h->cgroup_fd >= 0) + netfilter;
+        char names[256];
+
+        if (n > 1 || (netns && h->cgroup_fd >= 0))
+                return error_new(INVALID_ARGUMENT,
+                                 "Give one place: an interface, a cgroup, or family and hook of "
+                                 "netfilter's; netns goes with interface or family, or alone.");
+        if (n == 0 && !netns)
+                return error_new(MISSING_PARAMETER,
+                                 "Give an interface, a cgroup, a network namespace, or a family "
+                                 "whose hooks of netfilter's are meant.");
+        if (netfilter && h->family == KERN_FAMILY_NONE)
+                return error_new(MISSING_PARAMETER,
+                                 "Hook '%s' of netfilter's takes a family: 'ipv4' or 'ipv6'.",
+                                 h->name);
+        if (!*h->name || kern_type_find_hook(h->type, h->name))
+                return NULL;
+        kern_type_list_hooks(h->type, names, sizeof(names));
+        return error_new(INVALID_ARGUMENT, "netfilter has no hook '%s'; there are %s.", h->name,
+                         names);
+}
+
 GError *attach_hook_set_place(AttachOp *op, uid_t uid)
 {
-        const uint64_t places =
-                KERN_PARAM_BIT(KERN_PARAM_INTERFACE) | KERN_PARAM_BIT(KERN_PARAM_CGROUP);
+        const uint64_t places = KERN_PARAM_BIT(KERN_PARAM_INTERFACE) |
+                                KERN_PARAM_BIT(KERN_PARAM_CGROUP) |
+                                KERN_PARAM_BIT(KERN_PARAM_FAMILY) | KERN_PARAM_BIT(KERN_PARAM_HOOK);
+        const BusValue *values = op->args->values;
         GError *error = NULL;
 
         op->hook = KERN_HOOK_INIT;
         op->netns = NETNS_INIT;
-        if (op->args->values[KERN_PARAM_NETNS].type)
-                error = attach_hook_set(op, uid, KERN_PARAM_NETNS,
-                                        &op->args->values[KERN_PARAM_NETNS]);
+        if (values[KERN_PARAM_FAMILY].type || values[KERN_PARAM_HOOK].type)
+                op->hook.type = kern_type_find("netfilter");
+        if (values[KERN_PARAM_NETNS].type)
+                error = attach_hook_set(op, uid, KERN_PARAM_NETNS, &values[KERN_PARAM_NETNS]);
         for (size_t i = 0; !error && i < op->args->n; i++) {
-                if (!op->args->values[i].type || i == KERN_PARAM_NETNS)
+                if (!values[i].type || i == KERN_PARAM_NETNS)
                         continue;
                 if (places & KERN_PARAM_BIT(i))
-                        error = attach_hook_set(op, uid, (KernParam)i, &op->args->values[i]);
+                        error = attach_hook_set(op, uid, (KernParam)i, &values[i]);
                 else
                         error = error_new(INVALID_ARGUMENT,
-                                          "Option '%s' names no hook; give interface or cgroup.",
+                                          "Option '%s' names no hook; give interface, cgroup, "
+                                          "netns, or family.",
                                           kern_params[i].name);
         }
-        if (error)
-                return error;
-        if (op->args->values[KERN_PARAM_NETNS].type &&
-            !(op->hook.given & KERN_PARAM_BIT(KERN_PARAM_INTERFACE)))
-                return error_new(MISSING_PARAMETER, "Give an interface of that network namespace.");
-        if (!(op->hook.given & places))
-                error = error_new(MISSING_PARAMETER, "Give an interface or a cgroup.");
-        else if ((op->hook.given & places) == places)
-                error = error_new(INVALID_ARGUMENT, "Give an interface or a cgroup, not both.");
-        return error;
+        return error ?: check_place(op);
 }
 
 /* How an XDP program gets along with others, unless something else is said: as its object says. */

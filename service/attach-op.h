@@ -75,8 +75,8 @@ void attach_authorize(Request *request, const Program *program, void (*allowed)(
 void attach_authorize_map(Request *request, void (*allowed)(Request *request));
 
 /*
- * For GetHook(): sets the interface or the cgroup, one of which must be all that the options say. NULL,
- * or what is wrong.
+ * For GetHook(): sets the interface, the cgroup, or family and hook of netfilter's, one of which must be all
+ * that the options say, with or as a network namespace. NULL, or what is wrong.
  */
 GError *attach_hook_set_place(AttachOp *op, uid_t uid);
 

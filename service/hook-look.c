@@ -4,33 +4,41 @@
 #include <errno.h>
 
 #include "errors.h"
+#include "sharing.h"
 
 #define LOOK_TIMEOUT_SEC 20
 
 typedef struct Looking {
-        uint32_t ifindex;
-        int netns_fd, cgroup_fd;
+        KernHookPlace place;
+        GArray *elsewhere; /* place.elsewhere's numbers */
         HookLooked done;
         void *userdata;
 } Looking;
 
 static int fill_look(sd_bus_message *m, void *userdata)
 {
-        const Looking *l = userdata;
+        const KernHookPlace *place = &((const Looking *)userdata)->place;
         int r;
 
-        r = sd_bus_message_append_basic(m, 'u', &l->ifindex);
+        r = sd_bus_message_append_basic(m, 'u', &place->ifindex);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &l->cgroup_fd, l->ifindex == 0 ? 1 : 0);
+        r = worker_fds_append(m, &place->cgroup_fd, place->cgroup_fd >= 0 ? 1 : 0);
         if (r < 0)
                 return r;
-        return worker_fds_append(m, &l->netns_fd, l->netns_fd >= 0 ? 1 : 0);
+        r = worker_fds_append(m, &place->netns_fd, place->netns_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "us", (uint32_t)place->family, place->hook);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append_array(m, 't', place->elsewhere.list,
+                                           place->elsewhere.n * sizeof(uint64_t));
 }
 
 static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
 {
-        uint32_t direction, mode;
+        uint32_t direction, family, mode;
         int member, inherited, r;
         const char *type, *name, *hook;
         const KernHookName *named;
@@ -38,7 +46,8 @@ static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
         memset(ret, 0, sizeof(*ret));
         r = sd_bus_message_read(reply, WORKER_OCCUPANT, &type, &direction, &ret->position,
                                 &ret->prog_id, &ret->link_id, &ret->priority, &ret->proceed_on,
-                                &mode, &member, &ret->tc_handle, &inherited, &name, &hook);
+                                &mode, &member, &ret->tc_handle, &inherited, &family,
+                                &ret->hook_priority, &name, &hook);
         if (r <= 0)
                 return r;
         ret->type = kern_type_find(type);
@@ -47,6 +56,7 @@ static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
         named = kern_type_find_hook(ret->type, hook);
         ret->hook = named ? named->name : NULL;
         ret->direction = (KernDirection)direction;
+        ret->family = (KernFamily)family;
         ret->mode = (KernXdpMode)mode;
         ret->member = member;
         ret->inherited = inherited;
@@ -75,14 +85,18 @@ static void on_looked(sd_bus_message *reply, GError *error, void *userdata)
         if (!error && read_occupants(reply, occupants) < 0)
                 error = error_new(WORKER_FAILED, "The worker's answer makes no sense.");
         l->done(error ? NULL : occupants, error, l->userdata);
+        g_array_unref(l->elsewhere);
 }
 
-void hook_look(Daemon *daemon, uid_t uid, uint32_t ifindex, int netns_fd, int cgroup_fd,
-               HookLooked done, void *userdata, GCancellable *cancellable)
+void hook_look(Daemon *daemon, uid_t uid, const KernHookPlace *place, HookLooked done,
+               void *userdata, GCancellable *cancellable)
 {
         Looking *l = g_new(Looking, 1);
 
-        *l = (Looking){ifindex, netns_fd, cgroup_fd, done, userdata};
+        *l = (Looking){*place, g_array_new(FALSE, FALSE, sizeof(uint64_t)), done, userdata};
+        if (place->elsewhere.n > 0)
+                g_array_append_vals(l->elsewhere, place->elsewhere.list, (guint)place->elsewhere.n);
+        l->place.elsewhere = sharing_numbers(l->elsewhere);
         worker_pool_call(daemon->workers, WORKER_ROLE_LOOK, uid, "Look", LOOK_TIMEOUT_SEC,
                          fill_look, on_looked, l, cancellable);
 }

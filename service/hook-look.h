@@ -5,10 +5,10 @@
 #include "kern-hook-list.h"
 
 /*
- * Has a worker of @uid look what is on the hooks of an interface, in another network namespace unless
- * @netns_fd is -1, or, where @ifindex is 0, of a cgroup.
+ * Has a worker of @uid look what is on hooks. @place, whose descriptors and text are borrowed until the end,
+ * has the network namespace of an interface as well, -1 where that is the service's own.
  * @done gets a list of KernOccupant, which it borrows, or an error, which is its.
  */
 typedef void (*HookLooked)(GArray *occupants, GError *error, void *userdata);
-void hook_look(Daemon *daemon, uid_t uid, uint32_t ifindex, int netns_fd, int cgroup_fd,
-               HookLooked done, void *userdata, GCancellable *cancellable);
+void hook_look(Daemon *daemon, uid_t uid, const KernHookPlace *place, HookLooked done,
+               void *userdata, GCancellable *cancellable);

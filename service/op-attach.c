@@ -356,15 +356,17 @@ static void on_turn(SharingTurn *turn, void *userdata)
         Request *request = userdata;
         AttachOp *op = request->op;
         const KernHook *probe = &op->probe;
+        KernHookPlace place = KERN_HOOK_PLACE_INIT;
         KernNeighbour neighbour;
 
         op->turn = turn;
+        place.cgroup_fd = probe->cgroup_fd;
         if (probe->cgroup_fd >= 0 && (probe->before[0] || probe->after[0]) &&
             kern_neighbour_parse(probe->before[0] ? probe->before : probe->after, &neighbour) >=
                     0 &&
             neighbour.kind == KERN_NEIGHBOUR_PROGRAM)
-                hook_look(request->daemon, request->uid, 0, -1, probe->cgroup_fd, on_looked,
-                          request, request->cancellable);
+                hook_look(request->daemon, request->uid, &place, on_looked, request,
+                          request->cancellable);
         else
                 attach_in_place(request);
 }

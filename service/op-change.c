@@ -252,6 +252,7 @@ static void find_neighbour(Request *request)
         ChangeOp *op = request->op;
         const KernHook *hook = &op->attach.hook;
         const char *text = hook->before[0] ? hook->before : hook->after;
+        KernHookPlace place = KERN_HOOK_PLACE_INIT;
         KernNeighbour neighbour;
         const Link *other;
 
@@ -279,8 +280,8 @@ static void find_neighbour(Request *request)
                 if (!link_open_cgroup(registry_link(request->daemon->registry, op->link_id),
                                       &op->attach.files[KERN_PARAM_CGROUP]))
                         break;
-                hook_look(request->daemon, request->uid, hook->ifindex, -1,
-                          op->attach.files[KERN_PARAM_CGROUP], on_looked, request,
+                place.cgroup_fd = op->attach.files[KERN_PARAM_CGROUP];
+                hook_look(request->daemon, request->uid, &place, on_looked, request,
                           request->cancellable);
                 return;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* GetHook(): what is on the hooks of an interface or a cgroup, whoever put it there. */
+/* GetHook(): what is on the hooks of an interface, a cgroup or a network namespace, whoever put it there. */
 
 #include "attach-op.h"
 #include "errors.h"
@@ -18,6 +18,11 @@ static bool is_it(const Link *link, const KernOccupant *o)
 {
         const GArray *ids = link->pub.kernel_link_ids;
 
+        /* Which the kernel has but one of in a network namespace. */
+        if (o->family != KERN_FAMILY_NONE)
+                return link->hook.family == o->family &&
+                       link->hook.hook_priority == o->hook_priority &&
+                       g_strcmp0(link->hook.name, o->hook) == 0;
         if (link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
                 return link->attachment.xdp_member == (o->member ? o->prog_id : 0);
         if (o->tc_handle != 0)
@@ -64,6 +69,8 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
                 .position = o->position,
                 .kernel_link_id = o->link_id,
                 .priority = o->priority,
+                .family = kern_word(kern_params[KERN_PARAM_FAMILY].words, o->family),
+                .hook_priority = o->hook_priority,
                 .mode = o->type->prog_type == BPF_PROG_TYPE_XDP ? kern_xdp_mode_to_string(o->mode)
                                                                 : "",
                 .handle = o->tc_handle,
@@ -88,7 +95,11 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
                 ret->kernel_link_id = g_array_index(link->pub.kernel_link_ids, uint32_t, 0);
         ret->owner_uid = link->pub.owner_uid;
         /* What it was told: in the dispatcher it may have been moved behind an equal. */
-        ret->priority = link_has_priority(link) ? link->hook.priority : 0;
+        ret->priority =
+                link_has_priority(link) && kern_type_takes(link->hook.type,
+                                                           KERN_PARAM_BIT(KERN_PARAM_PRIORITY))
+                        ? link->hook.priority
+                        : 0;
 }
 
 /* Members of a chain of ours are one filter to the kernel. */
@@ -110,7 +121,8 @@ typedef struct Listing {
 static void list_one(Listing *l, const KernOccupant *o)
 {
         const bool same = l->last && l->last->type == o->type &&
-                          l->last->direction == o->direction && l->last->hook == o->hook;
+                          l->last->direction == o->direction && l->last->hook == o->hook &&
+                          l->last->family == o->family;
         BusOccupant *new;
 
         g_array_set_size(l->list, l->list->len + 1);
@@ -160,6 +172,26 @@ static void list_occupant(Listing *l, const KernOccupant *o)
                 list_one(l, o);
 }
 
+/* Kernel links of ours in other network namespaces, of which the kernel doesn't tell that. */
+static GArray *find_elsewhere(Daemon *daemon, const AttachOp *op)
+{
+        GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        GHashTableIter iter;
+        const Link *link;
+
+        g_hash_table_iter_init(&iter, registry_links(daemon->registry));
+        while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&link)) {
+                const GArray *own = link->pub.kernel_link_ids;
+
+                for (guint i = 0; !netns_is(&link->netns, &op->netns) && i < own->len; i++) {
+                        uint64_t id = g_array_index(own, uint32_t, i);
+
+                        g_array_append_val(ids, id);
+                }
+        }
+        return ids;
+}
+
 static void on_looked(GArray *occupants, GError *error, void *userdata)
 {
         Request *request = userdata;
@@ -183,13 +215,21 @@ static void prepare(Request *request)
 {
         AttachOp *op = request->op;
         GError *error = attach_hook_set_place(op, request->uid);
+        KernHookPlace place = KERN_HOOK_PLACE_INIT;
+        g_autoptr(GArray) elsewhere = NULL;
 
         if (error) {
                 request_fail(request, error);
                 return;
         }
-        hook_look(request->daemon, request->uid, op->hook.ifindex, op->files[KERN_PARAM_NETNS],
-                  op->hook.cgroup_fd, on_looked, request, request->cancellable);
+        elsewhere = find_elsewhere(request->daemon, op);
+        place.ifindex = op->hook.ifindex;
+        place.cgroup_fd = op->hook.cgroup_fd;
+        place.netns_fd = op->files[KERN_PARAM_NETNS];
+        place.family = op->hook.family;
+        place.hook = op->hook.name;
+        place.elsewhere = sharing_numbers(elsewhere);
+        hook_look(request->daemon, request->uid, &place, on_looked, request, request->cancellable);
 }
 
 void op_get_hook(void *service, sd_bus_message *m, BusAttachArgs *args)

@@ -177,8 +177,7 @@ static Found find_kernel_link(Daemon *daemon, const Link *link, unsigned part, u
             (link->kernel_link != 0 && info.id != link->kernel_link))
                 return FOUND_GONE;
         /* What it was attached to is gone; the kernel keeps the empty link. */
-        if ((info.link_type == BPF_LINK_TYPE_CGROUP && info.cgroup_id == 0) ||
-            (link->pub.interface_index != 0 && info.ifindex == 0))
+        if (!kern_link_is_alive(&info))
                 return FOUND_GONE;
         *ret_id = info.id;
         return FOUND_THERE;

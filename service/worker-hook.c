@@ -15,7 +15,8 @@ static int append_occupant(const KernOccupant *o, void *userdata)
         return sd_bus_message_append(userdata, WORKER_OCCUPANT, o->type->name,
                                      (uint32_t)o->direction, o->position, o->prog_id, o->link_id,
                                      o->priority, o->proceed_on, (uint32_t)o->mode, (int)o->member,
-                                     o->tc_handle, (int)o->inherited, kern_text_clean(name),
+                                     o->tc_handle, (int)o->inherited, (uint32_t)o->family,
+                                     o->hook_priority, kern_text_clean(name),
                                      o->hook ? o->hook : "") < 0
                        ? -ENOMEM
                        : 0;
@@ -28,7 +29,8 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         KernDiag diag cleanup(worker_diag_done) = {0};
         int cgroup cleanup(worker_close_fd) = -1;
         int netns cleanup(worker_close_fd) = -1;
-        uint32_t ifindex;
+        KernHookPlace place = KERN_HOOK_PLACE_INIT;
+        uint32_t family;
         size_t n;
         int r;
 
@@ -36,7 +38,7 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = worker_enter_role(WORKER_ROLE_LOOK);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read_basic(m, 'u', &ifindex);
+        r = sd_bus_message_read_basic(m, 'u', &place.ifindex);
         if (r < 0)
                 return r;
         r = worker_fds_take(m, &cgroup, 1, &n);
@@ -45,6 +47,15 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = worker_fds_take(m, &netns, 1, &n);
         if (r < 0)
                 return r;
+        r = sd_bus_message_read(m, "us", &family, &place.hook);
+        if (r < 0)
+                return r;
+        r = worker_numbers_read(m, &place.elsewhere);
+        if (r < 0)
+                return r;
+        place.cgroup_fd = cgroup;
+        place.netns_fd = netns >= 0 ? netns : worker_netns_home();
+        place.family = (KernFamily)family;
         r = worker_reply_new(m, NULL, &reply);
         if (r < 0)
                 return r;
@@ -53,7 +64,7 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
                 return r;
         r = worker_netns_enter(netns, &diag);
         if (r >= 0) {
-                r = kern_hook_list(ifindex, cgroup, append_occupant, reply, &diag);
+                r = kern_hook_list(&place, append_occupant, reply, &diag);
                 worker_netns_leave(netns);
         }
         if (r < 0) {

@@ -36,6 +36,7 @@ int worker_enter_role(WorkerRole role);
  * The network namespace that a hook is in; -1: the service's own, which the process is in. A process that
  * can't go back ends, and serves nobody else.
  */
+int worker_netns_home(void);
 int worker_netns_enter(int fd, KernDiag *diag);
 void worker_netns_leave(int fd);
 

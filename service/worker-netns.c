@@ -21,6 +21,11 @@ int worker_enter_role(WorkerRole role)
         return home < 0 ? -errno : worker_confine_enter(role);
 }
 
+int worker_netns_home(void)
+{
+        return home;
+}
+
 int worker_netns_enter(int fd, KernDiag *diag)
 {
         if (fd < 0 || setns(fd, CLONE_NEWNET) >= 0)

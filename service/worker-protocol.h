@@ -145,11 +145,12 @@ typedef enum WorkerRole {
 #define WORKER_END_MOVE_OUT "us"
 
 /*
- * Look(interface or 0, cgroup, network namespace to enter) → KernOccupants: type, direction, position, program, link, priority,
- * actions, mode, whether a member, tc handle, whether inherited, name, hook. Role look.
+ * Look(interface or 0, cgroup, network namespace to enter, family and hook of netfilter, kernel links that
+ * are elsewhere) → KernOccupants: type, direction, position, program, link, priority, actions, mode,
+ * whether a member, tc handle, whether inherited, family and priority of netfilter, name, hook. Role look.
  */
-#define WORKER_LOOK_IN "uahah"
-#define WORKER_OCCUPANT "(suuuuuuububss)"
+#define WORKER_LOOK_IN "uahahusat"
+#define WORKER_OCCUPANT "(suuuuuuububuiss)"
 #define WORKER_LOOK_OUT "usa" WORKER_OCCUPANT
 
 /* Probe() → a(sb). Role probe. */

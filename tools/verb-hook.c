@@ -7,13 +7,18 @@
 #include "text.h"
 #include "verbs.h"
 
-/* "tcx ingress" */
+/* "tcx ingress", "netfilter ipv4 input" */
 static char *hook_name(GVariant *occupant)
 {
-        const char *direction = resolve_string(occupant, "Direction");
-        const char *what = *direction ? direction : resolve_string(occupant, "Hook");
+        static const char *const parts[] = {"Family", "Direction", "Hook"};
+        GString *out = g_string_new(resolve_string(occupant, "Type"));
 
-        return g_strconcat(resolve_string(occupant, "Type"), *what ? " " : "", what, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+                const char *part = resolve_string(occupant, parts[i]);
+
+                g_string_append_printf(out, "%s%s", *part ? " " : "", part);
+        }
+        return g_string_free(out, FALSE);
 }
 
 static void add_if_any(Table *table, GVariant *occupant, const char *name)
@@ -24,6 +29,16 @@ static void add_if_any(Table *table, GVariant *occupant, const char *name)
                 table_add_number(table, number);
         else
                 table_add(table, NULL);
+}
+
+static void add_priority(Table *table, GVariant *occupant)
+{
+        gint32 priority;
+
+        if (g_variant_lookup(occupant, "HookPriority", "i", &priority))
+                table_add_take(table, g_strdup_printf("%d", priority));
+        else
+                add_if_any(table, occupant, "Priority");
 }
 
 static void add_link(Table *table, GVariant *occupant)
@@ -60,7 +75,7 @@ static void add_row(Table *table, GVariant *occupant)
 {
         table_add_take(table, hook_name(occupant));
         table_add_number(table, resolve_number(occupant, "Position"));
-        add_if_any(table, occupant, "Priority");
+        add_priority(table, occupant);
         add_if_any(table, occupant, "ProgramId");
         table_add(table, resolve_string(occupant, "Name"));
         add_link(table, occupant);
@@ -95,18 +110,25 @@ static void write_chain(Ctl *ctl, GVariant *occupants)
 
 CtlExit verb_hook(Ctl *ctl, int argc, char **argv)
 {
-        /* No interface's name has a slash. */
-        const Option option = strchr(argv[0], '/') ? OPT_CGROUP : OPT_INTERFACE;
+        const char *netns = options_get(&ctl->options, OPT_NETNS);
+        const char *family = options_get(&ctl->options, OPT_FAMILY);
+        const char *where = argc > 0 ? argv[0] : netns ?: family;
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autoptr(GVariant) reply = NULL, occupants = NULL;
         g_autofree char *reason = NULL;
         GVariant *options;
         g_auto(Hook) hook;
 
-        (void)argc;
         hook_init(&hook);
+        if (!where)
+                return ctl_usage(
+                        "Say what to show: an interface, a cgroup's directory, --netns, or "
+                        "--family");
         hook_take_options(&hook, &ctl->options);
-        hook.values[HOOK_INDEX(option)] = g_strdup(argv[0]);
+        /* No interface's name has a slash. */
+        if (argc > 0)
+                hook.values[HOOK_INDEX(strchr(argv[0], '/') ? OPT_CGROUP : OPT_INTERFACE)] =
+                        g_strdup(argv[0]);
         if (!hook_open(&hook, &reason))
                 return ctl_fail("%s", reason);
         options = hook_options(&hook, &reason);
@@ -114,7 +136,7 @@ CtlExit verb_hook(Ctl *ctl, int argc, char **argv)
                 return ctl_usage("%s", reason);
         if (ctl_call(ctl, BUS_PATH_ROOT, BUS_INTERFACE_MANAGER, "GetHook",
                      g_variant_new_tuple(&options, 1), &error, &reply) < 0)
-                return ctl_bus_error(&error, "Can't show what is on '%s'", argv[0]);
+                return ctl_bus_error(&error, "Can't show what is on '%s'", where);
         if (!g_variant_is_of_type(reply, G_VARIANT_TYPE("(aa{sv})")))
                 return ctl_fail("The service's answer isn't what is on a hook");
         occupants = g_variant_get_child_value(reply, 0);

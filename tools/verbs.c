@@ -72,7 +72,7 @@ const Verb verbs[] = {
          "Those that bpfkeeper loaded; with --all those of the whole machine.\n", verb_programs},
         {"links", "", 0, 0, OPTIONS(OPT_TYPE, OPT_PROGRAM, OPT_INTERFACE, OPT_MINE),
          "List where programs are attached", NULL, verb_links},
-        {"hook", "IFACE|CGROUP", 1, 1, OPTIONS(OPT_NETNS),
+        {"hook", "[IFACE|CGROUP]", 0, 1, OPTIONS(OPT_NETNS, OPT_FAMILY, OPT_HOOK),
          "Show what is on a hook, in the order in which it runs",
          "Whoever put it there: programs of tc, tcx, netkit, XDP and cgroups, and other filters of "
          "tc. "
@@ -80,7 +80,11 @@ const Verb verbs[] = {
          "directory; what is on one above and runs for it as well comes last. With --netns IFACE "
          "is "
          "one of\n"
-         "another network namespace.\n",
+         "another network namespace, and without IFACE what is on that namespace is shown: "
+         "sk_lookup and\n"
+         "flow_dissector programs, and what is on netfilter's hooks. --family ipv4 or ipv6 shows "
+         "these\n"
+         "alone, with --hook one of them.\n",
          verb_hook},
         {"maps", "", 0, 0, OPTIONS(FILTERS, OPT_PROGRAM), "List maps",
          "Those that bpfkeeper made; with --all those of the whole machine.\n", verb_maps},

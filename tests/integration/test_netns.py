@@ -10,7 +10,6 @@ from support import daemon, net
 from support.bus import Fd
 from support.case import LINK, PROGRAM, Case, can_attach, can_load, needs_attach, until
 from support.consistency import tc_filters
-from support.hooks import send_datagram
 from test_change import replace, update
 from test_hook import get_hook
 
@@ -117,25 +116,6 @@ class Attached(Elsewhere):
                 self.bus.detach(link)
                 self.assert_idle(program, there.receive)
 
-    @needs_attach("sk_lookup")
-    def test_of_itself(self):
-        """A program for a namespace, not for an interface in it."""
-        there = self.netns()
-        with there.inside():
-            net.ip("link", "set", "lo", "up")
-        program = self.load("netns", "sk_lookup_count")
-        link = self.bus.attach(program, netns=there.path)
-        self.assertEqual(self.bus.get(link, LINK, "Netns"), there.path)
-
-        def datagram():
-            with there.inside():
-                send_datagram()
-        self.assert_counts(program, datagram)
-        self.assert_idle(program, send_datagram)
-        self.daemon.restart()
-        there.remove()
-        until(lambda: not self.links(program), "the link goes with its namespace")
-
     @needs_attach("xdp")
     def test_taken(self):
         there = self.netns()
@@ -205,8 +185,6 @@ class Changed(Elsewhere):
                 for link in links:
                     self.bus.detach(link)
         with self.refused("MissingParameter"):
-            get_hook(self.bus, netns=there.path)
-        with self.refused("MissingParameter"):
             get_hook(self.alice, interface=there.name, netns=there.path)
         with self.refused("InvalidArgument"):
             get_hook(self.bus, interface="lo", netns="/dev/null")
@@ -264,21 +242,6 @@ class Changed(Elsewhere):
                 self.daemon.restart()
                 self.assertEqual(self.links(new), [link])
                 self.bus.detach(link)
-
-    @needs_attach("tcx")
-    def test_without_a_path(self):
-        """What has to be attached anew isn't; what the kernel replaces is, from anywhere."""
-        there = self.netns(named=False)
-        fd = Fd(self.keep(os.open(there.path, os.O_RDONLY)))
-        old, new = (self.load("tcx", "tcx_ingress") for _ in range(2))
-        link = self.bus.attach(old, interface=there.name, netns=fd, direction="ingress")
-        with self.refused("NotSupported") as caught:
-            update(self.bus, link, priority=3)
-        self.assertIn(f"net:[{there.inode}]", caught.exception.message)
-        self.assert_counts(old, there.receive)
-        replace(self.bus, link, new)
-        self.assert_counts(new, there.receive)
-        self.bus.detach(link)
 
 
 class Gone(Elsewhere):

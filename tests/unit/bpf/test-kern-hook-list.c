@@ -28,11 +28,21 @@ static int stop(const KernOccupant *o, void *userdata)
         return -ENOSPC;
 }
 
+static KernHookPlace place_of(uint32_t ifindex)
+{
+        KernHookPlace place = KERN_HOOK_PLACE_INIT;
+
+        place.ifindex = ifindex;
+        return place;
+}
+
 static void look(Found *ret)
 {
+        const KernHookPlace place = place_of(if_nametoindex("lo"));
+
         kern_diag_clear(&diag);
         ret->n = 0;
-        if (kern_hook_list(if_nametoindex("lo"), -1, note, ret, &diag) < 0)
+        if (kern_hook_list(&place, note, ret, &diag) < 0)
                 fail_msg("%s", diag.message);
 }
 
@@ -51,13 +61,14 @@ static const KernOccupant *find(const Found *found, const char *type, KernDirect
 
 static void test_empty(void **state)
 {
+        const KernHookPlace nowhere = place_of(12345);
         Found found;
 
         (void)state;
         look(&found);
         assert_int_equal(found.n, 0);
         kern_diag_clear(&diag);
-        assert_true(kern_hook_list(12345, -1, note, &found, &diag) < 0);
+        assert_true(kern_hook_list(&nowhere, note, &found, &diag) < 0);
         assert_int_equal(diag.error, KERN_ERROR_NO_SUCH_INTERFACE);
 }
 
@@ -69,6 +80,7 @@ static void test_interface(void **state)
         KernHook xdp_hook = hook_of("xdp", BIT(INTERFACE));
         KernHook tc_hook = hook_of("tc", BIT(INTERFACE) | BIT(DIRECTION) | BIT(PRIORITY));
         KernAttachment on_xdp, one, two;
+        const KernHookPlace place = place_of(if_nametoindex("lo"));
         const KernOccupant *o;
         KernLinkInfo info;
         int calls = 0;
@@ -104,7 +116,7 @@ static void test_interface(void **state)
         assert_int_equal(o->priority, 20);
         assert_true(o->name[0] != '\0');
 
-        assert_int_equal(kern_hook_list(if_nametoindex("lo"), -1, stop, &calls, NULL), -ENOSPC);
+        assert_int_equal(kern_hook_list(&place, stop, &calls, NULL), -ENOSPC);
         assert_int_equal(calls, 1);
         detach(xdp, &xdp_hook, &on_xdp);
         detach(first, &tc_hook, &one);
