@@ -85,8 +85,7 @@ int kern_attach_netfilter(int prog_fd, const KernHook *hook, KernAttachment *att
                           KernDiag *diag)
 {
         const KernHookName *named = kern_type_find_hook(hook->type, hook->name);
-        LIBBPF_OPTS(bpf_link_create_opts, opts,
-                    .netfilter.pf = kern_family_number(hook->family),
+        LIBBPF_OPTS(bpf_link_create_opts, opts, .netfilter.pf = kern_family_number(hook->family),
                     .netfilter.hooknum = (uint32_t)named->number,
                     .netfilter.priority = hook->hook_priority,
                     .netfilter.flags = hook->defragment ? KERN_F_NETFILTER_IP_DEFRAG : 0);

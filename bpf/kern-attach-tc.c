@@ -7,6 +7,8 @@
 #include <bpf/libbpf.h>
 
 #include "kern-attach-internal.h"
+#include "kern-change.h"
+#include "kern-info.h"
 
 /* libbpf wants the structure's padding zeroed as well, which no initializer promises. */
 static struct bpf_tc_hook *fill_tc_hook(const KernHook *hook, struct bpf_tc_hook *tc)
@@ -114,8 +116,8 @@ int kern_is_attached_tc(uint32_t prog_id, const KernHook *hook, const KernAttach
         return r > 0 ? id == prog_id : r;
 }
 
-int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment,
-                   KernDiag *diag)
+static int detach_filter(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment,
+                         KernDiag *diag)
 {
         KERN_AUTO_CAPTURE KernCapture capture;
         struct bpf_tc_hook storage, *tc = fill_tc_hook(hook, &storage);
@@ -135,6 +137,47 @@ int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment 
                                  kern_direction_to_string(hook->direction), hook->ifindex,
                                  strerror(-r));
         return 0;
+}
+
+static int detach_old(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment,
+                      KernDiag *diag)
+{
+        const KernAttachment old = {.tc_handle = attachment->tc_handle,
+                                    .tc_priority = attachment->tc_old_priority};
+
+        return attachment->tc_old_priority != 0 ? detach_filter(prog_id, hook, &old, diag) : 0;
+}
+
+int kern_detach_tc(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment,
+                   KernDiag *diag)
+{
+        int r = detach_old(prog_id, hook, attachment, diag);
+
+        return r < 0 ? r : detach_filter(prog_id, hook, attachment, diag);
+}
+
+/* A filter's priority is part of its name: the kernel moves none. */
+int kern_move_tc(int prog_fd, const KernHook *hook, const KernAttachment *attachment,
+                 KernDiag *diag)
+{
+        KernAttachment new = KERN_ATTACHMENT_INIT;
+        KernProgramInfo info;
+        bool made;
+        int r;
+
+        r = kern_program_info(prog_fd, &info);
+        if (r < 0)
+                return r;
+        r = kern_is_attached_tc(info.id, hook, attachment);
+        made = r == 0;
+        if (made)
+                r = kern_attach_tc(prog_fd, hook, &new, diag);
+        if (r < 0)
+                return r;
+        r = detach_old(info.id, hook, attachment, diag);
+        if (r < 0 && made)
+                (void)detach_filter(info.id, hook, &new, NULL);
+        return r;
 }
 
 int kern_replace_tc(int prog_fd, uint32_t old_id, const KernHook *hook,

@@ -209,6 +209,8 @@ typedef struct KernAttachment {
         size_t n_links;
         uint32_t tc_handle; /* tc (clsact): the filter's handle and priority */
         uint32_t tc_priority;
+        /* where the filter was before it moved, and one with the same handle may be still; 0: nowhere */
+        uint32_t tc_old_priority;
         uint32_t
                 tc_slot; /* tc: the place in a chain (kern-tc.h), whose filter that is; 0: in none */
         uint32_t tc_dispatcher; /* and the id of the program that is the filter's */

@@ -33,6 +33,14 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
                  const KernAttachment *attachment, KernDiag *diag);
 
 /*
+ * A tc filter, which has a priority of its own, from @attachment's tc_old_priority to its tc_priority: it is
+ * attached there, and then detached here, and in between runs twice. @hook has the handle. Where that was
+ * done by half it does the rest; where it fails it is as it was.
+ */
+int kern_move_tc(int prog_fd, const KernHook *hook, const KernAttachment *attachment,
+                 KernDiag *diag);
+
+/*
  * Attaches a program, which with @again is the one that is there already, beside an attachment to the same
  * hook, of which @hook may wish another place: once the old attachment is detached, it has moved. Between
  * the two both run. Interfaces (tcx, netkit) take a program but once; there something stands in for it,

@@ -65,6 +65,9 @@ void change_close_old(Change *c);
  */
 GError *change_open_netns(Change *c, const Link *link);
 
+/* The same for a tc filter of its own, which has no kernel link; at the next start what is left of it. */
+void change_filter(Change *c, Link *link);
+
 /* Attaches the program where it is to be, and then takes away what there was. */
 void change_place(Change *c, Link *link);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Kernel links that take the place of others, which end when the new ones are there. */
+/* Kernel links, or a tc filter, that take the place of others, which end when the new ones are there. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "kern-order.h"
 #include "link-change-internal.h"
+#include "link-netns.h"
 #include "ops.h"
 
 static int fill_move(sd_bus_message *m, void *userdata)
@@ -279,4 +280,77 @@ void change_beside(Change *c)
 void change_end_place(Change *c)
 {
         change_call(c, "EndMove", fill_end_move, on_move_ended);
+}
+
+/* tc filters */
+
+static int fill_move_filter(sd_bus_message *m, void *userdata)
+{
+        const Change *c = userdata;
+        const Link *link = registry_link(c->daemon->registry, c->id);
+        int r;
+
+        if (!link)
+                return -ENOENT;
+        r = change_append_program(m, c->daemon, c->values.program_id);
+        if (r < 0)
+                return r;
+        r = worker_hook_append(m, &c->hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(m, "uuu", link->attachment.tc_handle, c->values.tc_priority,
+                                     c->values.tc_old_priority);
+}
+
+static bool has_moved(Change *c, Link *link)
+{
+        int r;
+
+        change_swap_values(link, &c->values);
+        r = link_is_attached(link, c->netns_fd);
+        change_swap_values(link, &c->values);
+        return r > 0;
+}
+
+static void on_filter_moved(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Change *c = userdata;
+        Link *link = registry_link(c->daemon->registry, c->id);
+
+        if (link &&
+            change_try_again(c, reply, error, "MoveFilter", fill_move_filter, on_filter_moved))
+                return;
+        if (link && c->daemon->stopping && error) {
+                /* The worker may yet do it: what is written down is for the next service to look at. */
+                change_end(c, error);
+                return;
+        }
+        if (!link || (error && !has_moved(c, link))) {
+                change_give_up(c, error ?: no_such_object(BUS_LINK, c->id));
+                return;
+        }
+        change_adopt(c, link);
+        if (error) {
+                g_warning("Link %u: a second filter stays at priority %u until the next start: %s",
+                          c->id, link->attachment.tc_old_priority, error->message);
+                g_error_free(error);
+        } else {
+                link->attachment.tc_old_priority = 0;
+                (void)store_write_link(c->daemon->store, link, NULL);
+        }
+        link->state = LINK_ATTACHED;
+        change_end(c, NULL);
+}
+
+void change_filter(Change *c, Link *link)
+{
+        GError *error = change_open_netns(c, link);
+
+        if (error)
+                change_give_up(c, error);
+        else
+                change_call(c, "MoveFilter", fill_move_filter, on_filter_moved);
 }

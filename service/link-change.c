@@ -30,6 +30,8 @@ void link_values_get(const Link *link, LinkValues *ret)
                 .map_id = link->hook.map_id,
                 .specs = link->specs,
                 .n_links = link->attachment.n_links,
+                .tc_priority = link->attachment.tc_priority,
+                .tc_old_priority = link->attachment.tc_old_priority,
                 .kernel_link = link->kernel_link,
                 .stand_in = link->stand_in,
         };
@@ -59,6 +61,8 @@ void change_swap_values(Link *link, LinkValues *values)
         link->hook.map_id = link->pub.target_map_id = values->map_id;
         link->specs = values->specs;
         link->attachment.n_links = values->n_links;
+        link->attachment.tc_priority = values->tc_priority;
+        link->attachment.tc_old_priority = values->tc_old_priority;
         link->kernel_link = values->kernel_link;
         link->stand_in = values->stand_in;
         *values = old;
@@ -267,12 +271,21 @@ static void change_tc(Change *c, Link *link)
         change_give_up(c, error);
 }
 
-static GError *cant_change_place(const Link *link)
+static GError *cant_do_both(const Link *link)
 {
         return error_new(NOT_SUPPORTED,
-                         "The %s program has a filter of its own, whose place can't be changed "
-                         "without a gap; attach it once more, then detach link %u.",
-                         link->pub.type, link->pub.id);
+                         "The %s program has a filter of its own, in which another one takes its "
+                         "place where it is; Update() changes its priority, before or after.",
+                         link->pub.type);
+}
+
+/* The next start tries to remove it. */
+static GError *has_second_filter(const Link *link)
+{
+        return error_new(HOOK_BUSY,
+                         "Link %u has a second filter still, at priority %u, which couldn't be "
+                         "removed; detach the link.",
+                         link->pub.id, link->attachment.tc_old_priority);
 }
 
 static bool runs_beside(const Link *link)
@@ -288,6 +301,12 @@ static bool is_moving(const Link *link, bool replace, bool moves)
         if (replace && runs_beside(link))
                 return true;
         return link->attachment.tc_slot == 0 && moves && kern_point_of(&link->hook, &point) >= 0;
+}
+
+/* A filter of the link's own, as tc has them where it isn't a member of a chain. */
+static bool has_filter(const Link *link)
+{
+        return g_str_equal(link->hook.type->name, "tc") && link->attachment.tc_slot == 0;
 }
 
 GError *change_open_netns(Change *c, const Link *link)
@@ -316,12 +335,14 @@ static void begin(Change *c, Link *link, bool replace, bool moves)
                 change_beside(c);
         else if (is_moving(link, replace, moves))
                 change_place(c, link);
-        else if (moves && link->hook.type->prog_type != BPF_PROG_TYPE_XDP)
-                change_give_up(c, cant_change_place(link));
+        else if (c->values.tc_old_priority != 0 && replace)
+                change_give_up(c, cant_do_both(link));
+        else if (c->values.tc_old_priority != 0)
+                change_filter(c, link);
         else if (replace)
                 change_in_place(c, link);
         else
-                /* XDP that has its interface to itself */
+                /* It is in its place, or has its hook to itself. */
                 change_finish(c);
 }
 
@@ -376,12 +397,16 @@ void link_change(Daemon *daemon, Link *link, LinkChange *wanted, LinkChanged don
         wanted->values = (LinkValues){0};
         replace = c->values.program_id != link->pub.program_id ||
                   c->values.map_id != link->hook.map_id;
+        if (has_filter(link) && c->values.priority != link->attachment.tc_priority) {
+                c->values.tc_priority = c->values.priority;
+                c->values.tc_old_priority = link->attachment.tc_priority;
+        }
         link->state = LINK_CHANGING;
         change_swap_values(link, &c->values);
         c->hook = link->hook;
         change_swap_values(link, &c->values);
         kern_hook_drop_borrowed(&c->hook);
-        error = open_old(c, link);
+        error = link->attachment.tc_old_priority != 0 ? has_second_filter(link) : open_old(c, link);
         if (!error && !is_moving(link, replace, wanted->moves))
                 (void)change_write_next(c, link, &error);
         if (error)
@@ -405,7 +430,8 @@ void link_change_resume(Daemon *daemon, Link *link)
 {
         Change *c;
 
-        if (!link->stand_in && link->attachment.xdp_member == 0)
+        if (!link->stand_in && link->attachment.xdp_member == 0 &&
+            link->attachment.tc_old_priority == 0)
                 return;
         c = change_new(daemon, link);
         c->old_member = link->attachment.xdp_member;
@@ -414,6 +440,10 @@ void link_change_resume(Daemon *daemon, Link *link)
         kern_hook_drop_borrowed(&c->hook);
         link_values_get(link, &c->values);
         link->state = LINK_CHANGING;
+        if (link->attachment.tc_old_priority != 0) {
+                change_filter(c, link);
+                return;
+        }
         if (!link->stand_in) {
                 c->fellows = sharing_fellows(registry_sharing(daemon->registry), link);
                 change_call(c, "Arrange", fill_arrange, on_arranged);

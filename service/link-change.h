@@ -29,8 +29,9 @@ typedef struct LinkValues {
         uint32_t priority, proceed_on;
         char before[sizeof(((KernHook *)0)->before)], after[sizeof(((KernHook *)0)->after)];
         uint32_t xdp_member;
-        uint32_t map_id; /* struct_ops: what is attached */
-        LinkSpecs specs; /* usdt */
+        uint32_t tc_priority, tc_old_priority; /* of a filter of its own */
+        uint32_t map_id;                       /* struct_ops: what is attached */
+        LinkSpecs specs;                       /* usdt */
         size_t n_links;
         uint32_t kernel_link;
         bool stand_in;

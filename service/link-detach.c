@@ -121,8 +121,8 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, a->link_fds, a->n_links);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "uuuuu", a->tc_handle, a->tc_priority, a->tc_slot,
-                                  (uint32_t)a->xdp_mode, a->xdp_member);
+        r = sd_bus_message_append(m, "uuuuuu", a->tc_handle, a->tc_priority, a->tc_old_priority,
+                                  a->tc_slot, (uint32_t)a->xdp_mode, a->xdp_member);
         /* The message has its own; ours must not be the last, since closing waits for the kernel. */
         kern_attachment_done(&d->attachment);
         rest.link_fds = NULL;

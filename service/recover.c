@@ -286,7 +286,8 @@ static void resume_changes(Recovery *recovery)
 
         g_hash_table_iter_init(&iter, registry_links(recovery->daemon->registry));
         while (g_hash_table_iter_next(&iter, &id, &link))
-                if (g_hash_table_contains(recovery->changed, id) || ((Link *)link)->stand_in)
+                if (g_hash_table_contains(recovery->changed, id) || ((Link *)link)->stand_in ||
+                    ((Link *)link)->attachment.tc_old_priority != 0)
                         link_change_resume(recovery->daemon, link);
 }
 

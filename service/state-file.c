@@ -91,6 +91,7 @@ int state_parse_link(const char *text, StateLink *ret)
                 a->n_links = KERN_LINKS_MAX;
         a->tc_handle = get_u32(text, LINK, "TcHandle");
         a->tc_priority = get_u32(text, LINK, "TcPriority");
+        a->tc_old_priority = get_u32(text, LINK, "TcOldPriority");
         a->tc_slot = get_u32(text, LINK, "TcSlot");
         a->xdp_mode = (KernXdpMode)get_u32(text, LINK, "XdpMode");
         a->xdp_member = get_u32(text, LINK, "XdpMember");

@@ -281,6 +281,7 @@ GKeyFile *store_format_link(const Link *link)
                 g_key_file_set_boolean(file, LINK, "StandIn", TRUE);
         set_u32(file, LINK, "TcHandle", a->tc_handle);
         set_u32(file, LINK, "TcPriority", a->tc_priority);
+        set_u32(file, LINK, "TcOldPriority", a->tc_old_priority);
         set_u32(file, LINK, "TcSlot", a->tc_slot);
         set_u32(file, LINK, "TcDispatcher", a->tc_dispatcher);
         set_u32(file, LINK, "XdpMode", (uint32_t)a->xdp_mode);
@@ -405,6 +406,7 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         link->stand_in = g_key_file_get_boolean(file, LINK, "StandIn", NULL);
         link->attachment.tc_handle = get_u32(file, LINK, "TcHandle");
         link->attachment.tc_priority = get_u32(file, LINK, "TcPriority");
+        link->attachment.tc_old_priority = get_u32(file, LINK, "TcOldPriority");
         link->attachment.tc_slot = MIN(get_u32(file, LINK, "TcSlot"), KERN_TC_MEMBERS_MAX);
         link->attachment.tc_dispatcher = get_u32(file, LINK, "TcDispatcher");
         link->attachment.xdp_mode = (KernXdpMode)get_u32(file, LINK, "XdpMode");

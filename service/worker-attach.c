@@ -114,8 +114,9 @@ static int detach(sd_bus_message *m, WorkerRole role)
         r = worker_fds_take(m, attachment.link_fds, KERN_LINKS_MAX, &attachment.n_links);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(m, "uuuuu", &attachment.tc_handle, &attachment.tc_priority,
-                                &attachment.tc_slot, &mode, &attachment.xdp_member);
+        r = sd_bus_message_read(m, "uuuuuu", &attachment.tc_handle, &attachment.tc_priority,
+                                &attachment.tc_old_priority, &attachment.tc_slot, &mode,
+                                &attachment.xdp_member);
         if (r < 0)
                 return r;
         attachment.xdp_mode = (KernXdpMode)mode;

@@ -89,6 +89,41 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         return worker_answer(m, r, &diag);
 }
 
+int worker_method_move_filter(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        KernAttachment attachment = KERN_ATTACHMENT_INIT;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        int netns cleanup(worker_close_fd) = -1;
+        KernHook hook;
+        size_t n;
+        int fd, r;
+
+        (void)userdata, (void)reterr;
+        r = worker_enter_role(WORKER_ROLE_DISPATCH);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'h', &fd);
+        if (r < 0)
+                return r;
+        r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &netns, 1, &n);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "uuu", &attachment.tc_handle, &attachment.tc_priority,
+                                &attachment.tc_old_priority);
+        if (r < 0)
+                return r;
+        hook.tc_handle = attachment.tc_handle;
+        r = worker_netns_enter(netns, &diag);
+        if (r >= 0) {
+                r = kern_move_tc(fd, &hook, &attachment, &diag);
+                worker_netns_leave(netns);
+        }
+        return worker_answer(m, r, &diag);
+}
+
 static int move(sd_bus_message *m, WorkerRole role)
 {
         sd_bus_message *reply cleanup(worker_message_unref) = NULL;

@@ -23,6 +23,7 @@ int worker_method_leave(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_arrange(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_move_filter(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_attach_beside(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr);

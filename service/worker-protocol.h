@@ -105,10 +105,10 @@ typedef enum WorkerRole {
 #define WORKER_ATTACH_OUT "usahuuuu"
 
 /*
- * Detach(program id, hook, network namespace to enter, links, tc handle, priority and slot, xdp mode and
- * member) → nothing more. Role attach. Leave is the same for a member of libxdp's dispatcher, role dispatch.
+ * Detach(program id, hook, network namespace to enter, links, tc handle, priority, old priority and slot,
+ * xdp mode and member) → nothing more. Role attach. Leave is the same for a member of libxdp's dispatcher, role dispatch.
  */
-#define WORKER_DETACH_IN "u" WORKER_HOOK "ahahuuuuu"
+#define WORKER_DETACH_IN "u" WORKER_HOOK "ahahuuuuuu"
 #define WORKER_DETACH_OUT "us"
 
 /*
@@ -131,6 +131,10 @@ typedef enum WorkerRole {
  */
 #define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahahuuah"
 #define WORKER_REPLACE_OUT "us"
+
+/* MoveFilter(program, hook, network namespace to enter, tc handle, priority and old priority) */
+#define WORKER_MOVE_FILTER_IN "h" WORKER_HOOK "ahuuu"
+#define WORKER_MOVE_FILTER_OUT "us"
 
 /*
  * Move(program, hook, the hook's files, pidfd, map of a static probe's specs, whether it is the program that

@@ -69,6 +69,8 @@ static const sd_bus_vtable vtable[] = {
         METHOD("BeginTc", WORKER_BEGIN_TC_IN, WORKER_BEGIN_TC_OUT, worker_method_begin_tc),
         METHOD("Arrange", WORKER_ARRANGE_IN, WORKER_ARRANGE_OUT, worker_method_arrange),
         METHOD("Replace", WORKER_REPLACE_IN, WORKER_REPLACE_OUT, worker_method_replace),
+        METHOD("MoveFilter", WORKER_MOVE_FILTER_IN, WORKER_MOVE_FILTER_OUT,
+               worker_method_move_filter),
         METHOD("Move", WORKER_MOVE_IN, WORKER_MOVE_OUT, worker_method_move),
         METHOD("AttachBeside", WORKER_MOVE_IN, WORKER_MOVE_OUT, worker_method_attach_beside),
         METHOD("EndMove", WORKER_END_MOVE_IN, WORKER_END_MOVE_OUT, worker_method_end_move),

@@ -215,15 +215,11 @@ class Changed(Elsewhere):
                 links = [self.bus.attach(p, priority=n, **where)
                          for p, n in zip(programs, (10, 20))]
                 ours = self.bus.attach(self.load(obj, name), interface=here.name, **options)
-                if kind == "tc" and self.bus.get(ours, LINK, "Sharing") != "dispatcher":
-                    with self.refused("NotSupported"):
-                        update(self.bus, links[0], priority=30)
-                else:
-                    self.daemon.restart()
-                    update(self.bus, links[0], priority=30)
-                    self.assertEqual([p for _, p, _ in self.get_hook(there, netns=there.path)],
-                                     programs[::-1])
-                    self.assertEqual(len(self.get_hook(here)), 1)
+                self.daemon.restart()
+                update(self.bus, links[0], priority=30)
+                self.assertEqual([p for _, p, _ in self.get_hook(there, netns=there.path)],
+                                 programs[::-1])
+                self.assertEqual(len(self.get_hook(here)), 1)
                 for link in (*links, ours):
                     self.bus.detach(link)
 

@@ -4,7 +4,7 @@
 import json
 import os
 
-from support import net
+from support import daemon, net
 from support.bus import Fd
 from support.case import LINK, BusError, can_attach, needs_attach, number, until
 from support.hooks import send_datagram
@@ -50,6 +50,8 @@ class Attached(Namespace):
         self.daemon.end()
         there.remove()
         until(lambda: not self.links(program), "the link goes with its namespace")
+        # A worker sees to it that nothing is left
+        until(lambda: not any("/links/" in p for p in daemon.listing()), "the file goes as well")
 
     @needs_attach("netfilter")
     def test_netfilter(self):

@@ -222,6 +222,54 @@ static void test_replace_filter(void **state)
         kern_object_free(new);
 }
 
+static int has_filter(KernObject *object, const KernHook *hook, uint32_t handle, uint32_t priority)
+{
+        const KernAttachment a = {.tc_handle = handle, .tc_priority = priority};
+
+        return kern_is_attached(program_id(object), hook, &a);
+}
+
+static void test_move_filter(void **state)
+{
+        KernObject *object = load_one("tc", "tc_count", NULL);
+        KernHook hook = hook_of("tc", BIT(INTERFACE) | BIT(DIRECTION) | BIT(PRIORITY));
+        const int fd = object->programs[0].fd;
+        KernAttachment attachment, again;
+
+        (void)state;
+        hook.direction = KERN_DIRECTION_INGRESS;
+        hook.priority = 10;
+        hook.tc_handle = 0x80000007;
+        attach(object, &hook, &attachment);
+        attachment.tc_old_priority = 10;
+        attachment.tc_priority = hook.priority = 20;
+        /* and once more, as after a worker that died */
+        for (int i = 0; i < 2; i++) {
+                kern_diag_clear(&diag);
+                if (kern_move_tc(fd, &hook, &attachment, &diag) < 0)
+                        fail_msg("%s", diag.message);
+                assert_int_equal(has_filter(object, &hook, hook.tc_handle, 10), 0);
+                assert_int_equal(has_filter(object, &hook, hook.tc_handle, 20), 1);
+                assert_runs(object, 0, 1);
+        }
+        /* done by half */
+        hook.priority = 10;
+        attach(object, &hook, &again);
+        hook.priority = 20;
+        kern_diag_clear(&diag);
+        assert_int_equal(kern_move_tc(fd, &hook, &attachment, &diag), 0);
+        assert_int_equal(has_filter(object, &hook, hook.tc_handle, 10), 0);
+        assert_int_equal(has_filter(object, &hook, hook.tc_handle, 20), 1);
+        /* and detached then */
+        hook.priority = 10;
+        attach(object, &hook, &again);
+        detach(object, &hook, &attachment);
+        assert_int_equal(has_filter(object, &hook, hook.tc_handle, 10), 0);
+        assert_int_equal(has_filter(object, &hook, hook.tc_handle, 20), 0);
+        kern_attachment_done(&again);
+        kern_object_free(object);
+}
+
 static void test_replace_alone(void **state)
 {
         KernObject *old = load_one("packet_counter", "count_packets", NULL);
@@ -304,8 +352,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_move_interface),    cmocka_unit_test(test_move_cgroup),
                 cmocka_unit_test(test_replace_interface), cmocka_unit_test(test_replace_filter),
-                cmocka_unit_test(test_replace_alone),     cmocka_unit_test(test_replace_beside),
-                cmocka_unit_test(test_succession),
+                cmocka_unit_test(test_move_filter),       cmocka_unit_test(test_replace_alone),
+                cmocka_unit_test(test_replace_beside),    cmocka_unit_test(test_succession),
         };
 
         return run_attach_tests(tests, mount_cgroups, unmount_cgroups);
