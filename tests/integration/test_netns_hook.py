@@ -3,8 +3,9 @@
 
 import json
 import os
+import struct
 
-from support import daemon, net
+from support import bpf, daemon, net
 from support.bus import Fd
 from support.case import LINK, BusError, can_attach, needs_attach, number, until
 from support.hooks import send_datagram
@@ -65,18 +66,20 @@ class Attached(Namespace):
         self.assert_idle(program, send_datagram)
         # The same place in another namespace is another place
         here = self.load("netfilter", "netfilter_count")
-        own = self.bus.attach(here, **NETFILTER)
+        self.bus.attach(here, **NETFILTER)
         self.assert_counts(here, send_datagram)
         self.assert_idle(here, lambda: self.send(there))
         with self.refused("HookBusy"):
             self.bus.attach(self.load("netfilter", "netfilter_count"), netns=there.path, **NETFILTER)
         self.daemon.restart()
         self.assert_counts(program, lambda: self.send(there))
-        # It keeps its namespace, whatever becomes of the name
+        # It keeps its namespace, whatever becomes of the name, with the other end of this
+        net.ip("link", "add", "held", "type", "veth", "peer", "name", "other", "netns", there.label)
         there.lose_name()
         self.assertEqual(self.links(program), [link])
+        self.assertIn("held", net.interfaces())
         self.bus.detach(link)
-        self.bus.detach(own)
+        until(lambda: "held" not in net.interfaces(), "the namespace ends")
         self.assertEqual(self.links(program), [])
 
     @needs_attach("netfilter")
@@ -179,6 +182,29 @@ class Hook(Namespace):
                          [["netfilter", "ipv4", "output", "-20"],
                           ["netfilter", "ipv4", "output", "20"]])
         self.assertEqual([line[5] for line in mine], [str(number(p)) for _, p, *_ in expected])
+
+    @needs_attach("xdp")
+    def test_links_that_are_alike(self):
+        """The kernel tells no network namespace of XDP's links: which of two it is, others' may not be told."""
+        there, other = self.netns(), self.netns()
+        program = self.load("shared_map", "shared_xdp")
+        fd = self.keep(self.bus.open_program(program))
+        ours = self.bus.attach(program, interface="lo", netns=there.path)
+        number_of_ours = self.bus.get(ours, LINK, "KernelLinkId")
+
+        def found(**options):
+            occupant, = get_hook(self.bus, interface="lo", **options)
+            self.assertEqual((occupant["Type"], occupant["Program"]), ("xdp", program))
+            return occupant.get("Link"), occupant.get("KernelLinkId")
+        theirs = self.keep(bpf.link_create(fd, 1, bpf.XDP))
+        number_of_theirs = struct.unpack_from("=II", bpf.info(theirs))[1]
+        self.assertEqual(found(), (None, number_of_theirs))
+        self.assertEqual(found(netns=there.path), (ours, number_of_ours))
+        with other.inside():
+            self.keep(bpf.link_create(fd, 1, bpf.XDP))
+        self.assertEqual(found(), (None, None))
+        self.assertEqual(found(netns=other.path), (None, None))
+        self.assertEqual(found(netns=there.path), (ours, number_of_ours))
 
     def test_wrong(self):
         there = self.there()

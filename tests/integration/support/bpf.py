@@ -22,7 +22,7 @@ LINK_DETACH = 34
 ENABLE_STATS = 32
 
 SCHED_CLS, CGROUP_SKB = 3, 8  # program types
-CGROUP_INET_EGRESS, LIRC_MODE2, TCX_INGRESS, NETKIT_PRIMARY = 1, 16, 46, 54  # attach types
+CGROUP_INET_EGRESS, LIRC_MODE2, XDP, TCX_INGRESS, NETKIT_PRIMARY = 1, 16, 37, 46, 54  # attach types
 
 libc = ctypes.CDLL(None, use_errno=True)
 
