@@ -195,8 +195,9 @@ static GError *open_netns(uid_t uid, const BusValue *value, int *ret)
                 *ret = open(value->s, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (*ret < 0)
                 return error_new(INVALID_ARGUMENT,
-                                 "The network namespace '%s' can't be opened: %s.",
-                                 g_str_equal(value->type, "h") ? "" : value->s, g_strerror(errno));
+                                 "The network namespace '%s' can't be opened: %s%s.",
+                                 g_str_equal(value->type, "h") ? "" : value->s, g_strerror(errno),
+                                 errno == EACCES ? "; pass it as a descriptor" : "");
         return NULL;
 }
 

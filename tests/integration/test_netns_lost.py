@@ -69,7 +69,7 @@ class Lost(Elsewhere):
         for program in programs:
             self.assert_counts(program, there.receive)
         self.daemon.restart()
-        update(self.bus, links[0], priority=5, netns=there.path)
+        update(self.bus, links[0], priority=5, netns=self.fd(there.path))
         assert_order(*programs)
         new = self.load("tcx", "tcx_ingress")
         for other, text in self.wrong():
