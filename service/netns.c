@@ -9,12 +9,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <glib.h>
 #include <libmnl/libmnl.h>
-#include <linux/magic.h>
 #include <linux/net_namespace.h>
 #include <linux/nsfs.h>
 #include <linux/openat2.h>
@@ -116,25 +115,33 @@ static bool is_alive(int32_t id)
 
 /* Descriptors */
 
-static bool look(int fd, struct stat *ret)
+/* Whether it is a namespace's file, told without asking whoever may be behind it; see descriptor.h. */
+static bool look(int fd, const struct stat *own, struct statx *ret)
 {
-        struct statfs fs;
+        return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, ret) == 0 &&
+               makedev(ret->stx_dev_major, ret->stx_dev_minor) == own->st_dev;
+}
 
-        return fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC && fstat(fd, ret) == 0;
+/* All namespaces are files of one file system. */
+static int look_at_own(struct stat *ret)
+{
+        return stat("/proc/self/ns/net", ret) < 0 ? -errno : 0;
 }
 
 int netns_identify(int fd, Netns *ret)
 {
         Netns netns = NETNS_INIT;
-        struct stat st, own;
+        struct statx st;
+        struct stat own;
         int r;
 
-        if (!look(fd, &st) || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+        r = look_at_own(&own);
+        if (r < 0)
+                return r;
+        if (!look(fd, &own, &st) || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
                 return -EINVAL;
-        if (stat("/proc/self/ns/net", &own) < 0)
-                return -errno;
-        if (st.st_ino != own.st_ino || st.st_dev != own.st_dev) {
-                netns.inode = st.st_ino;
+        if (st.stx_ino != own.st_ino) {
+                netns.inode = st.stx_ino;
                 r = id_of(fd, &netns.id);
                 if (r < 0)
                         return r;
@@ -167,14 +174,16 @@ static int reopen(const char *path, const Netns *netns)
                 .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
         };
         char self[32];
-        struct stat st;
-        int place, fd;
+        struct statx st;
+        struct stat own;
+        int place, fd = -1;
 
         place = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
         if (place < 0)
                 return -errno;
         g_snprintf(self, sizeof(self), "/proc/self/fd/%d", place);
-        fd = look(place, &st) && st.st_ino == netns->inode ? open(self, O_RDONLY | O_CLOEXEC) : -1;
+        if (look_at_own(&own) >= 0 && look(place, &own, &st) && st.stx_ino == netns->inode)
+                fd = open(self, O_RDONLY | O_CLOEXEC);
         close(place);
         return fd;
 }

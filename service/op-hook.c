@@ -172,7 +172,7 @@ static void list_occupant(Listing *l, const KernOccupant *o)
                 list_one(l, o);
 }
 
-/* Kernel links of ours in other network namespaces, of which the kernel doesn't tell that. */
+/* Kernel links of ours in other network namespaces, of which the kernel may not tell that. */
 static GArray *find_elsewhere(Daemon *daemon, const AttachOp *op)
 {
         GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
@@ -183,7 +183,10 @@ static GArray *find_elsewhere(Daemon *daemon, const AttachOp *op)
         while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&link)) {
                 const GArray *own = link->pub.kernel_link_ids;
 
-                for (guint i = 0; !netns_is(&link->netns, &op->netns) && i < own->len; i++) {
+                if (!kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_NETNS)) ||
+                    netns_is(&link->netns, &op->netns))
+                        continue;
+                for (guint i = 0; i < own->len; i++) {
                         uint64_t id = g_array_index(own, uint32_t, i);
 
                         g_array_append_val(ids, id);
