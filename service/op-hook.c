@@ -172,6 +172,48 @@ static void list_occupant(Listing *l, const KernOccupant *o)
                 list_one(l, o);
 }
 
+/* By hooks as the kernel's list has them, and on each in the order in which they run. */
+static int compare_netfilter(const void *a, const void *b)
+{
+        const KernOccupant *x = a, *y = b;
+        const KernHookName *of_x = kern_type_find_hook(x->type, x->hook);
+        const KernHookName *of_y = kern_type_find_hook(y->type, y->hook);
+
+        if (x->family != y->family)
+                return x->family < y->family ? -1 : 1;
+        if (of_x->number != of_y->number)
+                return of_x->number < of_y->number ? -1 : 1;
+        return (x->hook_priority > y->hook_priority) - (x->hook_priority < y->hook_priority);
+}
+
+/* Where the kernel doesn't tell what is on netfilter's hooks of the namespace, at least what is ours. */
+static void list_own_netfilter(Listing *l)
+{
+        g_autoptr(GArray) own = g_array_new(FALSE, TRUE, sizeof(KernOccupant));
+        const KernType *type = kern_type_find("netfilter");
+        GHashTableIter iter;
+        const Link *link;
+
+        if (l->last && l->last->type == type)
+                return;
+        g_hash_table_iter_init(&iter, registry_links(l->daemon->registry));
+        while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&link)) {
+                const KernHookName *hook = kern_type_find_hook(type, link->hook.name);
+                KernOccupant o = {.type = type,
+                                  .hook = hook ? hook->name : NULL,
+                                  .family = link->hook.family,
+                                  .hook_priority = link->hook.hook_priority,
+                                  .prog_id = link->pub.program_id};
+
+                if (link->hook.type == type && hook && netns_is(&link->netns, &l->op->netns))
+                        g_array_append_val(own, o);
+        }
+        g_array_sort(own, compare_netfilter);
+        for (guint i = 0; i < own->len; i++)
+                list_one(l, &g_array_index(own, KernOccupant, i));
+        l->last = NULL;
+}
+
 /* Kernel links of ours in other network namespaces, of which the kernel may not tell that. */
 static GArray *find_elsewhere(Daemon *daemon, const AttachOp *op)
 {
@@ -209,6 +251,9 @@ static void on_looked(GArray *occupants, GError *error, void *userdata)
         g_array_set_clear_func(list, clear_occupant);
         for (guint i = 0; i < occupants->len; i++)
                 list_occupant(&l, &g_array_index(occupants, KernOccupant, i));
+        if (l.op->hook.ifindex == 0 && l.op->hook.cgroup_fd < 0 &&
+            l.op->hook.family == KERN_FAMILY_NONE)
+                list_own_netfilter(&l);
         request_finish(request,
                        bus_reply_hook(request->m, (const BusOccupant *)(const void *)list->data,
                                       list->len));

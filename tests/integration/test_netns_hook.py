@@ -147,6 +147,27 @@ class Hook(Namespace):
                          [(p, n) for n, p in enumerate(programs, 1)])
 
     @needs_attach("netfilter")
+    def test_our_own(self):
+        """Netfilter's are shown with what is on the namespace, though it be ours alone."""
+        there = self.there()
+        expected = []
+        for family, hook, priority in (("ipv4", "input", 5), ("ipv4", "output", -7),
+                                       ("ipv4", "output", 20), ("ipv6", "prerouting", 1)):
+            program = self.load("netfilter", "netfilter_count")
+            options = {"family": family, "hook": hook, "hook_priority": priority}
+            link = self.bus.attach(program, netns=there.path, **options)
+            self.bus.attach(program, **options)
+            expected.append((family, hook, priority, program, link))
+        found = [o for o in get_hook(self.bus, netns=there.path) if "Program" in o]
+        self.assertEqual([(o["Family"], o["Hook"], o["HookPriority"], o["Program"], o["Link"])
+                          for o in found], expected)
+        self.assertEqual({o["Name"] for o in found}, {"netfilter_count"})
+        self.assertTrue(all(o["KernelLinkId"] for o in found))
+        # In the service's own as well
+        found = [o["HookPriority"] for o in get_hook(self.bus, netns=net.OWN) if "Link" in o]
+        self.assertEqual(found, [priority for _, _, priority, _, _ in expected])
+
+    @needs_attach("netfilter")
     def test_netfilter(self):
         if not self.told():
             self.skipTest("this kernel doesn't tell what is on netfilter's hooks")
