@@ -145,6 +145,7 @@ static Link *full_link(const KernType *type, const char *text, LinkState state)
                 .n_links = KERN_LINKS_MAX,
                 .tc_handle = UINT32_MAX,
                 .tc_priority = 4000000004,
+                .tc_old_priority = 4000000005,
                 .xdp_mode = KERN_XDP_MODE_SKB,
                 .xdp_member = 4000000005,
         };
@@ -176,6 +177,7 @@ static void assert_links_equal(const Link *a, const Link *b)
         assert_null(b->attachment.link_fds);
         assert_int_equal(a->attachment.tc_handle, b->attachment.tc_handle);
         assert_int_equal(a->attachment.tc_priority, b->attachment.tc_priority);
+        assert_int_equal(a->attachment.tc_old_priority, b->attachment.tc_old_priority);
         assert_int_equal(a->attachment.xdp_mode, b->attachment.xdp_mode);
         assert_int_equal(a->attachment.xdp_member, b->attachment.xdp_member);
         assert_int_equal(a->specs.map_id, b->specs.map_id);
