@@ -81,6 +81,11 @@ int kern_attach_struct_ops(int prog_fd, const KernHook *hook, KernAttachment *at
         }
 }
 
+uint8_t kern_family_number(KernFamily family)
+{
+        return family == KERN_FAMILY_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+}
+
 int kern_attach_netfilter(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                           KernDiag *diag)
 {

@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -12,155 +11,120 @@
 #include "kern-hook-list.h"
 #include "kern-netlink.h"
 
+#define HOOK_GET (NFNL_SUBSYS_HOOK << 8 | NFNL_MSG_HOOK_GET)
+
 typedef struct Walk {
         KernOccupant occupant;
         KernOccupantFunc found;
         void *userdata;
+        int ended; /* what @found returned */
 } Walk;
 
-/* Attributes of netfilter's, in the byte order of networks, and with flags in their types. */
-typedef struct Attributes {
-        const struct nlattr *at;
-        size_t left;
-} Attributes;
-
-static const struct nlattr *next(Attributes *a, const void **ret, size_t *ret_size)
-{
-        const struct nlattr *at = a->at;
-        size_t whole;
-
-        if (a->left < sizeof(*at) || at->nla_len < sizeof(*at) || at->nla_len > a->left)
-                return NULL;
-        *ret = at + 1;
-        *ret_size = at->nla_len - sizeof(*at);
-        whole = NLA_ALIGN((size_t)at->nla_len);
-        a->left = whole < a->left ? a->left - whole : 0;
-        a->at = (const struct nlattr *)(const void *)((const char *)at + whole);
-        return at;
-}
-
-static unsigned type_of(const struct nlattr *attribute)
-{
-        return attribute->nla_type & NLA_TYPE_MASK;
-}
-
-static uint32_t number(const void *data, size_t size)
-{
-        uint32_t n = 0;
-
-        if (size >= sizeof(n))
-                memcpy(&n, data, sizeof(n));
-        return ntohl(n);
-}
-
 /* nft's base chains are called by their tables and themselves, as "filter input". */
-static void read_chain(Attributes *attributes, KernOccupant *o)
-{
-        const struct nlattr *a;
-        char table[32] = "", chain[32] = "";
-        const void *data;
-        size_t size;
+typedef struct Chain {
+        char table[32];
+        char name[32];
+} Chain;
 
-        while ((a = next(attributes, &data, &size)))
-                if (type_of(a) == NFNLA_CHAIN_TABLE)
-                        snprintf(table, sizeof(table), "%.*s", (int)size, (const char *)data);
-                else if (type_of(a) == NFNLA_CHAIN_NAME)
-                        snprintf(chain, sizeof(chain), "%.*s", (int)size, (const char *)data);
-        if (*chain)
-                snprintf(o->name, sizeof(o->name), "%s %s", table, chain);
+static int read_chain(const struct nlattr *attribute, void *userdata)
+{
+        Chain *chain = userdata;
+
+        if (mnl_attr_get_type(attribute) == NFNLA_CHAIN_TABLE)
+                kern_netlink_text(attribute, chain->table, sizeof(chain->table));
+        else if (mnl_attr_get_type(attribute) == NFNLA_CHAIN_NAME)
+                kern_netlink_text(attribute, chain->name, sizeof(chain->name));
+        return MNL_CB_OK;
 }
 
-static void read_program(Attributes *attributes, KernOccupant *o)
+static int read_program(const struct nlattr *attribute, void *userdata)
 {
-        const struct nlattr *a;
-        const void *data;
-        size_t size;
+        KernOccupant *o = userdata;
 
-        while ((a = next(attributes, &data, &size)))
-                if (type_of(a) == KERN_NFNLA_HOOK_BPF_ID)
-                        o->prog_id = number(data, size);
+        if (mnl_attr_get_type(attribute) == KERN_NFNLA_HOOK_BPF_ID)
+                o->prog_id = ntohl(kern_netlink_u32(attribute));
+        return MNL_CB_OK;
 }
 
-static void read_info(const void *info, size_t info_size, KernOccupant *o)
-{
-        Attributes attributes = {info, info_size}, description = {0};
-        const struct nlattr *a;
-        uint32_t kind = 0;
-        const void *data;
-        size_t size;
+/* What it is, of what has more to say than the function that is called */
+typedef struct Info {
+        uint32_t type;
+        const struct nlattr *description;
+} Info;
 
-        while ((a = next(&attributes, &data, &size)))
-                if (type_of(a) == NFNLA_HOOK_INFO_TYPE)
-                        kind = number(data, size);
-                else if (type_of(a) == NFNLA_HOOK_INFO_DESC)
-                        description = (Attributes){data, size};
-        if (kind == NFNL_HOOK_TYPE_NFTABLES)
-                read_chain(&description, o);
-        else if (kind == KERN_NFNL_HOOK_TYPE_BPF)
-                read_program(&description, o);
+static int read_info(const struct nlattr *attribute, void *userdata)
+{
+        Info *info = userdata;
+
+        if (mnl_attr_get_type(attribute) == NFNLA_HOOK_INFO_TYPE)
+                info->type = ntohl(kern_netlink_u32(attribute));
+        else if (mnl_attr_get_type(attribute) == NFNLA_HOOK_INFO_DESC)
+                info->description = attribute;
+        return MNL_CB_OK;
+}
+
+static void describe(const struct nlattr *attribute, KernOccupant *o)
+{
+        Info info = {0};
+        Chain chain = {0};
+
+        (void)mnl_attr_parse_nested(attribute, read_info, &info);
+        if (!info.description)
+                return;
+        if (info.type == KERN_NFNL_HOOK_TYPE_BPF)
+                (void)mnl_attr_parse_nested(info.description, read_program, o);
+        if (info.type != NFNL_HOOK_TYPE_NFTABLES)
+                return;
+        (void)mnl_attr_parse_nested(info.description, read_chain, &chain);
+        if (*chain.name)
+                snprintf(o->name, sizeof(o->name), "%s %s", chain.table, chain.name);
+}
+
+typedef struct Hook {
+        int32_t priority;
+        const struct nlattr *function, *info;
+} Hook;
+
+static int read_attribute(const struct nlattr *attribute, void *userdata)
+{
+        Hook *hook = userdata;
+
+        if (mnl_attr_get_type(attribute) == NFNLA_HOOK_PRIORITY)
+                hook->priority = (int32_t)ntohl(kern_netlink_u32(attribute));
+        else if (mnl_attr_get_type(attribute) == NFNLA_HOOK_FUNCTION_NAME)
+                hook->function = attribute;
+        else if (mnl_attr_get_type(attribute) == NFNLA_HOOK_CHAIN_INFO)
+                hook->info = attribute;
+        return MNL_CB_OK;
 }
 
 static int read_hook(const struct nlmsghdr *message, void *userdata)
 {
-        const size_t head = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct nfgenmsg)));
         Walk *walk = userdata;
         KernOccupant *o = &walk->occupant;
-        const struct nlattr *a;
-        Attributes attributes;
-        const void *data, *info = NULL;
-        size_t size, info_size = 0;
+        Hook hook = {0};
 
-        if (message->nlmsg_len < head)
-                return -EBADMSG;
-        attributes = (Attributes){(const void *)((const char *)message + head),
-                                  message->nlmsg_len - head};
-        o->prog_id = 0;
-        o->hook_priority = 0;
-        o->name[0] = '\0';
-        while ((a = next(&attributes, &data, &size)))
-                switch (type_of(a)) {
-                case NFNLA_HOOK_PRIORITY:
-                        o->hook_priority = (int32_t)number(data, size);
-                        break;
-                case NFNLA_HOOK_FUNCTION_NAME:
-                        snprintf(o->name, sizeof(o->name), "%.*s", (int)size, (const char *)data);
-                        break;
-                case NFNLA_HOOK_CHAIN_INFO:
-                        info = data;
-                        info_size = size;
-                        break;
-                default:
-                        break;
-                }
-        if (info)
-                read_info(info, info_size, o);
+        if (message->nlmsg_type != HOOK_GET)
+                return MNL_CB_OK;
+        (void)mnl_attr_parse(message, sizeof(struct nfgenmsg), read_attribute, &hook);
         o->position++;
-        return walk->found(o, walk->userdata);
-}
-
-uint8_t kern_family_number(KernFamily family)
-{
-        return family == KERN_FAMILY_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+        o->prog_id = 0;
+        o->hook_priority = hook.priority;
+        o->name[0] = '\0';
+        if (hook.function)
+                kern_netlink_text(hook.function, o->name, sizeof(o->name));
+        if (hook.info)
+                describe(hook.info, o);
+        walk->ended = walk->found(o, walk->userdata);
+        return walk->ended != 0 ? MNL_CB_STOP : MNL_CB_OK;
 }
 
 int kern_netfilter_list(KernFamily family, const KernHookName *hook, KernOccupantFunc found,
                         void *userdata)
 {
-        const uint16_t type = NFNL_SUBSYS_HOOK << 8 | NFNL_MSG_HOOK_GET;
-        struct {
-                struct nlmsghdr header;
-                struct nfgenmsg what;
-                struct nlattr attribute;
-                uint32_t hook;
-        } request = {
-                .header = {.nlmsg_len = sizeof(request),
-                           .nlmsg_type = type,
-                           .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-                .what = {.nfgen_family = kern_family_number(family), .version = NFNETLINK_V0},
-                .attribute = {.nla_len = NLA_HDRLEN + sizeof(uint32_t),
-                              .nla_type = NFNLA_HOOK_HOOKNUM},
-                .hook = htonl((uint32_t)hook->number),
-        };
+        char buffer[KERN_NETLINK_REQUEST_SIZE] = {0};
+        struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+        struct nfgenmsg *what = mnl_nlmsg_put_extra_header(request, sizeof(*what));
         Walk walk = {
                 .occupant = {.type = kern_type_find("netfilter"),
                              .hook = hook->name,
@@ -168,8 +132,15 @@ int kern_netfilter_list(KernFamily family, const KernHookName *hook, KernOccupan
                 .found = found,
                 .userdata = userdata,
         };
-        int r = kern_netlink_dump(NETLINK_NETFILTER, &request.header, type, read_hook, &walk);
+        int r;
 
+        request->nlmsg_type = HOOK_GET;
+        what->nfgen_family = kern_family_number(family);
+        what->version = NFNETLINK_V0;
+        mnl_attr_put_u32(request, NFNLA_HOOK_HOOKNUM, htonl((uint32_t)hook->number));
+        r = kern_netlink_dump(NETLINK_NETFILTER, request, read_hook, &walk);
         /* The kernel knows none of these messages, or nothing of netfilter. */
-        return r == -EINVAL || r == -EPROTONOSUPPORT ? -EOPNOTSUPP : r;
+        if (r == -EINVAL || r == -EPROTONOSUPPORT)
+                return -EOPNOTSUPP;
+        return r < 0 ? r : walk.ended;
 }

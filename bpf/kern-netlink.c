@@ -2,6 +2,8 @@
 #include "kern-netlink.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -10,59 +12,90 @@
 /* The kernel's own buffers for an answer are at most of that size. */
 #define ROOM 32768
 
-static int ask(int fd, const struct nlmsghdr *request)
-{
-        const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+/* How often a list may change while it is read. */
+#define ATTEMPTS 10
 
-        return sendto(fd, request, request->nlmsg_len, 0, (const struct sockaddr *)&kernel,
-                      sizeof(kernel)) < 0
-                       ? -errno
-                       : 0;
+/* It holds those of a whole list, one behind the other. */
+typedef struct Messages {
+        char *data;
+        size_t size;
+} Messages;
+
+static void messages_done(Messages *messages)
+{
+        free(messages->data);
+}
+
+static void close_socket(struct mnl_socket **socket)
+{
+        if (*socket)
+                (void)mnl_socket_close(*socket);
 }
 
 /* 1: there is more to come. */
-static int read_answer(int fd, char *buffer, uint16_t type, KernNetlinkFunc found, void *userdata)
+static int receive(struct mnl_socket *socket, uint32_t sequence, Messages *messages)
 {
-        struct iovec iov = {buffer, ROOM};
-        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-        ssize_t n = recvmsg(fd, &message, 0);
-        const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)buffer;
+        char *data = realloc(messages->data, messages->size + ROOM);
+        ssize_t n;
         int r;
 
+        if (!data)
+                return -ENOMEM;
+        messages->data = data;
+        n = mnl_socket_recvfrom(socket, data + messages->size, ROOM);
         if (n < 0)
                 return -errno;
-        if (message.msg_flags & MSG_TRUNC)
-                return -EMSGSIZE;
-        for (size_t left = (size_t)n; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-                if (h->nlmsg_type == NLMSG_DONE)
-                        return 0;
-                if (h->nlmsg_type == NLMSG_ERROR)
-                        return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-                if (h->nlmsg_type != type)
-                        continue;
-                r = found(h, userdata);
-                if (r != 0)
-                        return r < 0 ? r : -ECANCELED;
-        }
-        return 1;
+        /* Nobody is called yet: is it an error, an answer to something else, the end? */
+        r = mnl_cb_run(data + messages->size, (size_t)n, sequence, mnl_socket_get_portid(socket),
+                       NULL, NULL);
+        messages->size += (size_t)n;
+        return r < 0 ? -errno : r;
 }
 
-int kern_netlink_dump(int protocol, const struct nlmsghdr *request, uint16_t type,
-                      KernNetlinkFunc found, void *userdata)
+static int dump(int protocol, struct nlmsghdr *request, Messages *messages, uint32_t *ret_port)
 {
-        KERN_AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-        KERN_AUTO_FREE char *buffer = malloc(ROOM);
+        KERN_CLEANUP(close_socket)
+        struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
         int r;
 
-        if (fd < 0)
+        if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+            mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
                 return -errno;
-        if (!buffer)
-                return -ENOMEM;
-        r = ask(fd, request);
-        if (r < 0)
-                return r;
+        *ret_port = mnl_socket_get_portid(socket);
         do
-                r = read_answer(fd, buffer, type, found, userdata);
+                r = receive(socket, request->nlmsg_seq, messages);
         while (r > 0);
         return r;
+}
+
+int kern_netlink_dump(int protocol, struct nlmsghdr *request, mnl_cb_t found, void *userdata)
+{
+        request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+        for (uint32_t attempt = 1;; attempt++) {
+                KERN_CLEANUP(messages_done) Messages messages = {0};
+                uint32_t port = 0;
+                int r;
+
+                request->nlmsg_seq = attempt;
+                r = dump(protocol, request, &messages, &port);
+                if (r == -EINTR && attempt < ATTEMPTS)
+                        continue;
+                if (r >= 0)
+                        r = mnl_cb_run(messages.data, messages.size, attempt, port, found,
+                                       userdata) < 0
+                                    ? -errno
+                                    : 0;
+                return r;
+        }
+}
+
+void kern_netlink_text(const struct nlattr *attribute, char *ret, size_t size)
+{
+        snprintf(ret, size, "%.*s", (int)mnl_attr_get_payload_len(attribute),
+                 (const char *)mnl_attr_get_payload(attribute));
+}
+
+uint32_t kern_netlink_u32(const struct nlattr *attribute)
+{
+        return mnl_attr_validate(attribute, MNL_TYPE_U32) < 0 ? 0 : mnl_attr_get_u32(attribute);
 }
