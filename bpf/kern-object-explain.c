@@ -274,6 +274,57 @@ static int explain_extern(const KernLoad *load, int r, KernDiag *diag)
         return 0;
 }
 
+/* The word between @before and @after, on one line of what libbpf said. */
+static bool find_word(const KernCapture *capture, const char *before, const char *after, char *ret,
+                      size_t size)
+{
+        for (const char *p = capture->text; (p = strstr(p, before));) {
+                size_t n;
+
+                p += strlen(before);
+                n = strcspn(p, " \n");
+                if (n == 0 || n >= size || strncmp(p + n, after, strlen(after)) != 0)
+                        continue;
+                memcpy(ret, p, n);
+                ret[n] = '\0';
+                return true;
+        }
+        return false;
+}
+
+/* A struct_ops of a struct that this kernel has not, or not with that member */
+static int explain_struct_ops(const KernLoad *load, KernDiag *diag)
+{
+        static const struct {
+                const char *name, *needs;
+        } known[] = {
+                {"sched_ext_ops", "; schedulers need Linux 6.12, CONFIG_SCHED_CLASS_EXT"},
+                {"hid_bpf_ops", "; input devices' need Linux 6.11, CONFIG_HID_BPF"},
+                {"Qdisc_ops", "; queueing disciplines need Linux 6.16, CONFIG_NET_SCH_BPF"},
+        };
+        static const char prefix[] = "bpf_struct_ops_", missing[] = " in kernel BTF";
+        const char *needs = "; it comes with a newer one, or with a module that isn't loaded";
+        char word[128], *name = word;
+
+        if (find_word(&load->capture, ": Cannot find member ", missing, word, sizeof(word)))
+                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                 "A struct_ops of the object has a member %s, which this kernel's "
+                                 "struct has not",
+                                 word);
+        if (!find_word(&load->capture, "struct_ops init_kern: struct ", " is not found", word,
+                       sizeof(word)))
+                return 0;
+        if (strncmp(word, prefix, strlen(prefix)) == 0)
+                name += strlen(prefix);
+        for (size_t i = 0; i < KERN_ELEMENTSOF(known); i++)
+                if (strcmp(name, known[i].name) == 0)
+                        needs = known[i].needs;
+        return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                         "The object has a struct_ops of struct %s, which this kernel doesn't "
+                         "have%s",
+                         name, needs);
+}
+
 int kern_object_explain_load(const KernLoad *load, int r, KernDiag *reterr_diag)
 {
         const KernCapture *capture = &load->capture;
@@ -296,6 +347,8 @@ int kern_object_explain_load(const KernLoad *load, int r, KernDiag *reterr_diag)
                               sizeof(name)))
                 return explain_target(load, name, target, r, reterr_diag);
         e = explain_extern(load, r, reterr_diag);
+        if (e >= 0)
+                e = explain_struct_ops(load, reterr_diag);
         if (e < 0)
                 return e;
 

@@ -304,6 +304,16 @@ class StructOps(Case):
             self.bus.attach(program, target_map=self.bus.maps_of(program)["hits"])
 
 
+class NoScheduler(Case):
+    def test_what_the_kernel_lacks(self):
+        if os.path.exists(Scheduler.DIRECTORY):
+            self.skipTest("this kernel has CONFIG_SCHED_CLASS_EXT")
+        with self.refused("NotSupported") as caught:
+            self.load("sched_ext")
+        self.assertIn("struct sched_ext_ops, which this kernel doesn't have; schedulers need Linux 6.12, "
+                      "CONFIG_SCHED_CLASS_EXT", caught.exception.message)
+
+
 class Scheduler(Case):
     """The kernel's own for all of the machine's processes, of a struct_ops (sched_ext)."""
 
