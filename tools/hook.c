@@ -104,6 +104,33 @@ char *hook_arguments(GVariant *row)
                            NULL);
 }
 
+static bool takes_anything(GVariant *row)
+{
+        for (Option option = OPT_INTERFACE; option < OPT_INTERFACE + HOOK_VALUES; option++)
+                if (takes(row, option))
+                        return true;
+        return false;
+}
+
+/* The arguments, and the options that are needed beside them unless the section says as much */
+static char *hook_form(GVariant *row)
+{
+        g_autofree char *arguments = hook_arguments(row);
+        const int place = first_place(row);
+        GString *form = g_string_new(arguments);
+
+        for (Option option = OPT_INTERFACE; option < OPT_INTERFACE + HOOK_VALUES; option++) {
+                g_autofree char *name = bus_name(option);
+
+                if (list_has(row, "Required", name) && option != OPT_DIRECTION &&
+                    (place < 0 || option != places[place].option) &&
+                    !(option == OPT_TRACEPOINT && takes(row, OPT_TARGET)))
+                        g_string_append_printf(form, "%s--%s=…", form->len > 0 ? " " : "",
+                                               options_name(option));
+        }
+        return g_string_free(form, FALSE);
+}
+
 static bool set(Hook *hook, Option option, char *value, char **reterr)
 {
         g_autofree char *owned = value;
@@ -199,8 +226,9 @@ bool hook_take_arguments(Hook *hook, const char *type, GVariant *row, int argc, 
                 }
                 ok = set(hook, OPT_DIRECTION, g_strdup(argv[used++]), reterr);
         }
-        if (ok && argc > used) {
-                g_autofree char *form = hook_arguments(row);
+        /* What nobody attaches here, the service tells who does. */
+        if (ok && argc > used && (!row || takes_anything(row))) {
+                g_autofree char *form = hook_form(row);
 
                 *reterr = g_strdup_printf("'%s' is too much: a %s program is attached with "
                                           "\"attach PROGRAM%s%s\"",

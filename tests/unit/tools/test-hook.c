@@ -20,6 +20,8 @@ static const struct {
         {"freplace", "{'Required': <['target_program', 'function']>}"},
         {"tracepoint", "{'Required': <['tracepoint']>, 'Optional': <['cookie']>}"},
         {"perf_event", "{'Required': <['event']>, 'Optional': <['frequency', 'cpu']>}"},
+        {"netfilter", "{'Required': <['hook', 'family']>, 'Optional': <['hook_priority']>}"},
+        {"socket_filter", "{'Required': <@as []>, 'Optional': <@as []>}"},
 };
 
 static GVariant *row_of(const char *type)
@@ -69,6 +71,35 @@ static void assert_no_hook(const char *type, const char *arguments)
         assert_false(
                 hook_take_arguments(&hook, type, row, (int)g_strv_length(words), words, &reason));
         assert_non_null(reason);
+}
+
+static void test_too_much(void **state)
+{
+        static const struct {
+                const char *type, *arguments, *form;
+        } cases[] = {
+                {"xdp", "veth0 ingress", "attach PROGRAM IFACE\""},
+                {"tc", "veth0 ingress 5", "attach PROGRAM IFACE ingress|egress\""},
+                {"netfilter", "output", "attach PROGRAM --hook=… --family=…\""},
+                {"freplace", "decide 42", "attach PROGRAM FUNCTION[+OFFSET] --target-program=…\""},
+                {"usdt", "/bin/sh:a:b c", "attach PROGRAM FILE[:PROVIDER:NAME]\""},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(GVariant) row = row_of(cases[i].type);
+                g_auto(GStrv) words = g_strsplit(cases[i].arguments, " ", -1);
+                g_autofree char *reason = NULL;
+                g_auto(Hook) hook;
+
+                hook_init(&hook);
+                assert_false(hook_take_arguments(&hook, cases[i].type, row,
+                                                 (int)g_strv_length(words), words, &reason));
+                if (!strstr(reason, cases[i].form))
+                        fail_msg("%s", reason);
+        }
+        /* Who attaches these the service tells. */
+        assert_hook("socket_filter", "veth0 ingress", "");
 }
 
 static void test_arguments(void **state)
@@ -265,9 +296,10 @@ static void test_describe(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_arguments),    cmocka_unit_test(test_options),
-                cmocka_unit_test(test_wrong_number), cmocka_unit_test(test_section),
-                cmocka_unit_test(test_open),         cmocka_unit_test(test_describe),
+                cmocka_unit_test(test_arguments), cmocka_unit_test(test_too_much),
+                cmocka_unit_test(test_options),   cmocka_unit_test(test_wrong_number),
+                cmocka_unit_test(test_section),   cmocka_unit_test(test_open),
+                cmocka_unit_test(test_describe),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
