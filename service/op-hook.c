@@ -237,6 +237,33 @@ static GArray *find_elsewhere(Daemon *daemon, const AttachOp *op)
         return ids;
 }
 
+/*
+ * Of a cgroup the kernel tells programs and no links. A program that is there more than once has its links
+ * in the order in which we had them put there.
+ */
+static void settle_twins(const Listing *l, GArray *occupants)
+{
+        for (guint i = 0; i < occupants->len; i++)
+                for (guint j = i + 1; j < occupants->len; j++) {
+                        KernOccupant *a = &g_array_index(occupants, KernOccupant, i);
+                        KernOccupant *b = &g_array_index(occupants, KernOccupant, j);
+                        const Link *first, *second;
+                        uint32_t id = a->link_id;
+
+                        if (a->prog_id != b->prog_id || a->type != b->type ||
+                            a->direction != b->direction || a->hook != b->hook ||
+                            !kern_type_takes(a->type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
+                                continue;
+                        first = find_link(l->daemon->registry, a->prog_id, l->op, a);
+                        second = find_link(l->daemon->registry, b->prog_id, l->op, b);
+                        if (!first || !second || !link_has_priority(first) ||
+                            !link_has_priority(second) || link_compare(first, second) <= 0)
+                                continue;
+                        a->link_id = b->link_id;
+                        b->link_id = id;
+                }
+}
+
 static void on_looked(GArray *occupants, GError *error, void *userdata)
 {
         Request *request = userdata;
@@ -249,6 +276,7 @@ static void on_looked(GArray *occupants, GError *error, void *userdata)
         }
         list = l.list = g_array_sized_new(FALSE, TRUE, sizeof(BusOccupant), occupants->len);
         g_array_set_clear_func(list, clear_occupant);
+        settle_twins(&l, occupants);
         for (guint i = 0; i < occupants->len; i++)
                 list_occupant(&l, &g_array_index(occupants, KernOccupant, i));
         if (l.op->hook.ifindex == 0 && l.op->hook.cgroup_fd < 0 &&

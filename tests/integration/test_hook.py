@@ -102,6 +102,19 @@ class Hook(Case):
         shown = [o for o in shown if o["type"] == "cgroup_skb" and not o["inherited"]]
         self.assertEqual([(o["program_id"], o["link"]) for o in shown], [(number(one), on_above)])
 
+    @needs_attach("cgroup_skb")
+    def test_a_program_twice(self):
+        """Of a cgroup the kernel says the programs, and of two times the same one not which is which."""
+        cgroup = Cgroup()
+        self.addCleanup(cgroup.remove)
+        program = self.load("cgroup_skb", "cgroup_egress")
+        first = self.bus.attach(program, cgroup=cgroup.path)
+        directory = self.keep(os.open(cgroup.path, os.O_RDONLY))
+        ordered = bpf.prog_query(directory, bpf.CGROUP_INET_EGRESS)[1] > 0
+        second = self.bus.attach(program, cgroup=cgroup.path, **({"priority": 5} if ordered else {}))
+        found = [o["Link"] for o in get_hook(self.bus, cgroup=cgroup.path) if o.get("Program") == program]
+        self.assertEqual(found, [second, first] if ordered else [first, second])
+
     def test_members(self):
         """Those of libxdp's dispatcher, with what they proceed on."""
         if not feature("freplace") or not shutil.which("xdp-loader"):
