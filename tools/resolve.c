@@ -103,37 +103,6 @@ static CtlExit by_name(Ctl *ctl, BusKind kind, const char *name, char **ret_path
         return CTL_OK;
 }
 
-CtlExit resolve(Ctl *ctl, BusKind kind, const char *name, char **ret_path)
-{
-        size_t n = strlen(kind_names[kind]);
-        uint64_t number;
-        uint32_t id;
-
-        /* What "show" takes, every verb takes. */
-        if (strncmp(name, kind_names[kind], n) == 0 && name[n] == ':')
-                name += n + 1;
-        if (name[0] == '/') {
-                if (!bus_path_parse(name, kind, &id)) {
-                        (void)ctl_fail("'%s' isn't the object path of a %s", name,
-                                       kind_names[kind]);
-                        return CTL_NOT_FOUND;
-                }
-                *ret_path = g_strdup(name);
-                return CTL_OK;
-        }
-        if (text_parse_unsigned(name, UINT32_MAX, &number)) {
-                char path[BUS_PATH_MAX];
-
-                *ret_path = g_strdup(bus_path(kind, (uint32_t)number, path));
-                return CTL_OK;
-        }
-        if (kind == BUS_LINK) {
-                (void)ctl_fail("'%s' is no link: links are named by id, see bpfctl links", name);
-                return CTL_NOT_FOUND;
-        }
-        return by_name(ctl, kind, name, ret_path);
-}
-
 /* The map of that name among @paths; @names gets all of them. */
 static CtlExit find_map(Ctl *ctl, GVariant *paths, const char *name, GString *names,
                         char **ret_path)
@@ -159,17 +128,15 @@ static CtlExit find_map(Ctl *ctl, GVariant *paths, const char *name, GString *na
         return CTL_NOT_FOUND;
 }
 
-CtlExit resolve_map_of(Ctl *ctl, const char *name, char **ret_path)
+/* PROGRAM:MAP */
+static CtlExit resolve_map_of(Ctl *ctl, const char *name, const char *colon, char **ret_path)
 {
-        const char *colon = strrchr(name, ':'), *prefix = kind_names[BUS_MAP];
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autoptr(GVariant) properties = NULL, paths = NULL;
         g_autoptr(GString) names = g_string_new(NULL);
         g_autofree char *program = NULL, *path = NULL;
         CtlExit status;
 
-        if (!colon || (strncmp(name, prefix, strlen(prefix)) == 0 && name[strlen(prefix)] == ':'))
-                return resolve(ctl, BUS_MAP, name, ret_path);
         program = g_strndup(name, (size_t)(colon - name));
         status = resolve(ctl, BUS_PROGRAM, program, &path);
         if (status != CTL_OK)
@@ -184,6 +151,39 @@ CtlExit resolve_map_of(Ctl *ctl, const char *name, char **ret_path)
                 (void)ctl_fail("Program '%s' has no map '%s'%s%s", program, colon + 1,
                                names->len > 0 ? "; it has " : ": it has none", names->str);
         return status;
+}
+
+CtlExit resolve(Ctl *ctl, BusKind kind, const char *name, char **ret_path)
+{
+        size_t n = strlen(kind_names[kind]);
+        uint64_t number;
+        uint32_t id;
+
+        /* What "show" takes, every verb takes. */
+        if (strncmp(name, kind_names[kind], n) == 0 && name[n] == ':')
+                name += n + 1;
+        if (name[0] == '/') {
+                if (!bus_path_parse(name, kind, &id)) {
+                        (void)ctl_fail("'%s' isn't the object path of a %s", name,
+                                       kind_names[kind]);
+                        return CTL_NOT_FOUND;
+                }
+                *ret_path = g_strdup(name);
+                return CTL_OK;
+        }
+        if (text_parse_unsigned(name, UINT32_MAX, &number)) {
+                char path[BUS_PATH_MAX];
+
+                *ret_path = g_strdup(bus_path(kind, (uint32_t)number, path));
+                return CTL_OK;
+        }
+        if (kind == BUS_MAP && strchr(name, ':'))
+                return resolve_map_of(ctl, name, strrchr(name, ':'), ret_path);
+        if (kind == BUS_LINK) {
+                (void)ctl_fail("'%s' is no link: links are named by id, see bpfctl links", name);
+                return CTL_NOT_FOUND;
+        }
+        return by_name(ctl, kind, name, ret_path);
 }
 
 CtlExit resolve_any(Ctl *ctl, const char *name, BusKind *ret_kind, char **ret_path)

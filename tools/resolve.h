@@ -5,12 +5,10 @@
 
 /*
  * The object path of a program, map or link as people name it: a kernel id (a link's own), an object
- * path or, but for links, a name that only one of them has. Says what is wrong where it isn't CTL_OK.
+ * path or, but for links, a name that only one of them has; a map also as PROGRAM:MAP, by its name in that
+ * program's object. Says what is wrong where it isn't CTL_OK.
  */
 CtlExit resolve(Ctl *ctl, BusKind kind, const char *name, char **ret_path);
-
-/* A map, or PROGRAM:MAP: a program's by its name in the program's object. */
-CtlExit resolve_map_of(Ctl *ctl, const char *name, char **ret_path);
 
 /* resolve() where "map:7" and "link:3" may stand beside programs; @ret_kind is what it is. */
 CtlExit resolve_any(Ctl *ctl, const char *name, BusKind *ret_kind, char **ret_path);

@@ -97,7 +97,7 @@ static CtlExit add_maps(Ctl *ctl, GVariantDict *options)
 
                 if (!split(OPT_MAP, options_nth(&ctl->options, OPT_MAP, i), &name, &value))
                         return CTL_USAGE;
-                status = resolve_map_of(ctl, value, &path);
+                status = resolve(ctl, BUS_MAP, value, &path);
                 if (status != CTL_OK)
                         return status;
                 g_variant_builder_add(&builder, "{so}", name, path);

@@ -28,7 +28,7 @@ static CtlExit open_map(Ctl *ctl, const char *name, Map *map)
         g_autoptr(GVariant) properties = NULL;
         CtlExit status;
 
-        status = resolve_map_of(ctl, name, &map->path);
+        status = resolve(ctl, BUS_MAP, name, &map->path);
         if (status != CTL_OK)
                 return status;
         if (ctl_get_all(ctl, map->path, bus_interface(BUS_MAP), &error, &properties) < 0)

@@ -104,6 +104,8 @@ class Json(Tool):
         self.assertEqual(entry["key"], "02000000")
         self.assertEqual(self.ctl("map", "get", "count_packets:packets", 2), "77\n")
         self.ctl("map", "get", "count_packets:nothing", 2, status=NOT_FOUND)
+        shown, = self.json("show", "map:count_packets:packets")
+        self.assertEqual(shown["id"], packets)
         self.ctl("map", "get", packets, 9, status=FAILED)
         self.ctl("map", "delete", packets, 2, status=FAILED)
         self.ctl("map", "set", packets, 2, "x" * 9, status=USAGE)
