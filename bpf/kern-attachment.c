@@ -76,8 +76,9 @@ KernSuccession kern_succession(const KernType *type)
         case BPF_PROG_TYPE_LSM:
                 return type->attach_type == BPF_LSM_CGROUP ? KERN_SUCCESSION_IN_PLACE
                                                            : KERN_SUCCESSION_BESIDE;
-        case BPF_PROG_TYPE_EXT:
         case KERN_BPF_PROG_TYPE_NETFILTER:
+                return KERN_SUCCESSION_IN_TURNS;
+        case BPF_PROG_TYPE_EXT:
                 return KERN_SUCCESSION_NEVER;
         default:
                 return KERN_SUCCESSION_IN_PLACE;

@@ -160,6 +160,29 @@ static int stand_in_for(int prog_fd, const KernHook *hook, int *ret_fd, int *ret
         return r == -EINVAL ? make_stand_in(prog_fd, 0, ret_fd, ret_table) : r;
 }
 
+/* Nothing else comes between two priorities of which one is the next one. */
+static int attach_next_to(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *diag)
+{
+        static const int32_t sides[] = {1, -1};
+
+        for (size_t i = 0; i < KERN_ELEMENTSOF(sides); i++) {
+                KernHook next = *hook;
+                int r;
+
+                if (__builtin_add_overflow(hook->hook_priority, sides[i], &next.hook_priority))
+                        continue;
+                kern_diag_clear(diag);
+                r = kern_attach(prog_fd, &next, ret, diag);
+                if (r != -EBUSY)
+                        return r;
+        }
+        kern_diag_clear(diag);
+        return kern_fail(diag, -EBUSY, KERN_ERROR_HOOK_BUSY,
+                         "The new program goes by one of the priorities next to %d, which are both "
+                         "taken; attach it at another one, then detach the old one",
+                         hook->hook_priority);
+}
+
 int kern_move_begin(int prog_fd, const KernHook *hook, bool again, KernAttachment *ret,
                     int *ret_table, KernDiag *diag)
 {
@@ -168,6 +191,10 @@ int kern_move_begin(int prog_fd, const KernHook *hook, bool again, KernAttachmen
         int r;
 
         kern_capture_begin(&capture);
+        if (kern_succession(hook->type) == KERN_SUCCESSION_IN_TURNS) {
+                *ret_table = -1;
+                return attach_next_to(prog_fd, hook, ret, diag);
+        }
         if (again && takes_once(hook)) {
                 r = stand_in_for(prog_fd, hook, &stand_in, &table);
                 if (r < 0)
@@ -180,6 +207,35 @@ int kern_move_begin(int prog_fd, const KernHook *hook, bool again, KernAttachmen
                 return r;
         *ret_table = kern_take_fd(&table);
         return 0;
+}
+
+static void detach_all(KernAttachment *old)
+{
+        for (size_t i = 0; i < old->n_links; i++)
+                (void)bpf_link_detach(old->link_fds[i]);
+        kern_attachment_done(old);
+}
+
+static void wait_a_little(void)
+{
+        struct timespec pause = {.tv_nsec = PAUSE_MSEC * 1000000L};
+
+        (void)nanosleep(&pause, NULL);
+}
+
+int kern_move_home(int prog_fd, const KernHook *hook, KernAttachment *old, KernAttachment *ret,
+                   KernDiag *diag)
+{
+        int r = -EBUSY;
+
+        detach_all(old);
+        for (int i = 0; r == -EBUSY && i < ATTEMPTS; i++) {
+                if (i > 0)
+                        wait_a_little();
+                kern_diag_clear(diag);
+                r = kern_attach(prog_fd, hook, ret, diag);
+        }
+        return r;
 }
 
 static bool is_itself(int prog_fd, int link_fd)
@@ -195,18 +251,14 @@ int kern_move_end(int prog_fd, int link_fd, KernAttachment *old, KernDiag *diag)
 {
         int r = 0;
 
-        for (size_t i = 0; i < old->n_links; i++)
-                (void)bpf_link_detach(old->link_fds[i]);
-        kern_attachment_done(old);
+        detach_all(old);
         if (is_itself(prog_fd, link_fd))
                 return 0;
         for (int i = 0; i < ATTEMPTS; i++) {
-                struct timespec pause = {.tv_nsec = PAUSE_MSEC * 1000000L};
-
                 r = bpf_link_update(link_fd, prog_fd, NULL) < 0 ? -errno : 0;
                 if (r != -EEXIST)
                         break;
-                (void)nanosleep(&pause, NULL);
+                wait_a_little();
         }
         return r >= 0 ? 0
                       : kern_fail(diag, r, KERN_ERROR_FAILED,

@@ -19,6 +19,12 @@ typedef enum KernSuccession {
          * kern_move_end().
          */
         KERN_SUCCESSION_BESIDE,
+        /*
+         * The hook takes one program at a priority (netfilter): kern_move_begin() attaches the new one at
+         * the next one, with nothing in between, and once the old one is detached kern_move_home() at the
+         * very priority. What was attached first ends then, by kern_move_end().
+         */
+        KERN_SUCCESSION_IN_TURNS,
         /* The hook takes one program, and the kernel no other one in its place. */
         KERN_SUCCESSION_NEVER,
 } KernSuccession;
@@ -49,6 +55,10 @@ int kern_move_tc(int prog_fd, const KernHook *hook, const KernAttachment *attach
  */
 int kern_move_begin(int prog_fd, const KernHook *hook, bool again, KernAttachment *ret,
                     int *ret_table, KernDiag *diag);
+
+/* Detaches @old, and attaches the program where it was. */
+int kern_move_home(int prog_fd, const KernHook *hook, KernAttachment *old, KernAttachment *ret,
+                   KernDiag *diag);
 
 /* Detaches @old, and puts the program itself in the place of what stands in for it, if something does. */
 int kern_move_end(int prog_fd, int link_fd, KernAttachment *old, KernDiag *diag);

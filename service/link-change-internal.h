@@ -74,8 +74,8 @@ void change_place(Change *c, Link *link);
 /* Has the kernel put another program, or another struct_ops, where there is one. */
 void change_in_place(Change *c, const Link *link);
 
-/* Attaches another one as c->probe says, and then takes away what there was. */
-void change_beside(Change *c);
+/* Attaches another one as c->probe says, or next to where it goes, and then takes away what there was. */
+void change_beside(Change *c, Link *link);
 
 /* The second half of that, at the next start. */
-void change_end_place(Change *c);
+void change_end_place(Change *c, Link *link);

@@ -8,6 +8,7 @@
 
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-change.h"
 #include "kern-order.h"
 #include "link-change-internal.h"
 #include "link-netns.h"
@@ -40,6 +41,17 @@ static int fill_move(sd_bus_message *m, void *userdata)
         return sd_bus_message_append(m, "b", c->values.program_id == link->pub.program_id);
 }
 
+/* Next to where it is to be, where nothing else can be while the old one is there. */
+static bool goes_in_turns(const Link *link)
+{
+        return kern_succession(link->hook.type) == KERN_SUCCESSION_IN_TURNS;
+}
+
+static bool comes_home(const Link *link)
+{
+        return link->stand_in && goes_in_turns(link);
+}
+
 static int fill_end_move(sd_bus_message *m, void *userdata)
 {
         Change *c = userdata;
@@ -57,31 +69,13 @@ static int fill_end_move(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, c->old.link_fds, c->old.n_links);
         /* Ours must not be the last ones: closing these waits for the kernel. */
         change_close_old(c);
-        return r;
-}
-
-/* The program is in its place, called by what stands in for it should @error say so. */
-static void on_move_ended(sd_bus_message *reply, GError *error, void *userdata)
-{
-        Change *c = userdata;
-        Link *link = registry_link(c->daemon->registry, c->id);
-
-        if (link && change_try_again(c, reply, error, "EndMove", fill_end_move, on_move_ended))
-                return;
-        if (error) {
-                g_warning("Link %u: what stands in for the program stays until the next start: %s",
-                          c->id, error->message);
-                g_error_free(error);
-        } else {
-                store_unpin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_TABLE);
-                if (link) {
-                        link->stand_in = false;
-                        (void)store_write_link(c->daemon->store, link, NULL);
-                }
-        }
-        if (link)
-                link->state = LINK_ATTACHED;
-        change_end(c, NULL);
+        if (r < 0)
+                return r;
+        r = worker_hook_append(m, &c->hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
+        return r < 0 ? r : sd_bus_message_append(m, "b", (int)comes_home(link));
 }
 
 static int read_fd(sd_bus_message *reply, int *ret)
@@ -101,8 +95,8 @@ static int read_fd(sd_bus_message *reply, int *ret)
         return r < 0 ? r : sd_bus_message_exit_container(reply);
 }
 
-/* Pins it beside what there is, at the next place. */
-static int pin_new_link(Change *c, int fd)
+/* Pins it beside what there is, at the next place. With @is_itself nothing else calls the program there. */
+static int pin_new_link(Change *c, int fd, bool is_itself)
 {
         const unsigned part = c->new_ids->len;
         KernLinkInfo info;
@@ -111,7 +105,7 @@ static int pin_new_link(Change *c, int fd)
         if (part == KERN_LINKS_MAX)
                 return -E2BIG;
         r = kern_is_link(fd) ? kern_link_info(fd, &info) : -EBADMSG;
-        if (r >= 0 && c->probe && info.prog_id != c->values.program_id)
+        if (r >= 0 && is_itself && info.prog_id != c->values.program_id)
                 r = -EBADMSG;
         if (r >= 0)
                 r = store_pin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_NEXT + part, fd);
@@ -123,7 +117,7 @@ static int pin_new_link(Change *c, int fd)
         return part == 0 && c->new_link < 0 ? -errno : 0;
 }
 
-static int pin_new_links(Change *c, sd_bus_message *reply)
+static int pin_new_links(Change *c, sd_bus_message *reply, bool is_itself)
 {
         int fd, r;
 
@@ -131,13 +125,81 @@ static int pin_new_links(Change *c, sd_bus_message *reply)
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_read_basic(reply, 'h', &fd)) > 0) {
-                r = pin_new_link(c, fd);
+                r = pin_new_link(c, fd, is_itself);
                 if (r < 0)
                         return r;
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(reply);
         return r >= 0 && c->new_ids->len == 0 ? -EBADMSG : r;
+}
+
+/* There it is: what was next to it is the old one now. */
+static int take_home(Change *c, Link *link, sd_bus_message *reply)
+{
+        GArray *ids = link->pub.kernel_link_ids;
+        GError *error = NULL;
+        int next = c->new_link, r;
+
+        g_array_set_size(c->new_ids, 0);
+        link_values_done(&c->values);
+        link_values_get(link, &c->values);
+        c->new_link = -1;
+        r = pin_new_links(c, reply, true);
+        if (r >= 0) {
+                c->values.kernel_link = g_array_index(c->new_ids, uint32_t, 0);
+                c->values.stand_in = false;
+                if (!change_write_next(c, link, &error))
+                        r = -EIO;
+                g_clear_error(&error);
+        }
+        if (r >= 0)
+                r = store_move_pin(c->daemon->store, c->id, LINK_PIN_NEXT, 0);
+        if (r < 0) {
+                store_drop_change(c->daemon->store, c->id);
+                store_unpin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_NEXT);
+                descriptor_close(next);
+                return r;
+        }
+        g_array_index(ids, uint32_t, 0) = c->values.kernel_link;
+        change_adopt(c, link);
+        c->old.link_fds = g_new(int, 1);
+        c->old.link_fds[0] = next;
+        c->old.n_links = 1;
+        return 0;
+}
+
+/* The program is in its place, called by what stands in for it should @error say so. */
+static void on_move_ended(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Change *c = userdata;
+        Link *link = registry_link(c->daemon->registry, c->id);
+        int r;
+
+        if (link && change_try_again(c, reply, error, "EndMove", fill_end_move, on_move_ended))
+                return;
+        if (!error && link && comes_home(link)) {
+                r = take_home(c, link, reply);
+                if (r >= 0) {
+                        change_call(c, "EndMove", fill_end_move, on_move_ended);
+                        return;
+                }
+                error = error_from_errno(r, "keep the link in its place");
+        }
+        if (error) {
+                g_warning("Link %u: what stands in for the program stays until the next start: %s",
+                          c->id, error->message);
+                g_error_free(error);
+        } else {
+                store_unpin(c->daemon->store, BUS_LINK, c->id, LINK_PIN_TABLE);
+                if (link) {
+                        link->stand_in = false;
+                        (void)store_write_link(c->daemon->store, link, NULL);
+                }
+        }
+        if (link)
+                link->state = LINK_ATTACHED;
+        change_end(c, NULL);
 }
 
 /*
@@ -170,13 +232,13 @@ static int take_new_links(Change *c, Link *link, sd_bus_message *reply)
         GError *error = NULL;
         int table, r;
 
-        r = pin_new_links(c, reply);
+        r = pin_new_links(c, reply, c->probe || goes_in_turns(link));
         if (r < 0)
                 return r;
         r = read_fd(reply, &table);
         if (r < 0)
                 return r;
-        c->values.stand_in = table >= 0;
+        c->values.stand_in = table >= 0 || goes_in_turns(link);
         c->values.n_links = c->new_ids->len;
         /* Of several each is told from the old ones by its program. */
         if (c->new_ids->len == 1)
@@ -271,15 +333,34 @@ void change_place(Change *c, Link *link)
         change_call(c, "Move", fill_move, on_moved);
 }
 
-void change_beside(Change *c)
+/* What the kernel has a link of is otherwise beside it, or ended, from anywhere. */
+static GError *enter_netns(Change *c, const Link *link)
 {
-        worker_pool_call(c->daemon->workers, WORKER_ROLE_ATTACH, c->uid, "AttachBeside",
-                         CHANGE_TIMEOUT_SEC, fill_move, on_moved, c, NULL);
+        GError *error = goes_in_turns(link) ? change_open_netns(c, link) : NULL;
+
+        c->hook.netns_fd = c->netns_fd;
+        return error;
 }
 
-void change_end_place(Change *c)
+void change_beside(Change *c, Link *link)
 {
-        change_call(c, "EndMove", fill_end_move, on_move_ended);
+        GError *error = enter_netns(c, link);
+
+        if (error)
+                change_give_up(c, error);
+        else
+                worker_pool_call(c->daemon->workers, WORKER_ROLE_ATTACH, c->uid, "AttachBeside",
+                                 CHANGE_TIMEOUT_SEC, fill_move, on_moved, c, NULL);
+}
+
+void change_end_place(Change *c, Link *link)
+{
+        GError *error = enter_netns(c, link);
+
+        if (error)
+                change_give_up(c, error);
+        else
+                change_call(c, "EndMove", fill_end_move, on_move_ended);
 }
 
 /* tc filters */

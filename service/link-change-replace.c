@@ -15,17 +15,11 @@ GError *link_check_replace(const Link *link)
 {
         if (kern_succession(link->hook.type) != KERN_SUCCESSION_NEVER)
                 return NULL;
-        if (link->hook.type->prog_type == BPF_PROG_TYPE_EXT)
-                return error_new(NOT_SUPPORTED,
-                                 "A function is replaced by one program, and the kernel takes no "
-                                 "other one in its place; detach link %u, then attach the new one: "
-                                 "in between the function itself runs.",
-                                 link->pub.id);
         return error_new(NOT_SUPPORTED,
-                         "There is one %s program at a priority of a hook, and the kernel takes no "
-                         "other one in its place; attach the new one with another hook_priority, "
-                         "then detach link %u.",
-                         link->pub.type, link->pub.id);
+                         "A function is replaced by one program, and the kernel takes no other one "
+                         "in its place; detach link %u, then attach the new one: in between the "
+                         "function itself runs.",
+                         link->pub.id);
 }
 
 static bool is_struct_ops(const Link *link)

@@ -290,7 +290,9 @@ static GError *has_second_filter(const Link *link)
 
 static bool runs_beside(const Link *link)
 {
-        return kern_succession(link->hook.type) == KERN_SUCCESSION_BESIDE;
+        const KernSuccession s = kern_succession(link->hook.type);
+
+        return s == KERN_SUCCESSION_BESIDE || s == KERN_SUCCESSION_IN_TURNS;
 }
 
 /* By other kernel links: how many these are, and which, is to be known before it is written down. */
@@ -332,7 +334,7 @@ static void begin(Change *c, Link *link, bool replace, bool moves)
         else if (link->attachment.xdp_member != 0)
                 change_member(c, link);
         else if (replace && runs_beside(link))
-                change_beside(c);
+                change_beside(c, link);
         else if (is_moving(link, replace, moves))
                 change_place(c, link);
         else if (c->values.tc_old_priority != 0 && replace)
@@ -453,5 +455,5 @@ void link_change_resume(Daemon *daemon, Link *link)
         if (c->new_link < 0)
                 change_give_up(c, error_from_errno(c->new_link, "open the link's pin"));
         else
-                change_end_place(c);
+                change_end_place(c, link);
 }

@@ -65,8 +65,8 @@ typedef struct Link {
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
         LinkSpecs specs;
-        uint32_t kernel_link;        /* the id of its kernel link where a file says it; 0: any */
-        bool stand_in;               /* something else calls the program there, see kern-change.h */
+        uint32_t kernel_link; /* the id of its kernel link where a file says it; 0: any */
+        bool stand_in; /* something else calls it, or it is next to its place: see kern-change.h */
         struct Detaching *detaching; /* op-release.c's, while it goes on */
         GHashTable *claims;          /* registry_claim()'s, with this link's; or NULL */
         gint64 claim;

@@ -188,14 +188,18 @@ int worker_method_attach_beside(sd_bus_message *m, void *userdata, sd_bus_error 
 
 int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
         KernAttachment old cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
+        KernAttachment home cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
         int link cleanup(worker_close_fd) = -1;
-        int fd, r;
+        int netns cleanup(worker_close_fd) = -1;
+        int fd, comes_home, r;
+        KernHook hook;
         size_t n;
 
         (void)userdata, (void)reterr;
-        r = worker_confine_enter(WORKER_ROLE_DISPATCH);
+        r = worker_enter_role(WORKER_ROLE_DISPATCH);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'h', &fd);
@@ -210,6 +214,24 @@ int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *rete
         r = worker_fds_take(m, old.link_fds, KERN_LINKS_MAX, &old.n_links);
         if (r < 0)
                 return r;
-        r = kern_move_end(fd, link, &old, &diag);
-        return worker_answer(m, r, &diag);
+        r = worker_hook_read(m, &hook);
+        if (r < 0)
+                return r;
+        r = worker_fds_take(m, &netns, 1, &n);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'b', &comes_home);
+        if (r < 0)
+                return r;
+        r = worker_netns_enter(netns, &diag);
+        if (r >= 0) {
+                r = comes_home ? kern_move_home(fd, &hook, &old, &home, &diag)
+                               : kern_move_end(fd, link, &old, &diag);
+                worker_netns_leave(netns);
+        }
+        r = worker_reply_result(m, r, &diag, &reply);
+        if (r < 0)
+                return r;
+        r = worker_fds_append(reply, home.link_fds, home.n_links);
+        return r < 0 ? r : worker_reply_send(reply);
 }

@@ -144,9 +144,13 @@ typedef enum WorkerRole {
 #define WORKER_MOVE_IN "h" WORKER_HOOK "ahahahb"
 #define WORKER_MOVE_OUT "usahah"
 
-/* EndMove(program, new link or, of several, the first, old links): detaches the old ones */
-#define WORKER_END_MOVE_IN "hahah"
-#define WORKER_END_MOVE_OUT "us"
+/*
+ * EndMove(program, new link or, of several, the first, old links, hook, network namespace to enter, whether
+ * the program is next to where they are): detaches the old ones → a link in their place, where it was next
+ * to it.
+ */
+#define WORKER_END_MOVE_IN "hahah" WORKER_HOOK "ahb"
+#define WORKER_END_MOVE_OUT "usah"
 
 /*
  * Look(interface or 0, cgroup, network namespace to enter, family and hook of netfilter, kernel links that

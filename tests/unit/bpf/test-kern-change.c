@@ -338,7 +338,8 @@ static void test_succession(void **state)
                 {KERN_SUCCESSION_IN_PLACE,
                  {"xdp", "tc", "tcx", "netkit", "cgroup_skb", "sock_ops", "lsm_cgroup", "sk_lookup",
                   "flow_dissector", "sk_msg", "sk_skb", "iter", "struct_ops"}},
-                {KERN_SUCCESSION_NEVER, {"netfilter", "freplace"}},
+                {KERN_SUCCESSION_IN_TURNS, {"netfilter"}},
+                {KERN_SUCCESSION_NEVER, {"freplace"}},
         };
 
         (void)state;
