@@ -141,6 +141,15 @@ def link_detach(fd):
     bpf(LINK_DETACH, struct.pack("=I", fd))
 
 
+def prog_attach(target, program, attach_type):
+    """Where there are no links."""
+    bpf(PROG_ATTACH, struct.pack("=IIII", target, program, attach_type, 0))
+
+
+def prog_detach(target, program, attach_type):
+    bpf(PROG_DETACH, struct.pack("=IIII", target, program, attach_type, 0))
+
+
 def prog_query(target, attach_type):
     """Ids of the programs on a hook, in order, and the hook's revision (0: it has none)."""
     found = (ctypes.c_uint32 * 64)()
