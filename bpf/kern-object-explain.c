@@ -205,6 +205,13 @@ static int explain_map(const KernLoad *load, const char *name, int r, KernDiag *
                          kern_map_type_name(type), bpf_map__key_size(map), bpf_map__value_size(map),
                          bpf_map__max_entries(map), bpf_map__map_flags(map));
 
+        /* ENOTSUPP, which has no name outside of the kernel */
+        if (type == BPF_MAP_TYPE_STRUCT_OPS && r == -524)
+                return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                 "This kernel lets no program implement what map %.127s is of; it "
+                                 "needs %s",
+                                 name, kern_type_find("struct_ops")->needs);
+
         switch (-r) {
         case ENOMEM:
         case E2BIG:

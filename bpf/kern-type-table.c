@@ -246,7 +246,7 @@ const KernType kern_types[] = {
                 .required = BIT(TARGET_MAP),
                 .sharing = KERN_SHARING_EXCLUSIVE,
                 .sentence = ", with the others of $(target_map), as part of the kernel",
-                .needs = "Linux 6.4, CONFIG_BPF_JIT, CONFIG_DEBUG_INFO_BTF",
+                .needs = "Linux 6.4, CONFIG_BPF_JIT, CONFIG_DEBUG_INFO_BTF, CONFIG_MODULES",
         },
         {
                 .name = "sk_lookup",
