@@ -8,6 +8,8 @@ import struct
 from support import bpf, daemon, net
 from support.bus import Fd
 from support.case import LINK, BusError, can_attach, needs_attach, number, until
+from support.change import netfilter_priority, replace
+from support.consistency import check, rewrite
 from support.hooks import send_datagram
 from test_hook import bpfctl, get_hook
 from test_netns import Elsewhere
@@ -99,6 +101,36 @@ class Attached(Namespace):
         self.assert_counts(program, lambda: self.send(there))
         self.alice.detach(link)
         self.assert_idle(program, lambda: self.send(there))
+
+    @needs_attach("netfilter")
+    def test_netfilter_is_replaced(self):
+        """From within its namespace, also by the next service, and by who brings it."""
+        there = self.there()
+        old, new, here = (self.load("netfilter", "netfilter_count") for _ in range(3))
+        link = self.bus.attach(old, netns=there.path, **NETFILTER)
+        self.bus.attach(here, **NETFILTER)
+        replace(self.bus, link, new)
+        self.assertEqual(netfilter_priority(self, link), -5)
+        self.assert_counts(new, lambda: self.send(there))
+        self.assert_idle(old, lambda: self.send(there))
+        self.assert_idle(new, send_datagram)
+        # As a kill leaves it: next to where it is to be
+        aside = self.bus.attach(old, netns=there.path, **{**NETFILTER, "hook_priority": -4})
+        self.bus.detach(link)
+        self.daemon.end()
+        rewrite(f"{daemon.RUN}/links/{number(aside)}", KernelLinks="1\nStandIn=true", HookPriority=-5)
+        until(lambda: netfilter_priority(self, aside) == -5, "it is at its priority")
+        self.assert_counts(old, lambda: self.send(there))
+        there.hold()
+        there.lose_name()
+        with self.refused("NotSupported") as caught:
+            replace(self.bus, aside, new)
+        self.assertIn("'netns'", caught.exception.message)
+        with there.inside():
+            fd = Fd(self.keep(os.open("/proc/self/ns/net", os.O_RDONLY)))
+        replace(self.bus, aside, new, netns=fd)
+        self.assert_counts(new, lambda: self.send(there))
+        check(self)
 
 
 class Hook(Namespace):

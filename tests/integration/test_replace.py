@@ -12,11 +12,10 @@ import time
 from support import bpf, daemon, objects
 from support.bus import LINK, PROPERTIES, BusError, Fd, Gio
 from support.case import ROOT, Case, can_attach, needs_attach, number, until
-from support.change import replace, start_replace
+from support.change import netfilter_priority, replace, start_replace
 from support.consistency import check, rewrite
 from support.hooks import (TARGET, Cgroup, connection, fork, hooks, pairs, read_iterators,
                            send_datagram, spin)
-from support.net import ip
 from support.wait import rounds, some
 
 ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(3)))
@@ -414,19 +413,6 @@ def cannot_update(case, link, new):
     return False
 
 
-def netfilter_priority(case, link):
-    """The kernel's own word for it; None of a kernel link that went in between."""
-    try:
-        fd = bpf.open_id(bpf.LINK_GET_FD_BY_ID, case.bus.get(link, LINK, "KernelLinkId"))
-    except OSError:
-        return None
-    try:
-        # type, id, program, padding, protocol family, hook
-        return struct.unpack_from("=i", bpf.info(fd), 24)[0]
-    finally:
-        os.close(fd)
-
-
 class InTurns(Case):
     """Of netfilter's programs there is one at a priority: the next one has room, for a moment."""
 
@@ -510,40 +496,6 @@ class InTurns(Case):
                 assert_ends(self, one if found == two else two, send_datagram)
                 until(lambda: not os.listdir(daemon.RUN + "/changes"), "nothing is being changed")
                 check(self)
-
-    def test_in_a_namespace(self):
-        """From within it, also by the next service, and by who brings it."""
-        there = self.netns()
-
-        def send():
-            with there.inside():
-                ip("link", "set", "lo", "up")
-                send_datagram()
-        old, new = self.counter(), self.counter()
-        link = self.bus.attach(old, hook_priority=-5, netns=there.path, **self.WHERE)
-        self.attach(self.counter())
-        replace(self.bus, link, new)
-        self.assertEqual(netfilter_priority(self, link), -5)
-        self.assert_counts(new, send)
-        self.assert_idle(old, send)
-        self.assert_idle(new, send_datagram)
-        # As a kill leaves it
-        aside = self.bus.attach(old, hook_priority=-4, netns=there.path, **self.WHERE)
-        self.bus.detach(link)
-        self.daemon.end()
-        rewrite(f"{daemon.RUN}/links/{number(aside)}", KernelLinks="1\nStandIn=true", HookPriority=-5)
-        until(lambda: netfilter_priority(self, aside) == -5, "it is at its priority")
-        self.assert_counts(old, send)
-        there.hold()
-        there.lose_name()
-        with self.refused("NotSupported") as caught:
-            replace(self.bus, aside, new)
-        self.assertIn("'netns'", caught.exception.message)
-        with there.inside():
-            fd = Fd(self.keep(os.open("/proc/self/ns/net", os.O_RDONLY)))
-        replace(self.bus, aside, new, netns=fd)
-        self.assert_counts(new, send)
-        check(self)
 
     def test_killed_next_to_it(self):
         """As a kill leaves it when the old one has ended, and the new one isn't where that was."""

@@ -97,3 +97,16 @@ def kinds(case):
     if not found:
         case.skipTest("programs share no hook in an order of ours on this kernel")
     return found
+
+
+def netfilter_priority(case, link):
+    """The kernel's own word for it; None of a kernel link that went in between."""
+    try:
+        fd = bpf.open_id(bpf.LINK_GET_FD_BY_ID, case.bus.get(link, LINK, "KernelLinkId"))
+    except OSError:
+        return None
+    try:
+        # type, id, program, padding, protocol family, hook
+        return struct.unpack_from("=i", bpf.info(fd), 24)[0]
+    finally:
+        os.close(fd)
