@@ -11,7 +11,6 @@
 
 #include "kern-attach-internal.h"
 #include "kern-perf-events.h"
-#include "kern-target.h"
 
 /* Tracepoints, kprobes, uprobes and samplers: programs on a perf event. */
 
@@ -416,9 +415,6 @@ int kern_attach_uprobe(int prog_fd, const KernHook *hook, KernAttachment *attach
                 return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
                                  "offset %#llx lies outside of any file",
                                  (unsigned long long)hook->offset);
-        r = kern_target_check_offsets(hook->target_fd, &offset, 1, diag);
-        if (r < 0)
-                return r;
         return kern_attach_uprobe_at(prog_fd, hook, offset, 0, hook->cookie, attachment, diag);
 }
 

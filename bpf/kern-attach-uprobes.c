@@ -6,7 +6,6 @@
 
 #include "kern-attach-internal.h"
 #include "kern-compat.h"
-#include "kern-target.h"
 
 /*
  * uprobe_multi and uretprobe_multi: one link for many places in one file. The kernel takes them as
@@ -54,8 +53,6 @@ static int resolve(const KernHook *hook, KernUprobes *ret, KernDiag *diag)
                 ret->offsets[i] = hook->offsets.list[i];
                 ret->cookies[i] = cookie_of(hook, i);
         }
-        if (r >= 0)
-                r = kern_target_check_offsets(hook->target_fd, ret->offsets, ret->n, diag);
         return r;
 }
 

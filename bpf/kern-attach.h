@@ -197,6 +197,14 @@ void kern_places_done(KernPlaces *places);
  */
 int kern_symbols_resolve(int fd, const char *functions, KernPlaces *ret, KernDiag *reterr_diag);
 
+/*
+ * Refuses offsets in the file at which nothing is executed. The kernel would put a breakpoint there in
+ * each process that has the file mapped, into its data: in the ELF's header or symbols, for one, that
+ * is the end of whatever is linked with the library. Of what is no ELF nobody can tell. Reads the
+ * target, as those two do: never in a process that has more than its caller.
+ */
+int kern_offsets_check(int fd, const uint64_t *offsets, size_t n, KernDiag *diag);
+
 /* The links of an attachment come in one message, and that has at most 253 descriptors (SCM_MAX_FD). */
 #define KERN_LINKS_MAX 250
 

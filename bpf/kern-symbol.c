@@ -173,7 +173,7 @@ static bool is_executed(Elf *elf, uint64_t offset)
         return false;
 }
 
-int kern_target_check_offsets(int fd, const uint64_t *offsets, size_t n, KernDiag *diag)
+int kern_offsets_check(int fd, const uint64_t *offsets, size_t n, KernDiag *diag)
 {
         __attribute__((cleanup(kern_target_endp))) Elf *elf = NULL;
 

@@ -18,10 +18,3 @@ void kern_target_endp(Elf **elf);
  * in none.
  */
 int kern_target_file_offset(Elf *elf, uint64_t address, uint32_t flags, uint64_t *ret);
-
-/*
- * Refuses offsets in the file at which nothing is executed. The kernel would put a breakpoint there in
- * each process that has the file mapped, into its data: in the ELF's header or symbols, for one, that
- * is the end of whatever is linked with the library. Of what is no ELF nobody can tell.
- */
-int kern_target_check_offsets(int fd, const uint64_t *offsets, size_t n, KernDiag *diag);

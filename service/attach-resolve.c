@@ -10,6 +10,38 @@
 
 #define RESOLVE_TIMEOUT_SEC 10
 
+/* That there is code in the target's file where the probe is to go, which the kernel doesn't look at. */
+
+static int fill_check(sd_bus_message *m, void *userdata)
+{
+        const AttachOp *op = ((Request *)userdata)->op;
+        const KernNumbers one = {&op->probe.offset, 1};
+        const KernNumbers *offsets = op->probe.offsets.n > 0 ? &op->probe.offsets : &one;
+        int r = sd_bus_message_append_basic(m, 'h', &op->files[KERN_PARAM_TARGET]);
+
+        return r < 0 ? r
+                     : sd_bus_message_append_array(m, 't', offsets->list,
+                                                   offsets->n * sizeof(uint64_t));
+}
+
+static void on_checked(sd_bus_message *reply, GError *error, void *userdata)
+{
+        Request *request = userdata;
+
+        (void)reply;
+        if (error)
+                request_fail(request, error);
+        else
+                ((AttachOp *)request->op)->next(request);
+}
+
+static void check_offsets(Request *request)
+{
+        worker_pool_call(request->daemon->workers, WORKER_ROLE_INSPECT, request->uid,
+                         "CheckOffsets", RESOLVE_TIMEOUT_SEC, fill_check, on_checked, request,
+                         request->cancellable);
+}
+
 static int fill_resolve(sd_bus_message *m, void *userdata)
 {
         const AttachOp *op = ((Request *)userdata)->op;
@@ -38,7 +70,7 @@ static void on_resolved(sd_bus_message *reply, GError *error, void *userdata)
         op->probe.function[0] = '\0';
         op->probe.given &= ~KERN_PARAM_BIT(KERN_PARAM_FUNCTION);
         op->probe.given |= KERN_PARAM_BIT(KERN_PARAM_OFFSET);
-        op->next(request);
+        check_offsets(request);
 }
 
 static int fill_resolve_many(sd_bus_message *m, void *userdata)
@@ -149,6 +181,8 @@ static void on_resolved_usdt(sd_bus_message *reply, GError *error, void *userdat
 
 void attach_hook_resolve(Request *request, void (*next)(Request *request))
 {
+        const uint64_t offsets =
+                KERN_PARAM_BIT(KERN_PARAM_OFFSETS) | KERN_PARAM_BIT(KERN_PARAM_OFFSET);
         AttachOp *op = request->op;
 
         op->probe = op->hook;
@@ -165,11 +199,12 @@ void attach_hook_resolve(Request *request, void (*next)(Request *request))
                                  on_resolved_usdt, request, request->cancellable);
                 return;
         }
-        if (op->files[KERN_PARAM_TARGET] < 0 || op->hook.function[0] == '\0') {
+        if (op->files[KERN_PARAM_TARGET] >= 0 && op->hook.function[0] != '\0')
+                worker_pool_call(request->daemon->workers, WORKER_ROLE_INSPECT, request->uid,
+                                 "Resolve", RESOLVE_TIMEOUT_SEC, fill_resolve, on_resolved, request,
+                                 request->cancellable);
+        else if (op->files[KERN_PARAM_TARGET] >= 0 && (op->hook.given & offsets))
+                check_offsets(request);
+        else
                 next(request);
-                return;
-        }
-        worker_pool_call(request->daemon->workers, WORKER_ROLE_INSPECT, request->uid, "Resolve",
-                         RESOLVE_TIMEOUT_SEC, fill_resolve, on_resolved, request,
-                         request->cancellable);
 }

@@ -12,6 +12,7 @@
 int worker_method_seal(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_inspect(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_resolve_usdt(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+int worker_method_check_offsets(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_resolve_many(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_resolve(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr);

@@ -72,6 +72,10 @@ typedef enum WorkerRole {
  */
 #define WORKER_RESOLVE_USDT_OUT "usatat"
 
+/* CheckOffsets(target, offsets) → nothing more: that code is there. Role inspect. */
+#define WORKER_CHECK_OFFSETS_IN "hat"
+#define WORKER_CHECK_OFFSETS_OUT "us"
+
 /*
  * Load(object, programs, globals, maps, their sizes, shared maps (those that there are with it), btf, log
  * level, whether to extend, whether the kernel has links of many uprobes, target program and its BTF, function of it) → names of shared maps that are

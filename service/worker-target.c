@@ -104,3 +104,25 @@ int worker_method_resolve_usdt(sd_bus_message *m, void *userdata, sd_bus_error *
         (void)userdata, (void)reterr;
         return resolve(m, find_probe, append_probe, &probe);
 }
+
+int worker_method_check_offsets(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        sd_bus_message *reply cleanup(worker_message_unref) = NULL;
+        KernDiag diag cleanup(worker_diag_done) = {0};
+        const void *offsets;
+        size_t size;
+        int fd, r;
+
+        (void)userdata, (void)reterr;
+        r = worker_confine_enter(WORKER_ROLE_INSPECT);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'h', &fd);
+        if (r >= 0)
+                r = sd_bus_message_read_array(m, 't', &offsets, &size);
+        if (r < 0)
+                return r;
+        r = kern_offsets_check(fd, offsets, size / sizeof(uint64_t), &diag);
+        r = worker_reply_result(m, r, &diag, &reply);
+        return r < 0 ? r : worker_reply_send(reply);
+}

@@ -60,6 +60,8 @@ static const sd_bus_vtable vtable[] = {
                worker_method_resolve_many),
         METHOD("ResolveUsdt", WORKER_RESOLVE_IN, WORKER_RESOLVE_USDT_OUT,
                worker_method_resolve_usdt),
+        METHOD("CheckOffsets", WORKER_CHECK_OFFSETS_IN, WORKER_CHECK_OFFSETS_OUT,
+               worker_method_check_offsets),
         METHOD("Load", WORKER_LOAD_IN, WORKER_LOAD_OUT, worker_method_load),
         METHOD("TestRun", WORKER_TEST_RUN_IN, WORKER_TEST_RUN_OUT, worker_method_test_run),
         METHOD("Attach", WORKER_ATTACH_IN, WORKER_ATTACH_OUT, worker_method_attach),

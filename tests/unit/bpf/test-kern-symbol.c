@@ -56,14 +56,14 @@ static void test_offsets(void **state)
 
         (void)state;
         assert_int_equal(kern_symbol_resolve(fd, "target_add", &places[0], NULL), 0);
-        assert_int_equal(kern_target_check_offsets(fd, places, 1, &diag), 0);
-        assert_int_equal(kern_target_check_offsets(fd, places, 2, &diag), -EINVAL);
+        assert_int_equal(kern_offsets_check(fd, places, 1, &diag), 0);
+        assert_int_equal(kern_offsets_check(fd, places, 2, &diag), -EINVAL);
         assert_int_equal(diag.error, KERN_ERROR_INVALID_ARGUMENT);
         assert_non_null(strstr(diag.message, "offset 0x4 is in no part"));
         kern_diag_clear(&diag);
-        assert_int_equal(kern_target_check_offsets(fd, &end, 1, NULL), -EINVAL);
+        assert_int_equal(kern_offsets_check(fd, &end, 1, NULL), -EINVAL);
         /* Who knows what runs that, and where */
-        assert_int_equal(kern_target_check_offsets(object, places, 2, NULL), 0);
+        assert_int_equal(kern_offsets_check(object, places, 2, NULL), 0);
 }
 
 /* The bytes at the offset are the function's, as the loader mapped them. */
