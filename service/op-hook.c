@@ -251,8 +251,7 @@ static void settle_twins(const Listing *l, GArray *occupants)
                         uint32_t id = a->link_id;
 
                         if (a->prog_id != b->prog_id || a->type != b->type ||
-                            a->direction != b->direction || a->hook != b->hook ||
-                            !kern_type_takes(a->type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
+                            a->direction != b->direction || a->hook != b->hook)
                                 continue;
                         first = find_link(l->daemon->registry, a->prog_id, l->op, a);
                         second = find_link(l->daemon->registry, b->prog_id, l->op, b);
@@ -276,7 +275,9 @@ static void on_looked(GArray *occupants, GError *error, void *userdata)
         }
         list = l.list = g_array_sized_new(FALSE, TRUE, sizeof(BusOccupant), occupants->len);
         g_array_set_clear_func(list, clear_occupant);
-        settle_twins(&l, occupants);
+        /* Each with each: of others' filters there may be many, of a cgroup's programs the kernel has few. */
+        if (l.op->hook.cgroup_fd >= 0)
+                settle_twins(&l, occupants);
         for (guint i = 0; i < occupants->len; i++)
                 list_occupant(&l, &g_array_index(occupants, KernOccupant, i));
         if (l.op->hook.ifindex == 0 && l.op->hook.cgroup_fd < 0 &&
