@@ -121,12 +121,12 @@ static bool is_extension(const Extensions *e, const char *id)
         return false;
 }
 
-static int read_link(const char *id, StateLink *ret)
+static int read_link(const char *directory, const char *id, StateLink *ret)
 {
         char path[PATH_SIZE], text[STATE_MAX];
         int r;
 
-        snprintf(path, sizeof(path), RUN_DIR "/links/%s", id);
+        snprintf(path, sizeof(path), RUN_DIR "/%s/%s", directory, id);
         r = read_text(path, text, sizeof(text));
         return r < 0 ? r : state_parse_link(text, ret);
 }
@@ -212,6 +212,19 @@ static int detach(const char *id, StateLink *link)
         return r;
 }
 
+/*
+ * As it was to be when the service was killed. The pins, where it has some, are the ones that there were;
+ * without it may be attached as either file says.
+ */
+static int detach_changed(const char *id)
+{
+        StateLink link;
+
+        if (read_link("changes", id, &link) < 0 || link.attachment.n_links > 0)
+                return 0;
+        return detach(id, &link);
+}
+
 static void detach_links(Totals *totals)
 {
         AUTO_CLOSE_DIR DIR *dir = opendir(RUN_DIR "/links");
@@ -219,7 +232,7 @@ static void detach_links(Totals *totals)
 
         while ((id = next_object(dir))) {
                 StateLink link;
-                int r = read_link(id, &link);
+                int r = read_link("links", id, &link);
 
                 if (r < 0)
                         fprintf(stderr,
@@ -228,6 +241,8 @@ static void detach_links(Totals *totals)
                                 id, strerror(-r));
                 else
                         r = detach(id, &link);
+                if (r >= 0)
+                        r = detach_changed(id);
                 if (r < 0)
                         totals->failed++;
                 else if (unlinkat(dirfd(dir), id, 0) >= 0)
@@ -293,6 +308,7 @@ static int unload_all(void)
         (void)empty(PIN_DIR "/link", &none);
         totals.programs = empty(PIN_DIR "/program", &extensions);
         totals.maps = empty(PIN_DIR "/map", &none);
+        (void)empty(RUN_DIR "/changes", &none);
         (void)empty(RUN_DIR "/loads", &none);
         (void)empty(RUN_DIR "/logs", &none);
         printf("%u links detached, %u programs and %u maps unloaded\n", totals.links,
@@ -332,7 +348,7 @@ static void list_links(void)
         while ((id = next_object(dir))) {
                 StateLink link;
 
-                if (read_link(id, &link) < 0)
+                if (read_link("links", id, &link) < 0)
                         continue;
                 printf("link %s: %s (%s)", id, kern_text_clean(link.program_name),
                        link.hook.type->name);
