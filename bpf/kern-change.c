@@ -173,7 +173,8 @@ static int attach_next_to(int prog_fd, const KernHook *hook, KernAttachment *ret
                         continue;
                 kern_diag_clear(diag);
                 r = kern_attach(prog_fd, &next, ret, diag);
-                if (r != -EBUSY)
+                /* ERANGE: there is no place beyond what is the last one. */
+                if (r != -EBUSY && r != -ERANGE)
                         return r;
         }
         kern_diag_clear(diag);
