@@ -30,6 +30,8 @@ typedef struct Change {
         GArray *new_ids;     /* uint32_t: the kernel's of all of these, each of which has its pin */
         KernAttachment old;  /* descriptors of the kernel links that there are */
         SharingSpecs *specs; /* of a usdt program: what the old one reads until it ends */
+        SharingTurn
+                *turn; /* at the next start; else it is the request's, who asks for the change */
         LinkChanged done;
         void *userdata;
 } Change;
@@ -55,6 +57,12 @@ void change_call(Change *c, const char *method, WorkerFill fill, WorkerDone done
 /* Whether to call once more for a worker that died: it may have done it, and doing it twice is no harm. */
 bool change_try_again(Change *c, const sd_bus_message *reply, GError *error, const char *method,
                       WorkerFill fill, WorkerDone done);
+
+/*
+ * Whether the change ended, since the service does: a worker that was killed may yet have done it, and what
+ * is written down is for the next service to look at.
+ */
+bool change_left_to_next(Change *c, const sd_bus_message *reply, GError *error);
 
 int change_append_program(sd_bus_message *m, Daemon *daemon, uint32_t id);
 void change_close_old(Change *c);

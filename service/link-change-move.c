@@ -404,11 +404,8 @@ static void on_filter_moved(sd_bus_message *reply, GError *error, void *userdata
         if (link &&
             change_try_again(c, reply, error, "MoveFilter", fill_move_filter, on_filter_moved))
                 return;
-        if (link && c->daemon->stopping && error) {
-                /* The worker may yet do it: what is written down is for the next service to look at. */
-                change_end(c, error);
+        if (change_left_to_next(c, reply, error))
                 return;
-        }
         if (!link || (error && !has_moved(c, link))) {
                 change_give_up(c, error ?: no_such_object(BUS_LINK, c->id));
                 return;

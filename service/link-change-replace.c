@@ -135,7 +135,8 @@ static void on_replaced(sd_bus_message *reply, GError *error, void *userdata)
         Change *c = userdata;
         Link *link = registry_link(c->daemon->registry, c->id);
 
-        (void)reply;
+        if (change_left_to_next(c, reply, error))
+                return;
         if (error && link && is_replaced(c, link))
                 g_clear_error(&error);
         if (error)

@@ -83,6 +83,7 @@ void change_end(Change *c, GError *error)
         LinkChanged done = c->done;
         void *userdata = c->userdata;
         Daemon *daemon = c->daemon;
+        SharingTurn *turn = c->turn;
 
         link_values_done(&c->values);
         g_clear_pointer(&c->followers, g_array_unref);
@@ -95,6 +96,7 @@ void change_end(Change *c, GError *error)
         sharing_release_specs(c->specs);
         g_free(c);
         done(error, userdata);
+        sharing_leave(turn);
         daemon_release(daemon);
 }
 
@@ -193,6 +195,17 @@ bool change_try_again(Change *c, const sd_bus_message *reply, GError *error, con
         return true;
 }
 
+bool change_left_to_next(Change *c, const sd_bus_message *reply, GError *error)
+{
+        Link *link = registry_link(c->daemon->registry, c->id);
+
+        if (!error || reply || !link || !c->daemon->stopping)
+                return false;
+        link->state = LINK_ATTACHED;
+        change_end(c, error);
+        return true;
+}
+
 /* Members of libxdp's dispatcher, which a worker makes anew */
 
 static int fill_arrange(sd_bus_message *m, void *userdata)
@@ -227,7 +240,8 @@ static void on_arranged(sd_bus_message *reply, GError *error, void *userdata)
 {
         Change *c = userdata;
 
-        if (change_try_again(c, reply, error, "Arrange", fill_arrange, on_arranged))
+        if (change_try_again(c, reply, error, "Arrange", fill_arrange, on_arranged) ||
+            change_left_to_next(c, reply, error))
                 return;
         if (error)
                 change_give_up(c, error);
@@ -428,6 +442,36 @@ static void on_resumed(GError *error, void *userdata)
         }
 }
 
+static void resume(SharingTurn *turn, void *userdata)
+{
+        Change *c = userdata;
+        Sharing *sharing = registry_sharing(c->daemon->registry);
+        Link *link = registry_link(c->daemon->registry, c->id);
+
+        c->turn = turn;
+        if (!link) {
+                change_end(c, no_such_object(BUS_LINK, c->id));
+                return;
+        }
+        if (link->attachment.tc_old_priority != 0) {
+                change_filter(c, link);
+                return;
+        }
+        if (!link->stand_in) {
+                c->fellows = sharing_fellows(sharing, link);
+                change_call(c, "Arrange", fill_arrange, on_arranged);
+                return;
+        }
+        c->new_link = store_open_pin(c->daemon->store, BUS_LINK, c->id, 0);
+        if (c->new_link >= 0) {
+                change_end_place(c, link);
+                return;
+        }
+        /* What stands in for the program does so until the next start. */
+        link->state = LINK_ATTACHED;
+        change_end(c, error_from_errno(c->new_link, "open the link's pin"));
+}
+
 void link_change_resume(Daemon *daemon, Link *link)
 {
         Change *c;
@@ -442,18 +486,5 @@ void link_change_resume(Daemon *daemon, Link *link)
         kern_hook_drop_borrowed(&c->hook);
         link_values_get(link, &c->values);
         link->state = LINK_CHANGING;
-        if (link->attachment.tc_old_priority != 0) {
-                change_filter(c, link);
-                return;
-        }
-        if (!link->stand_in) {
-                c->fellows = sharing_fellows(registry_sharing(daemon->registry), link);
-                change_call(c, "Arrange", fill_arrange, on_arranged);
-                return;
-        }
-        c->new_link = store_open_pin(daemon->store, BUS_LINK, c->id, 0);
-        if (c->new_link < 0)
-                change_give_up(c, error_from_errno(c->new_link, "open the link's pin"));
-        else
-                change_end_place(c, link);
+        sharing_enter(registry_sharing(daemon->registry), link, resume, c);
 }

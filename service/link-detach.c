@@ -7,6 +7,7 @@
 
 #include "descriptor.h"
 #include "errors.h"
+#include "link-change.h"
 #include "link-netns.h"
 #include "tc-chain.h"
 
@@ -81,6 +82,8 @@ static void unpin(Daemon *daemon, const Link *link)
         /* A member of a chain took its pins away when it left. */
         for (unsigned i = 0; i < link->attachment.n_links; i++)
                 store_unpin(daemon->store, BUS_LINK, link->pub.id, i);
+        if (link->stand_in)
+                store_unpin(daemon->store, BUS_LINK, link->pub.id, LINK_PIN_TABLE);
 }
 
 /* What has a kernel link is detached from anywhere. */

@@ -287,7 +287,7 @@ class Packets(Case):
 
 
 class Crash(Case):
-    """The daemon and its workers are killed at any instant: what is there is the old or the new."""
+    """The daemon or its workers end at any instant: what is there is the old or the new."""
 
     def play(self, kill):
         seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
@@ -336,6 +336,40 @@ class Crash(Case):
 
     def test_daemon(self):
         self.play(lambda: self.daemon.end(signal.SIGKILL))
+
+    def test_stop(self):
+        """A worker is killed, and may yet do what it was asked for."""
+        self.play(lambda: self.daemon.end(signal.SIGTERM))
+
+    def test_detached_at_once(self):
+        """What was left half done is in the way of nobody who comes before it is done."""
+        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
+        chance = random.Random(seed)
+        for kind in kinds(self):
+            one, still = (kind.load(n) for n in (1, 2))
+            kind.attach(still, priority=50)
+            for i in range(ROUNDS):
+                with self.subTest(kind=kind.name, seed=seed, round=i):
+                    link = kind.attach(one, priority=10)
+                    begin = time.monotonic()
+                    update(self.bus, link, priority=90)
+                    duration = time.monotonic() - begin
+                    token = start_update(self.bus, link, priority=10)
+                    time.sleep(chance.random() * duration)
+                    self.daemon.end(signal.SIGKILL)
+                    try:
+                        self.bus.wait(token)
+                    except BusError:
+                        pass
+                    # It is who starts the service.
+                    self.bus.detach(link)
+                    self.assert_order_becomes(kind, still)
+                    check(self)
+            self.bus.unload(one)
+            self.bus.unload(still)
+
+    def assert_order_becomes(self, kind, *programs):
+        until(lambda: self.is_order(kind, programs), "these are there, in order")
 
     def test_workers(self):
         def kill():

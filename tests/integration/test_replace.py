@@ -247,6 +247,9 @@ class Killed(Case):
     def test_daemon(self):
         self.play(lambda: self.daemon.end(signal.SIGKILL))
 
+    def test_stop(self):
+        self.play(lambda: self.daemon.end(signal.SIGTERM))
+
     def test_workers(self):
         def kill():
             for pid in self.daemon.workers():
