@@ -257,22 +257,42 @@ static int explain_target(const KernLoad *load, const char *name, const char *ta
                 what, target);
 }
 
+/* What there is to be implemented, or called, in some kernels only */
+static const struct {
+        const char *ops, *functions, *needs;
+} subsystems[] = {
+        {"sched_ext_ops", "scx_bpf_", "; schedulers need Linux 6.12, CONFIG_SCHED_CLASS_EXT"},
+        {"hid_bpf_ops", "hid_bpf_", "; input devices' need Linux 6.11, CONFIG_HID_BPF"},
+        {"Qdisc_ops", "bpf_qdisc_", "; queueing disciplines need Linux 6.16, CONFIG_NET_SCH_BPF"},
+};
+
+static int lacks_function(const char *name, int r, KernDiag *diag)
+{
+        for (size_t i = 0; i < KERN_ELEMENTSOF(subsystems); i++)
+                if (strncmp(name, subsystems[i].functions, strlen(subsystems[i].functions)) == 0)
+                        return kern_fail(
+                                diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
+                                "The object calls kernel function %.127s, which this kernel "
+                                "doesn't have%s",
+                                name, subsystems[i].needs);
+        return kern_fail(diag, r, KERN_ERROR_NO_SUCH_FUNCTION,
+                         "The object calls kernel function %.127s, which this kernel doesn't have",
+                         name);
+}
+
 static int explain_extern(const KernLoad *load, int r, KernDiag *diag)
 {
         char name[128];
 
-        if (kern_capture_find(&load->capture, "extern (func ksym)", "not found", name,
+        if (kern_capture_find(&load->capture, "extern (func ksym) ", "not found", name,
                               sizeof(name)) ||
-            kern_capture_find(&load->capture, "extern (func ksym)", "resolving failed", name,
+            kern_capture_find(&load->capture, "extern (func ksym) ", "resolving failed", name,
                               sizeof(name)))
-                return kern_fail(
-                        diag, r, KERN_ERROR_NO_SUCH_FUNCTION,
-                        "The object calls kernel function %.127s, which this kernel doesn't "
-                        "have",
-                        name);
-        if (kern_capture_find(&load->capture, "extern (var ksym)", "not found", name,
+                return lacks_function(name, r, diag);
+        if (kern_capture_find(&load->capture, "extern (var ksym) ", "not found", name,
                               sizeof(name)) ||
-            kern_capture_find(&load->capture, "extern (ksym)", "not found", name, sizeof(name)))
+            kern_capture_find(&load->capture, "extern ", "(strong): not resolved", name,
+                              sizeof(name)))
                 return kern_fail(
                         diag, r, KERN_ERROR_NOT_SUPPORTED,
                         "The object uses kernel variable %.127s, which this kernel doesn't "
@@ -302,13 +322,6 @@ static bool find_word(const KernCapture *capture, const char *before, const char
 /* A struct_ops of a struct that this kernel has not, or not with that member */
 static int explain_struct_ops(const KernLoad *load, KernDiag *diag)
 {
-        static const struct {
-                const char *name, *needs;
-        } known[] = {
-                {"sched_ext_ops", "; schedulers need Linux 6.12, CONFIG_SCHED_CLASS_EXT"},
-                {"hid_bpf_ops", "; input devices' need Linux 6.11, CONFIG_HID_BPF"},
-                {"Qdisc_ops", "; queueing disciplines need Linux 6.16, CONFIG_NET_SCH_BPF"},
-        };
         static const char prefix[] = "bpf_struct_ops_", missing[] = " in kernel BTF";
         const char *needs = "; it comes with a newer one, or with a module that isn't loaded";
         char word[128], *name = word;
@@ -323,9 +336,9 @@ static int explain_struct_ops(const KernLoad *load, KernDiag *diag)
                 return 0;
         if (strncmp(word, prefix, strlen(prefix)) == 0)
                 name += strlen(prefix);
-        for (size_t i = 0; i < KERN_ELEMENTSOF(known); i++)
-                if (strcmp(name, known[i].name) == 0)
-                        needs = known[i].needs;
+        for (size_t i = 0; i < KERN_ELEMENTSOF(subsystems); i++)
+                if (strcmp(name, subsystems[i].ops) == 0)
+                        needs = subsystems[i].needs;
         return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
                          "The object has a struct_ops of struct %s, which this kernel doesn't "
                          "have%s",

@@ -456,6 +456,20 @@ class Refused(Case):
                     self.load("missing_target", program)
         self.assert_nothing_left()
 
+    def test_missing_symbols(self):
+        """What an object wants of the kernel by name."""
+        for obj, error, text in (("no_such_function", "NoSuchFunction",
+                                  "calls kernel function bpfkeeper_no_such_function, which"),
+                                 ("no_such_variable", "NotSupported",
+                                  "uses kernel variable bpfkeeper_no_such_variable, which"),
+                                 ("no_such_symbol", "NotSupported",
+                                  "uses kernel variable bpfkeeper_no_such_symbol, which")):
+            with self.subTest(object=obj):
+                with self.refused(error) as caught:
+                    self.load(obj)
+                self.assertIn(text, caught.exception.message)
+        self.assert_nothing_left()
+
     def test_too_much_memory(self):
         data, head = objects.renamed(objects.read("huge_map"), "huge_")
         name = head + "xdp"

@@ -366,8 +366,8 @@ class NoScheduler(Case):
             self.skipTest("this kernel has CONFIG_SCHED_CLASS_EXT")
         with self.refused("NotSupported") as caught:
             self.load("sched_ext")
-        self.assertIn("struct sched_ext_ops, which this kernel doesn't have; schedulers need Linux 6.12, "
-                      "CONFIG_SCHED_CLASS_EXT", caught.exception.message)
+        self.assertIn("function scx_bpf_create_dsq, which this kernel doesn't have; schedulers need "
+                      "Linux 6.12, CONFIG_SCHED_CLASS_EXT", caught.exception.message)
 
 
 class Scheduler(Case):
