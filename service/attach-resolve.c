@@ -70,7 +70,11 @@ static void on_resolved(sd_bus_message *reply, GError *error, void *userdata)
         op->probe.function[0] = '\0';
         op->probe.given &= ~KERN_PARAM_BIT(KERN_PARAM_FUNCTION);
         op->probe.given |= KERN_PARAM_BIT(KERN_PARAM_OFFSET);
-        check_offsets(request);
+        /* A function itself was found in what is executed. */
+        if (op->hook.offset != 0)
+                check_offsets(request);
+        else
+                op->next(request);
 }
 
 static int fill_resolve_many(sd_bus_message *m, void *userdata)
