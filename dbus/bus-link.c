@@ -16,30 +16,34 @@ static int method_detach(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         return 1;
 }
 
-static int method_detach_with_options(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+/* Has @op done what the options say. */
+static int with_options(sd_bus_message *m, BusLink *link,
+                        void (*op)(void *service, sd_bus_message *m, uint32_t id,
+                                   BusAttachArgs *args),
+                        sd_bus_error *reterr)
 {
-        BusLink *link = userdata;
         g_autoptr(BusAttachArgs) args = NULL;
         int r;
 
         r = bus_attach_args_read(m, link->api, &args, reterr);
         if (r < 0)
                 return r;
-        link->api->ops->detach(link->api->service, m, link->id, g_steal_pointer(&args));
+        op(link->api->service, m, link->id, g_steal_pointer(&args));
         return 1;
+}
+
+static int method_detach_with_options(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
+{
+        BusLink *link = userdata;
+
+        return with_options(m, link, link->api->ops->detach, reterr);
 }
 
 static int method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
 {
         BusLink *link = userdata;
-        g_autoptr(BusAttachArgs) args = NULL;
-        int r;
 
-        r = bus_attach_args_read(m, link->api, &args, reterr);
-        if (r < 0)
-                return r;
-        link->api->ops->update(link->api->service, m, link->id, g_steal_pointer(&args));
-        return 1;
+        return with_options(m, link, link->api->ops->update, reterr);
 }
 
 static int method_replace_program(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
