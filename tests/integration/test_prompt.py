@@ -13,7 +13,7 @@ from support.bus import ATTACH_OPTIONS, INTERACTIVE, NAME, options_variant
 from support.case import MANAGER, PROGRAM, ROOT, BusError, Case, can_attach, number, until
 from support.hooks import TARGET, hooks
 from support.terminal import Person
-from support.wait import PATIENCE, SCALE
+from support.wait import SCALE
 
 PASSWORDS = {"alice": "correct horse", "bob": "battery staple", "carol": "four more words"}
 # The types of which each question is seen where everything takes long: one of each kind of place
@@ -356,8 +356,7 @@ class LeftOpen(Prompts):
         self.bus.unload(self.load("tc", "tc_count"))
         alice.leave()
         until(lambda: not is_full(), "what she was charged is released")
-        # polkit closes one after another
-        until(lambda: desktop.agent()[1] == 64, "the dialogs close", 3 * PATIENCE)
+        until(lambda: desktop.agent()[1] == 64, "the dialogs close")
         self.assert_nothing()
 
     def test_service_stops(self):

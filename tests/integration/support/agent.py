@@ -19,11 +19,15 @@ XML = """
 
 
 class Agent:
-    """Dismisses each dialog, or leaves it open. begun: (action, message, details) of each."""
+    """Dismisses each dialog, or leaves it open until polkit closes it.
+
+    begun: (action, message, details) of each; open: the calls that have no answer, by cookie;
+    closed: how many polkit closed.
+    """
 
     def __init__(self, bus, pid, dismiss, session=None):
         self.bus, self.dismiss = bus, dismiss
-        self.begun, self.cancelled, self.open = [], 0, []
+        self.begun, self.open, self.closed = [], {}, 0
         interface = Gio.DBusNodeInfo.new_for_xml(XML).interfaces[0]
         bus.connection.register_object(PATH, interface, self.called, None, None)
         if session:
@@ -44,14 +48,16 @@ class Agent:
 
     def called(self, connection, sender, path, interface, method, parameters, invocation):
         if method == "BeginAuthentication":
-            action, message, _, details, _, _ = parameters.unpack()
+            action, message, _, details, cookie, _ = parameters.unpack()
             self.begun.append((action, message, details))
             if self.dismiss:
                 invocation.return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "No")
             else:
-                self.open.append(invocation)
+                self.open[cookie] = invocation
         else:
-            self.cancelled += 1
-            while self.open:
-                self.open.pop().return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "-")
+            # As a real one: only the dialog that is meant; polkit may say it twice
+            dialog = self.open.pop(parameters.unpack()[0], None)
+            if dialog:
+                self.closed += 1
+                dialog.return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "-")
             invocation.return_value(None)

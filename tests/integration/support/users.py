@@ -124,7 +124,7 @@ class User(bus.Api):
         self.ask("start_agent", pid or self.pid, dismiss, session)
 
     def agent(self):
-        """What the agent was asked: a list of (action, message, details), and how many ended."""
+        """A list of (action, message, details) that it was asked, and how many dialogs were closed."""
         return self.ask("agent_state")
 
     def leave(self):
@@ -196,7 +196,7 @@ class Agent:
     def agent_state(self, fds):
         while self.bus.context.iteration(False):
             pass
-        return (self.agent.begun, self.agent.cancelled), []
+        return (self.agent.begun, self.agent.closed), []
 
     def serve(self):
         while True:
