@@ -270,6 +270,8 @@ class Upgrade(Packages):
                 now = [c.value() for c in counters]
                 steps.append([b < n for b, n in zip(before, now)])
                 before = now
+                # dpkg has to get on as well
+                done.wait(0.2)
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
