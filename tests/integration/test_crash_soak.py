@@ -23,9 +23,9 @@ from support.case import BusError, Case, can_attach, until
 from support.consistency import check, tc_filters
 from support.hooks import Cgroup, hooks
 from support.soak import ClientProcess, Spec, lives
+from support.wait import SCALE, rounds
 
-SCALE = int(os.environ.get("BPFKEEPER_TIME_SCALE", "1"))
-KILLS = int(os.environ.get("BPFKEEPER_CRASH_KILLS", 120 if SCALE == 1 else 20))
+KILLS = int(os.environ.get("BPFKEEPER_CRASH_KILLS", rounds(100)))
 AT_ONCE = 150  # kills between two looks at everything
 USERS = ("root", "alice", "alice", "bob")
 # One refuses things to this process; what the other is registered as, it is for the whole machine, and

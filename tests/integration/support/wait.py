@@ -6,13 +6,15 @@ import time
 
 # How much longer than natively everything may take
 SCALE = float(os.environ.get("BPFKEEPER_TIME_SCALE") or 1)
+# How much less often than usual is done what is done over and over
+HASTE = float(os.environ.get("BPFKEEPER_HASTE") or 1)
 # Under sanitizers and on busy machines everything takes its time as well
 PATIENCE = 20 * SCALE
 
 
 def rounds(n):
-    """How often to do again what is to be done n times where it takes no longer than natively."""
-    return max(round(n / SCALE), 1)
+    """How often to do again what is to be done n times where there is time for that."""
+    return max(round(n / max(SCALE, HASTE)), 1)
 
 
 def some(things):
