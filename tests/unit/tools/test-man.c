@@ -20,7 +20,7 @@ static void test_errors(void **state)
                 if (!strstr(text, entry))
                         fail_msg("bpfkeeper(7) doesn't list %s", name);
         }
-        for (const char *p = strstr(text, ".SH ERRORS"), *end = strstr(p, ".SH PROGRAM");
+        for (const char *p = strstr(text, ".SH ERRORS"), *end = strstr(p, "\n.SH ");
              (p = strstr(p, "\n.TP\n")) && p < end; p++)
                 listed++;
         assert_int_equal(listed, _BPFKEEPER_ERROR_MAX);
