@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kern-attach-internal.h"
+#include "kern-cgroup.h"
 #include "kern-order.h"
 
 /* Programs for the processes in a cgroup. */
@@ -32,10 +33,12 @@ int kern_attach_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attach
         const char *what = for_what(hook), *to = what[0] != '\0' ? "for " : "";
         const char *blank = what[0] != '\0' ? " " : "";
         const KernPoint point = {kern_cgroup_attach_type(hook), hook->cgroup_fd, true};
-        int fd = kern_order_link(prog_fd, &point, hook, diag);
+        const bool held = kern_cgroup_holds(hook);
+        int fd = held ? kern_cgroup_attach(prog_fd, hook, diag)
+                      : kern_order_link(prog_fd, &point, hook, diag);
 
         if (fd >= 0)
-                return kern_attachment_add(attachment, fd, diag);
+                return held ? 0 : kern_attachment_add(attachment, fd, diag);
 
         switch (-fd) {
         case EBADF:
@@ -46,10 +49,7 @@ int kern_attach_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attach
                         "What was given as cgroup is no directory of a cgroup v2 hierarchy, "
                         "or was removed");
         case EPERM:
-                return kern_fail(
-                        diag, fd, KERN_ERROR_HOOK_BUSY,
-                        "The kernel refuses the program (Operation not permitted): the cgroup, "
-                        "or one above it, has a program that was attached as the only one");
+                return kern_cgroup_explain(hook, diag);
         case E2BIG:
                 return kern_fail(diag, fd, KERN_ERROR_LIMIT_EXCEEDED,
                                  "The cgroup has as many programs%s%s%s as the kernel takes", blank,

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 
 #include "kern-attach-internal.h"
+#include "kern-cgroup.h"
 #include "kern-tc.h"
 #include "kern-xdp-internal.h"
 
@@ -113,6 +114,8 @@ int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachm
                 return kern_tc_chain_end(hook, attachment->tc_handle, reterr_diag);
         if (is_tc(hook->type))
                 return kern_detach_tc(prog_id, hook, attachment, reterr_diag);
+        if (kern_cgroup_holds(hook))
+                return kern_cgroup_detach(prog_id, hook, reterr_diag);
 
         for (size_t i = 0; i < attachment->n_links; i++) {
                 /*

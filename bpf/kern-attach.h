@@ -23,6 +23,8 @@
  *   /sys/devices/system/cpu/online: perf_event;
  *   /sys/kernel/btf/vmlinux: tp_btf, fentry, fexit, fmod_ret, lsm, where a module has the target;
  *   /sys/kernel/security/lsm: lsm, on kernels before 6.8.
+ * By O_PATH, the directories above a cgroup's, and readlink of what /proc/self/fd calls these, where the
+ * kernel refuses a program there.
  * The kernel resolves, but does not open for us, /proc/self/fd/N of a uprobe's target: /proc must be
  * there. Interfaces are those of the network namespace that the process is in.
  *
@@ -53,12 +55,21 @@ typedef enum KernXdpMode {
         KERN_XDP_MODE_HW,
 } KernXdpMode;
 
+/* Who else may be on a cgroup and those below it: see kern-cgroup.h. */
+typedef enum KernAttachFlags {
+        KERN_ATTACH_FLAGS_MULTI,
+        KERN_ATTACH_FLAGS_OVERRIDE,
+        KERN_ATTACH_FLAGS_EXCLUSIVE,
+        KERN_ATTACH_FLAGS_UNKNOWN, /* nobody can ask for */
+} KernAttachFlags;
+
 /* NFPROTO_IPV4 or NFPROTO_IPV6 */
 uint8_t kern_family_number(KernFamily family);
 
 /* "ingress", "skb"; "" for what is none. */
 const char *kern_direction_to_string(KernDirection direction);
 const char *kern_xdp_mode_to_string(KernXdpMode mode);
+const char *kern_attach_flags_to_string(KernAttachFlags flags);
 
 #define KERN_PRIORITY_DEFAULT 50
 #define KERN_PRIORITY_MAX 65535
@@ -105,8 +116,9 @@ typedef struct KernHook {
         uint64_t period;
         int32_t cpu;
         uint64_t cookie;
-        KernNumbers cookies;        /* of functions, in their order */
-        char before[32], after[32]; /* a neighbour, see kern-order.h */
+        KernNumbers cookies;          /* of functions, in their order */
+        char before[32], after[32];   /* a neighbour, see kern-order.h */
+        KernAttachFlags attach_flags; /* cgroups */
         /* kernel links of ours on the hook that are to run later, the first one first */
         KernNumbers followers;
         /* xdp: extensions of ours on the interface, this one among them, see kern-xdp-arrange.h */
@@ -235,8 +247,9 @@ typedef struct KernAttachment {
  * what the kernel says is what counts: KERN_ERROR_INVALID_ARGUMENT otherwise.
  *
  * tc goes through a clsact filter, and xdp, where it shares the interface, through libxdp's
- * dispatcher: n_links is 0 and the attachment lives until kern_detach() or the interface's end. All
- * others live as long as their links' descriptors or pins.
+ * dispatcher: n_links is 0 and the attachment lives until kern_detach() or the interface's end. So it is
+ * with what a cgroup holds itself (kern_cgroup_holds()), until the cgroup's end. All others live as long
+ * as their links' descriptors or pins.
  */
 int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *reterr_diag);
 
@@ -246,7 +259,8 @@ int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag
  * removed their pins before, and closed its own descriptors of them: links of perf events and
  * trampolines end with the last one. tc is found by @hook, the filter's handle and the program's
  * kernel id @prog_id, so that @attachment may come from a state file and the program's descriptor
- * may be gone (@prog_fd -1). An attachment that is already gone is success; somebody else's program
+ * may be gone (@prog_fd -1). The same goes for what a cgroup holds, whose descriptor @hook has, or -1
+ * where the cgroup is gone. An attachment that is already gone is success; somebody else's program
  * that took the place stays.
  */
 int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachment *attachment,
@@ -254,7 +268,7 @@ int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachm
 
 /*
  * Whether the hook still has the program: 1, 0 or a negative errno. Cheap (tc: one netlink round
- * trip, the others: one bpf(2) call), may be called in the daemon.
+ * trip, the others: one bpf(2) call), may be called in the daemon. @hook is as for kern_detach().
  */
 int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachment *attachment);
 

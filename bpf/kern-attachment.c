@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kern-attach-internal.h"
+#include "kern-cgroup.h"
 #include "kern-change.h"
 #include "kern-compat.h"
 #include "kern-info.h"
@@ -56,6 +57,8 @@ int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachmen
                                               attachment->tc_dispatcher);
         if (strcmp(hook->type->name, "tc") == 0)
                 return kern_is_attached_tc(prog_id, hook, attachment);
+        if (kern_cgroup_holds(hook))
+                return kern_cgroup_has(prog_id, hook);
         if (attachment->n_links == 0 || kern_link_info(attachment->link_fds[0], &info) < 0)
                 return 0;
         return kern_link_is_alive(&info);

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "kern-attach-internal.h"
+#include "kern-cgroup.h"
 #include "kern-change.h"
 #include "kern-compat.h"
 #include "kern-info.h"
@@ -72,6 +73,8 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
 
         if (strcmp(hook->type->name, "tc") == 0)
                 return kern_replace_tc(new_fd, old_id, hook, attachment, diag);
+        if (kern_cgroup_holds(hook))
+                return kern_cgroup_replace(new_fd, old_id, hook, diag);
         if (attachment->n_links != 1 || kern_succession(hook->type) != KERN_SUCCESSION_IN_PLACE)
                 return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
                                  "The kernel puts no program in the place of a %s program",

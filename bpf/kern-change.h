@@ -33,7 +33,8 @@ KernSuccession kern_succession(const KernType *type);
 
 /*
  * Another program in the place of the one that is attached. A struct_ops is its map: @new_fd and @old_fd
- * are maps' then. An iterator's hook has the map that it goes over, if it goes over one.
+ * are maps' then. An iterator's hook has the map that it goes over, if it goes over one, and the hook of
+ * what a cgroup holds the cgroup.
  */
 int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
                  const KernAttachment *attachment, KernDiag *diag);

@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include "kern-attach-internal.h"
+#include "kern-cgroup.h"
 #include "kern-compat.h"
 #include "kern-hook-list.h"
 #include "kern-info.h"
@@ -149,6 +150,46 @@ static bool take_out(KernChain *chain, uint32_t prog_id)
         return false;
 }
 
+static bool has_program(const KernChain *chain, uint32_t prog_id)
+{
+        for (size_t i = 0; i < chain->n; i++)
+                if (chain->entries[i].prog_id == prog_id)
+                        return true;
+        return false;
+}
+
+static uint64_t cgroup_id(int fd)
+{
+        struct stat st;
+
+        return fstat(fd, &st) < 0 ? 0 : st.st_ino;
+}
+
+/* Which of the cgroups above it is on, the nearest one first: of what runs the kernel doesn't tell. */
+static void find_above(const KernPoint *point, KernOccupant *o)
+{
+        KERN_AUTO_CLOSE int fd = kern_cgroup_above(point->target);
+
+        o->cgroup_id = 0;
+        o->attach_flags = KERN_ATTACH_FLAGS_UNKNOWN;
+        while (fd >= 0) {
+                const KernPoint above = {point->attach_type, fd, true};
+                KernChain chain;
+                int next;
+
+                if (kern_chain_query(&above, false, &chain) < 0)
+                        return;
+                if (has_program(&chain, o->prog_id)) {
+                        o->cgroup_id = cgroup_id(fd);
+                        o->attach_flags = chain.attach_flags;
+                        return;
+                }
+                next = kern_cgroup_above(fd);
+                kern_closep(&fd);
+                fd = next;
+        }
+}
+
 /* What is on the cgroups above and runs in this one as well: all that does but its own. */
 static int list_inherited(const List *list, const KernPoint *point, KernChain *own, KernOccupant *o)
 {
@@ -165,6 +206,7 @@ static int list_inherited(const List *list, const KernPoint *point, KernChain *o
                 if (take_out(own, programs[i]))
                         continue;
                 o->prog_id = programs[i];
+                find_above(point, o);
                 r = report(list, o);
                 if (r != 0)
                         return r;
@@ -183,6 +225,10 @@ static int list_chain(const List *list, const KernPoint *point, KernOccupant *o)
                 return 0;
         if (r < 0)
                 return r;
+        if (point->is_cgroup) {
+                o->cgroup_id = cgroup_id(point->target);
+                o->attach_flags = chain.attach_flags;
+        }
         for (size_t i = 0; i < chain.n; i++) {
                 o->prog_id = chain.entries[i].prog_id;
                 o->link_id = chain.entries[i].link_id;

@@ -5,7 +5,8 @@
 
 /*
  * What is on the hooks of an interface, a cgroup or a network namespace, whoever put it there, hook by
- * hook in the order in which it runs. Asks the kernel, and for the members of libxdp's dispatcher the pins in
+ * hook in the order in which it runs. Asks the kernel, about a cgroup also of those above, whose directories it
+ * opens by O_PATH, and for the members of libxdp's dispatcher the pins in
  * /sys/fs/bpf/xdp, without libxdp and its lock. May take a while where there are many links: in the
  * worker.
  */
@@ -24,7 +25,9 @@ typedef struct KernOccupant {
         KernXdpMode mode;        /* xdp */
         bool member;             /* xdp: of libxdp's dispatcher */
         uint32_t tc_handle;
-        bool inherited; /* cgroup: it is on one above, and runs here as well */
+        bool inherited;               /* cgroup: it is on one above, and runs here as well */
+        uint64_t cgroup_id;           /* of the one that it is on; 0: that isn't known */
+        KernAttachFlags attach_flags; /* of that one's hook, where the type takes any */
         /* of the program, as the kernel cut it; of other filters their kind, of others on a hook of
          * netfilter's a chain's name or a function's */
         char name[64];

@@ -22,6 +22,11 @@ const char *kern_xdp_mode_to_string(KernXdpMode mode)
         return kern_word(kern_params[KERN_PARAM_MODE].words, mode);
 }
 
+const char *kern_attach_flags_to_string(KernAttachFlags flags)
+{
+        return kern_word(kern_params[KERN_PARAM_ATTACH_FLAGS].words, flags);
+}
+
 bool kern_only(const char *s, size_t n, const char *others)
 {
         if (n == 0)

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 
 #include "kern-attach-internal.h"
+#include "kern-cgroup.h"
 #include "kern-compat.h"
 #include "kern-info.h"
 #include "kern-order.h"
@@ -59,6 +60,12 @@ int kern_order_check(const KernHook *hook, KernDiag *diag)
         const uint64_t neighbours = BIT(BEFORE) | BIT(AFTER);
         int r;
 
+        if (kern_cgroup_holds(hook) && (hook->given & (neighbours | BIT(PRIORITY))))
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "With attach_flags \"%s\" a program has its cgroup's hook to "
+                                 "itself: there is no order, and it takes no priority, before or "
+                                 "after",
+                                 kern_attach_flags_to_string(hook->attach_flags));
         r = check_neighbour("before", hook->before, diag);
         if (r >= 0)
                 r = check_neighbour("after", hook->after, diag);
@@ -163,6 +170,7 @@ int kern_chain_query(const KernPoint *point, bool with_links, KernChain *ret)
                 return -errno;
         memset(ret, 0, sizeof(*ret));
         ret->revision = opts.revision;
+        ret->attach_flags = kern_attach_flags_from(opts.attach_flags);
         ret->n = opts.count < KERN_CHAIN_MAX ? opts.count : KERN_CHAIN_MAX;
         for (size_t i = 0; i < ret->n; i++)
                 ret->entries[i] = (KernChainEntry){programs[i], links[i]};

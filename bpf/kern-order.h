@@ -45,6 +45,7 @@ typedef struct KernChainEntry {
 typedef struct KernChain {
         uint64_t
                 revision; /* changes with whatever is attached or detached; 0: the kernel has none */
+        KernAttachFlags attach_flags; /* of a cgroup that has any */
         size_t n;
         KernChainEntry entries[KERN_CHAIN_MAX];
 } KernChain;

@@ -318,6 +318,18 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         IN_HOOK(after),
                         .key = "After",
                 },
+        [KERN_PARAM_ATTACH_FLAGS] =
+                {
+                        .name = "attach_flags",
+                        .form = "FLAGS",
+                        .summary = "Whom a cgroup's program shares it with: multi, override or\n"
+                                   "exclusive",
+                        .kind = KERN_KIND_WORD,
+                        IN_HOOK(attach_flags),
+                        .words = WORDS("multi", "override", "exclusive"),
+                        .has_default = true,
+                        .key = "AttachFlags",
+                },
 };
 
 int kern_word_find(const char *const *words, const char *word)

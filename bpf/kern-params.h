@@ -41,6 +41,7 @@ typedef enum KernParam {
         KERN_PARAM_DEFRAGMENT,
         KERN_PARAM_BEFORE,
         KERN_PARAM_AFTER,
+        KERN_PARAM_ATTACH_FLAGS,
         _KERN_PARAM_MAX,
 } KernParam;
 

@@ -134,7 +134,7 @@ const KernType kern_types[] = {
                 .sections = SECTIONS("cgroup_skb/ingress", "cgroup_skb/egress", "cgroup/skb"),
                 .prog_type = BPF_PROG_TYPE_CGROUP_SKB,
                 .required = BIT(CGROUP) | BIT(DIRECTION),
-                .optional = ORDER,
+                .optional = ORDER | BIT(ATTACH_FLAGS),
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -146,7 +146,7 @@ const KernType kern_types[] = {
                 .hooks = cgroup_sock_hooks,
                 .hook_at_load = true,
                 .required = BIT(CGROUP) | BIT(HOOK),
-                .optional = ORDER,
+                .optional = ORDER | BIT(ATTACH_FLAGS),
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -163,7 +163,7 @@ const KernType kern_types[] = {
                 .hooks = cgroup_sock_addr_hooks,
                 .hook_at_load = true,
                 .required = BIT(CGROUP) | BIT(HOOK),
-                .optional = ORDER,
+                .optional = ORDER | BIT(ATTACH_FLAGS),
                 .needs = "CONFIG_CGROUP_BPF; hooks of Unix sockets: Linux 6.7",
         },
         {
@@ -174,7 +174,7 @@ const KernType kern_types[] = {
                 .hooks = cgroup_sockopt_hooks,
                 .hook_at_load = true,
                 .required = BIT(CGROUP) | BIT(HOOK),
-                .optional = ORDER,
+                .optional = ORDER | BIT(ATTACH_FLAGS),
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -184,7 +184,7 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_CGROUP_SYSCTL,
                 .attach_type = BPF_CGROUP_SYSCTL,
                 .required = BIT(CGROUP),
-                .optional = ORDER,
+                .optional = ORDER | BIT(ATTACH_FLAGS),
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -194,7 +194,7 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
                 .attach_type = BPF_CGROUP_DEVICE,
                 .required = BIT(CGROUP),
-                .optional = ORDER,
+                .optional = ORDER | BIT(ATTACH_FLAGS),
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {
@@ -204,7 +204,7 @@ const KernType kern_types[] = {
                 .prog_type = BPF_PROG_TYPE_SOCK_OPS,
                 .attach_type = BPF_CGROUP_SOCK_OPS,
                 .required = BIT(CGROUP),
-                .optional = ORDER,
+                .optional = ORDER | BIT(ATTACH_FLAGS),
                 .needs = "CONFIG_CGROUP_BPF",
         },
         {

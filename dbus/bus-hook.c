@@ -65,6 +65,8 @@ static int append_occupant(sd_bus_message *reply, const BusOccupant *o)
                 r = append_number(reply, "Priority", o->priority);
         if (r >= 0)
                 r = append_text(reply, "Mode", o->mode);
+        if (r >= 0)
+                r = append_text(reply, "AttachFlags", o->attach_flags);
         if (r >= 0 && o->proceed_on)
                 r = bus_append_strings(reply, "ProceedOn", (const char *const *)o->proceed_on);
         if (r >= 0)

@@ -200,6 +200,7 @@ const sd_bus_vtable bus_link_vtable[] = {
         PARAM_PROPERTY("Pid", "i"),
         PARAM_PROPERTY("Cgroup", "s"),
         CONST_PROPERTY("CgroupId", "t", cgroup_id),
+        PARAM_PROPERTY("AttachFlags", "s"),
         PARAM_PROPERTY("Event", "s"),
         PARAM_PROPERTY("Cpu", "i"),
         PARAM_PROPERTY("Cookie", "t"),

@@ -12,6 +12,7 @@
 #include "attach-op.h"
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-cgroup.h"
 #include "kern-usdt.h"
 
 void attach_op_init(AttachOp *op, BusAttachArgs *args)
@@ -242,6 +243,29 @@ static GError *check_netns(const AttachOp *op)
                          "filter again; give it as it is in /run/netns, or attach the program as "
                          "tcx.",
                          text);
+}
+
+/* What a cgroup holds without a link is found again by the cgroup's path. */
+static GError *check_cgroup(const AttachOp *op)
+{
+        const char *text = op->texts[KERN_PARAM_CGROUP];
+        uint64_t id = 0;
+        bool found;
+        int fd;
+
+        if (!kern_cgroup_holds(&op->hook))
+                return NULL;
+        fd = descriptor_open_cgroup(text);
+        found = fd >= 0 && descriptor_is_cgroup(fd, &id) && id == op->cgroup_id;
+        descriptor_close(fd);
+        if (found)
+                return NULL;
+        return error_new(INVALID_ARGUMENT,
+                         "The cgroup %s has no path below %s by which the service can find the "
+                         "program again; with attach_flags '%s' it needs one, with '%s' not.",
+                         text, DESCRIPTOR_CGROUP_ROOT,
+                         kern_attach_flags_to_string(op->hook.attach_flags),
+                         kern_attach_flags_to_string(KERN_ATTACH_FLAGS_MULTI));
 }
 
 /* By its number it may be another one by the time that the program is attached, by a descriptor not. */
@@ -602,5 +626,7 @@ GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program 
                 error = attach_hook_set_specs(op, daemon, program);
         if (!error)
                 error = complete(op, uid, program);
+        if (!error)
+                error = check_cgroup(op);
         return error ?: check_netns(op);
 }

@@ -38,7 +38,7 @@ static int fill_look(sd_bus_message *m, void *userdata)
 
 static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
 {
-        uint32_t direction, family, mode;
+        uint32_t direction, family, mode, flags;
         int member, inherited, r;
         const char *type, *name, *hook;
         const KernHookName *named;
@@ -46,8 +46,8 @@ static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
         memset(ret, 0, sizeof(*ret));
         r = sd_bus_message_read(reply, WORKER_OCCUPANT, &type, &direction, &ret->position,
                                 &ret->prog_id, &ret->link_id, &ret->priority, &ret->proceed_on,
-                                &mode, &member, &ret->tc_handle, &inherited, &family,
-                                &ret->hook_priority, &name, &hook);
+                                &mode, &member, &ret->tc_handle, &inherited, &ret->cgroup_id,
+                                &flags, &family, &ret->hook_priority, &name, &hook);
         if (r <= 0)
                 return r;
         ret->type = kern_type_find(type);
@@ -60,6 +60,7 @@ static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
         ret->mode = (KernXdpMode)mode;
         ret->member = member;
         ret->inherited = inherited;
+        ret->attach_flags = (KernAttachFlags)flags;
         g_strlcpy(ret->name, name, sizeof(ret->name));
         return 1;
 }

@@ -73,6 +73,9 @@ void change_close_old(Change *c);
  */
 GError *change_open_netns(Change *c, const Link *link);
 
+/* The link's cgroup, where it is on one, for c->hook: NULL, or why it isn't found. */
+GError *change_open_cgroup(Change *c, const Link *link);
+
 /* The same for a tc filter of its own, which has no kernel link; at the next start what is left of it. */
 void change_filter(Change *c, Link *link);
 

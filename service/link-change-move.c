@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "kern-change.h"
 #include "kern-order.h"
+#include "link-cgroup.h"
 #include "link-change-internal.h"
 #include "link-netns.h"
 #include "ops.h"
@@ -278,30 +279,12 @@ static void on_moved(sd_bus_message *reply, GError *error, void *userdata)
         change_call(c, "EndMove", fill_end_move, on_move_ended);
 }
 
-/* A cgroup that was made anew under the old one's name isn't the old one. */
-bool link_open_cgroup(const Link *link, int *ret)
-{
-        uint64_t id = 0;
-        int fd;
-
-        if (!link || !kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
-                return false;
-        fd = descriptor_open_cgroup(link->texts[KERN_PARAM_CGROUP] ?: "");
-        if (fd < 0)
-                return false;
-        if (!descriptor_is_cgroup(fd, &id) || id != link->pub.cgroup_id) {
-                close(fd);
-                return false;
-        }
-        *ret = fd;
-        return true;
-}
-
-static GError *open_cgroup(Change *c, const Link *link)
+GError *change_open_cgroup(Change *c, const Link *link)
 {
         if (!kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
                 return NULL;
-        if (!link_open_cgroup(link, &c->cgroup_fd))
+        c->cgroup_fd = link_open_cgroup(link);
+        if (c->cgroup_fd < 0)
                 return error_new(NO_SUCH_CGROUP,
                                  "The link's cgroup isn't found any more as %s; detach the program "
                                  "and attach it again.",
@@ -312,7 +295,7 @@ static GError *open_cgroup(Change *c, const Link *link)
 
 void change_place(Change *c, Link *link)
 {
-        GError *error = open_cgroup(c, link);
+        GError *error = change_open_cgroup(c, link);
 
         if (!error)
                 error = change_open_netns(c, link);

@@ -7,6 +7,7 @@
 #include "descriptor.h"
 #include "errors.h"
 #include "kern-change.h"
+#include "link-cgroup.h"
 #include "link-change-internal.h"
 #include "link-netns.h"
 #include "ops.h"
@@ -93,6 +94,9 @@ static int fill_replace(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
         if (r < 0)
                 return r;
+        r = worker_fds_append(m, &c->cgroup_fd, c->cgroup_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
         r = worker_fds_append(m, c->old.link_fds, c->old.n_links);
         if (r < 0)
                 return r;
@@ -120,6 +124,8 @@ static bool is_replaced(Change *c, Link *link)
         KernLinkInfo info;
         bool is;
 
+        if (link_is_held(link))
+                return link_cgroup_has(link, c->values.program_id) > 0;
         if (c->old.n_links == 0)
                 return netns_run(c->netns_fd, ask_kernel, &question) > 0;
         if (kern_link_info(c->old.link_fds[0], &info) < 0)
@@ -155,7 +161,9 @@ void change_in_place(Change *c, const Link *link)
                 return;
         }
         /* A kernel link's program is replaced from anywhere; a filter is found from within its namespace. */
-        error = c->old.n_links == 0 ? change_open_netns(c, link) : NULL;
+        error = link_is_held(link)    ? change_open_cgroup(c, link)
+                : c->old.n_links == 0 ? change_open_netns(c, link)
+                                      : NULL;
 
         if (error)
                 change_give_up(c, error);

@@ -65,11 +65,5 @@ void link_change(Daemon *daemon, Link *link, LinkChange *wanted, LinkChanged don
  */
 GError *link_check_replace(const Link *link);
 
-/*
- * The directory of the link's cgroup, where it has one: @ret is the caller's to close. false: it has none,
- * or it isn't found any more.
- */
-bool link_open_cgroup(const Link *link, int *ret);
-
 /* At start: what was left to be done for a link whose change had come to pass. */
 void link_change_resume(Daemon *daemon, Link *link);

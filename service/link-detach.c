@@ -7,6 +7,7 @@
 
 #include "descriptor.h"
 #include "errors.h"
+#include "link-cgroup.h"
 #include "link-change.h"
 #include "link-netns.h"
 #include "tc-chain.h"
@@ -36,6 +37,7 @@ typedef struct Detaching {
         Netns netns;
         char *netns_text;
         int netns_fd;              /* a way to it that somebody brought, or -1 */
+        bool held;                 /* by a cgroup */
         bool unreachable;          /* that namespace */
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
@@ -105,6 +107,19 @@ static int append_netns(sd_bus_message *m, Detaching *d)
         return r;
 }
 
+/* With a cgroup that is gone what it held is, too. */
+static int append_cgroup(sd_bus_message *m, const Detaching *d)
+{
+        const Link *link = d->registered ? registry_link(d->daemon->registry, d->id) : d->link;
+        int fd = d->held && link ? link_open_cgroup(link) : -ENOENT, r;
+
+        if (fd < 0 && fd != -ENOENT)
+                return fd;
+        r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
+        descriptor_close(fd);
+        return r;
+}
+
 static int fill_detach(sd_bus_message *m, void *userdata)
 {
         Detaching *d = userdata;
@@ -119,6 +134,9 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         if (r < 0)
                 return r;
         r = append_netns(m, d);
+        if (r < 0)
+                return r;
+        r = append_cgroup(m, d);
         if (r < 0)
                 return r;
         r = worker_fds_append(m, a->link_fds, a->n_links);
@@ -236,6 +254,7 @@ void link_detach(Daemon *daemon, Link *link, bool registered, int netns_fd, uid_
         d->netns = link->netns;
         d->netns_text = g_strdup(link->texts[KERN_PARAM_NETNS] ?: "");
         d->netns_fd = netns_fd >= 0 ? fcntl(netns_fd, F_DUPFD_CLOEXEC, 3) : -1;
+        d->held = link_is_held(link);
         d->uid = uid;
         d->registered = registered;
         d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));

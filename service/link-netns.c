@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "link-cgroup.h"
 
 int link_open_netns(const Link *link, int given, int *ret_fd)
 {
@@ -54,6 +55,8 @@ static int ask_within(const Link *link, int given, int (*question)(void *userdat
 
 int link_is_attached(const Link *link, int given)
 {
+        if (link_is_held(link))
+                return link_cgroup_has(link, link->pub.program_id);
         return ask_within(link, given, ask_kernel);
 }
 

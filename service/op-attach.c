@@ -13,6 +13,7 @@
 #include "hook-look.h"
 #include "kern-order.h"
 #include "link-detach.h"
+#include "link-netns.h"
 #include "tc-chain.h"
 
 #define ATTACH_TIMEOUT_SEC 20
@@ -279,6 +280,30 @@ static GError *find_neighbour(Daemon *daemon, const char *option, char *text, si
         return NULL;
 }
 
+/*
+ * A link of ours that has the cgroup to itself, unless it was detached behind our back. What is attached
+ * there is known by its program alone: a second link with the same one, should it be left half attached,
+ * would have the first one's detached.
+ */
+static GError *check_holder(Daemon *daemon, const Link *link)
+{
+        Link *holder = sharing_holder(registry_sharing(daemon->registry), link);
+
+        if (!holder)
+                return NULL;
+        if (holder->state == LINK_ATTACHED && link_is_attached(holder, -1) == 0) {
+                link_forget(daemon, holder);
+                return NULL;
+        }
+        return error_new(HOOK_BUSY,
+                         "Link %u, of program %u (%s), has that hook of cgroup %s to itself, with "
+                         "attach_flags '%s'; detach it first, or put the program in its place by "
+                         "ReplaceProgram().",
+                         holder->pub.id, holder->pub.program_id, holder->pub.program_name,
+                         holder->texts[KERN_PARAM_CGROUP] ?: "",
+                         kern_attach_flags_to_string(holder->hook.attach_flags));
+}
+
 /* What is on the hook now is there until this turn ends, but for what somebody takes off it. */
 static GError *find_place(AttachOp *op, Daemon *daemon)
 {
@@ -286,7 +311,9 @@ static GError *find_place(AttachOp *op, Daemon *daemon)
         KernHook *probe = &op->probe;
         GError *error;
 
-        error = find_neighbour(daemon, "before", probe->before, sizeof(probe->before));
+        error = check_holder(daemon, op->link);
+        if (!error)
+                error = find_neighbour(daemon, "before", probe->before, sizeof(probe->before));
         if (!error)
                 error = find_neighbour(daemon, "after", probe->after, sizeof(probe->after));
         op->followers = sharing_followers(sharing, op->link);

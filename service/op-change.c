@@ -8,6 +8,7 @@
 #include "hook-look.h"
 #include "kern-change.h"
 #include "kern-order.h"
+#include "link-cgroup.h"
 #include "link-change.h"
 
 typedef struct ChangeOp {
@@ -277,10 +278,11 @@ static void find_neighbour(Request *request)
                 op->neighbour = g_array_index(other->pub.kernel_link_ids, uint32_t, 0);
                 break;
         default:
-                if (!link_open_cgroup(registry_link(request->daemon->registry, op->link_id),
-                                      &op->attach.files[KERN_PARAM_CGROUP]))
+                other = registry_link(request->daemon->registry, op->link_id);
+                place.cgroup_fd = other ? link_open_cgroup(other) : -1;
+                if (place.cgroup_fd < 0)
                         break;
-                place.cgroup_fd = op->attach.files[KERN_PARAM_CGROUP];
+                op->attach.files[KERN_PARAM_CGROUP] = place.cgroup_fd;
                 hook_look(request->daemon, request->uid, &place, on_looked, request,
                           request->cancellable);
                 return;

@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "hook-look.h"
 #include "hook-param.h"
+#include "link-cgroup.h"
 
 static void attach_args_op_free(void *p)
 {
@@ -28,6 +29,11 @@ static bool is_it(const Link *link, const KernOccupant *o)
         if (o->tc_handle != 0)
                 return link->attachment.tc_handle == o->tc_handle &&
                        link->attachment.tc_priority == o->priority;
+        if (link_is_held(link))
+                return o->attach_flags == link->hook.attach_flags &&
+                       o->cgroup_id == link->pub.cgroup_id &&
+                       o->direction == link->hook.direction &&
+                       g_str_equal(o->hook ?: "", link->hook.name);
         return o->link_id != 0 && ids->len > 0 && g_array_index(ids, uint32_t, 0) == o->link_id;
 }
 
@@ -75,6 +81,9 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
                                                                 : "",
                 .handle = o->tc_handle,
                 .inherited = o->inherited,
+                .attach_flags = kern_type_takes(o->type, KERN_PARAM_BIT(KERN_PARAM_ATTACH_FLAGS))
+                                        ? kern_attach_flags_to_string(o->attach_flags)
+                                        : "",
                 .program_id = owner ? owner->pub.id : o->prog_id,
         };
         if (ret->program_id != 0)

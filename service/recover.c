@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include "errors.h"
+#include "link-cgroup.h"
 #include "link-change.h"
 #include "link-detach.h"
 #include "link-netns.h"
 #include "ops.h"
+#include "sharing.h"
 #include "tc-chain.h"
 
 /*
@@ -333,13 +335,49 @@ static void on_undone(GError *error, void *userdata)
         }
 }
 
+typedef struct Undoing {
+        Daemon *daemon;
+        Link *link; /* owned, until its turn */
+        SharingTurn *turn;
+} Undoing;
+
+static void on_undone_in_turn(GError *error, void *userdata)
+{
+        g_autofree Undoing *u = userdata;
+
+        sharing_leave(u->turn);
+        on_undone(error, NULL);
+}
+
+static void undo_in_turn(SharingTurn *turn, void *userdata)
+{
+        Undoing *u = userdata;
+
+        u->turn = turn;
+        link_detach(u->daemon, g_steal_pointer(&u->link), false, -1, 0, on_undone_in_turn, u);
+}
+
+/*
+ * What a cgroup holds is known by its program: who attaches the same one there waits until it is gone, lest
+ * a second attempt to detach it be made after that.
+ */
+static void undo_held(Daemon *daemon, Link *link)
+{
+        Undoing *u = g_new(Undoing, 1);
+
+        *u = (Undoing){daemon, link, NULL};
+        sharing_enter(registry_sharing(daemon->registry), link, undo_in_turn, u);
+}
+
 /* Undoes what is half done, but for what would be undone of another link. */
 static void undo_all(Daemon *daemon, GPtrArray *undone)
 {
         while (undone->len > 0) {
                 g_autoptr(Link) link = g_ptr_array_steal_index_fast(undone, undone->len - 1);
 
-                if (claim(daemon, link))
+                if (link_is_held(link))
+                        undo_held(daemon, g_steal_pointer(&link));
+                else if (claim(daemon, link))
                         link_detach(daemon, g_steal_pointer(&link), false, -1, 0, on_undone, NULL);
         }
 }

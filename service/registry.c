@@ -3,6 +3,7 @@
 
 #include "foreign.h"
 #include "hook-param.h"
+#include "kern-cgroup.h"
 #include "kern-xdp.h"
 #include "sharing.h"
 
@@ -232,6 +233,8 @@ void link_publish_attachment(Link *link)
 {
         if (link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
                 link->pub.sharing = link->attachment.xdp_member != 0 ? "libxdp" : "exclusive";
+        if (kern_cgroup_holds(&link->hook))
+                link->pub.sharing = "exclusive";
         if (link->hook.type->sharing == KERN_SHARING_DISPATCHER)
                 link->pub.sharing = link->attachment.tc_slot != 0 ? "dispatcher" : "kernel";
 }

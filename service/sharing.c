@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sharing.h"
 
+#include "kern-cgroup.h"
 #include "kern-xdp-arrange.h"
 
 struct Sharing {
@@ -115,7 +116,8 @@ static void drop_if_unused(Hook *hook)
 
 bool link_has_priority(const Link *link)
 {
-        return !(link->hook.given &
+        return !kern_cgroup_holds(&link->hook) &&
+               !(link->hook.given &
                  (KERN_PARAM_BIT(KERN_PARAM_BEFORE) | KERN_PARAM_BIT(KERN_PARAM_AFTER)));
 }
 
@@ -180,6 +182,19 @@ GArray *sharing_followers(Sharing *s, const Link *link)
                         append(numbers, g_array_index(other->pub.kernel_link_ids, uint32_t, 0));
         }
         return numbers;
+}
+
+Link *sharing_holder(Sharing *s, const Link *link)
+{
+        const Hook *hook = find_hook(s, link, false);
+
+        for (guint i = 0; hook && i < hook->links->len; i++) {
+                Link *other = g_ptr_array_index(hook->links, i);
+
+                if (other != link && kern_cgroup_holds(&other->hook))
+                        return other;
+        }
+        return NULL;
 }
 
 KernNumbers sharing_numbers(const GArray *numbers)

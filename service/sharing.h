@@ -21,7 +21,8 @@ void sharing_remove(Sharing *sharing, Link *link);
 
 /*
  * The order of two links on a hook: that of their priorities, then of their attachment. One that was
- * put beside another has no priority, and its place from nobody else.
+ * put beside another has no priority, and its place from nobody else; nor has one that has its cgroup's
+ * hook to itself.
  */
 bool link_has_priority(const Link *link);
 
@@ -34,6 +35,9 @@ int link_compare(const Link *a, const Link *b);
  */
 GArray *sharing_followers(Sharing *sharing, const Link *link);
 GArray *sharing_fellows(Sharing *sharing, const Link *link);
+
+/* Another link on the hook of @link, a cgroup's, that has it to itself (kern-cgroup.h); or NULL. */
+Link *sharing_holder(Sharing *sharing, const Link *link);
 
 /*
  * What usdt links share is a map, of which each has a part. Until it is a link's, and after it was one, as

@@ -65,6 +65,21 @@ static void find_place(const char *text, StateLink *link)
         link->place[0] = '\0';
 }
 
+/* Names of systemd's cgroups have backslashes, which GKeyFile writes twice. */
+static void unescape(char *text)
+{
+        static const char escapes[] = "sntr\\", meant[] = " \n\t\r\\";
+        char *to = text;
+
+        for (const char *from = text; *from; from++) {
+                const char *escape = *from == '\\' && from[1] ? strchr(escapes, from[1]) : NULL;
+
+                *to++ = escape ? meant[escape - escapes] : *from;
+                from += escape != NULL;
+        }
+        *to = '\0';
+}
+
 int state_parse_link(const char *text, StateLink *ret)
 {
         StateLink link;
@@ -99,6 +114,14 @@ int state_parse_link(const char *text, StateLink *ret)
         link.hook.direction = (KernDirection)get_u32(text, HOOK, "Direction");
         link.hook.priority = get_u32(text, HOOK, "Priority");
         link.hook.mode = (KernXdpMode)get_u32(text, HOOK, "Mode");
+        link.hook.attach_flags = (KernAttachFlags)get_u32(text, HOOK, "AttachFlags");
+        if (!state_value(text, HOOK, "Hook", link.hook.name, sizeof(link.hook.name)))
+                link.hook.name[0] = '\0';
+        if (!state_value(text, HOOK, "Cgroup", link.cgroup, sizeof(link.cgroup)))
+                link.cgroup[0] = '\0';
+        unescape(link.cgroup);
+        if (state_value(text, HOOK, "CgroupId", value, sizeof(value)))
+                link.cgroup_id = strtoull(value, NULL, 10);
         if (state_value(text, HOOK, "NetnsInode", value, sizeof(value)))
                 link.netns_inode = strtoull(value, NULL, 10);
         if (!state_value(text, HOOK, "Netns", link.netns, sizeof(link.netns)))

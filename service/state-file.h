@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -21,6 +22,8 @@ typedef struct StateLink {
         char place[256]; /* what it is attached to, for people; "" where the file doesn't say */
         char netns[256]; /* the network namespace that the interface is in: a path, or "" */
         uint64_t netns_inode;
+        char cgroup[PATH_MAX]; /* its directory, or "" */
+        uint64_t cgroup_id;
         KernHook hook; /* without descriptors */
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */

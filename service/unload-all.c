@@ -4,8 +4,8 @@
  * bpfkeeper-unload-all: detaches and unloads whatever the service keeps, without the service.
  *
  * It is for the end of bpfkeeper on a machine. What holds programs and attachments are pins, which
- * anybody could remove; but a tc filter is nobody's pin, and can be told from others' only by the
- * state files. So a package that is purged some time after it was removed needs a program that is
+ * anybody could remove; but a tc filter, or what a cgroup holds, is nobody's pin, and can be told from
+ * others' only by the state files. So a package that is purged some time after it was removed needs a program that is
  * not there any more: it keeps a copy of this one. The copy finds no libraries, and so this is linked
  * statically, and knows neither GLib nor the bus.
  */
@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kern-cgroup.h"
 #include "kern-info.h"
 #include "state-file.h"
 
@@ -179,6 +180,28 @@ static void leave_netns(void)
         exit(EXIT_FAILURE);
 }
 
+/*
+ * The cgroup that holds the program: -1 where it is gone, and with it what was attached. false: it isn't
+ * known.
+ */
+static bool open_cgroup(StateLink *link)
+{
+        struct stat st;
+        int fd;
+
+        if (!kern_cgroup_holds(&link->hook))
+                return true;
+        fd = open(link->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return errno == ENOENT && link->cgroup[0] != '\0';
+        if (fstat(fd, &st) >= 0 && st.st_ino == link->cgroup_id) {
+                link->hook.cgroup_fd = fd;
+        } else {
+                close(fd);
+        }
+        return true;
+}
+
 static int detach(const char *id, StateLink *link)
 {
         /* What has a kernel link is detached from anywhere. */
@@ -198,11 +221,15 @@ static int detach(const char *id, StateLink *link)
         snprintf(path, sizeof(path), PIN_DIR "/program/%u", link->program_id);
         prog_fd = kern_open_pin(path);
         r = take_pins(id, &link->attachment);
+        if (r >= 0 && !open_cgroup(link))
+                r = -errno;
         if (r >= 0)
                 r = kern_detach(prog_fd, link->program_id, &link->hook, &link->attachment, &diag);
         kern_attachment_done(&link->attachment);
         if (prog_fd >= 0)
                 close(prog_fd);
+        if (link->hook.cgroup_fd >= 0)
+                close(link->hook.cgroup_fd);
         if (elsewhere)
                 leave_netns();
         if (r < 0)
@@ -237,7 +264,7 @@ static void detach_links(Totals *totals)
                 if (r < 0)
                         fprintf(stderr,
                                 "bpfkeeper-unload-all: " RUN_DIR "/links/%s can't be read (%s): "
-                                "if the link is a tc filter, it stays\n",
+                                "if the link is a tc filter, or a cgroup's own, it stays\n",
                                 id, strerror(-r));
                 else
                         r = detach(id, &link);

@@ -91,6 +91,7 @@ static int detach(sd_bus_message *m, WorkerRole role)
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
         int netns cleanup(worker_close_fd) = -1;
+        int cgroup cleanup(worker_close_fd) = -1;
         uint32_t prog_id, mode;
         KernHook hook;
         size_t n;
@@ -108,6 +109,10 @@ static int detach(sd_bus_message *m, WorkerRole role)
         r = worker_fds_take(m, &netns, 1, &n);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &cgroup, 1, &n);
+        if (r < 0)
+                return r;
+        hook.cgroup_fd = cgroup;
         attachment.link_fds = calloc(KERN_LINKS_MAX, sizeof(int));
         if (!attachment.link_fds)
                 return -ENOMEM;

@@ -50,6 +50,7 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         KernDiag diag cleanup(worker_diag_done) = {0};
         int netns cleanup(worker_close_fd) = -1;
         int map cleanup(worker_close_fd) = -1;
+        int cgroup cleanup(worker_close_fd) = -1;
         int new_fd, old_fd, r;
         uint32_t old_id;
         KernHook hook;
@@ -68,6 +69,10 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = worker_fds_take(m, &netns, 1, &n);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &cgroup, 1, &n);
+        if (r < 0)
+                return r;
+        hook.cgroup_fd = cgroup;
         attachment.link_fds = calloc(1, sizeof(int));
         if (!attachment.link_fds)
                 return -ENOMEM;

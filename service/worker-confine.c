@@ -412,6 +412,15 @@ static int allow_attaching(scmp_filter_ctx filter)
         return allow_netlink(filter);
 }
 
+/* Directories by their place alone, of which nothing can be read: the cgroups above one. */
+static int allow_climbing(scmp_filter_ctx filter)
+{
+        const scmp_datum_t how = O_PATH | O_DIRECTORY;
+
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                                SCMP_A2(SCMP_CMP_MASKED_EQ, how, how));
+}
+
 static int allow_looking(scmp_filter_ctx filter)
 {
         const int calls[] = {SCMP_SYS(bind)};
@@ -428,6 +437,8 @@ static int allow_looking(scmp_filter_ctx filter)
         if (r < 0)
                 return r;
         r = allow_netlink(filter);
+        if (r >= 0)
+                r = allow_climbing(filter);
         return r < 0 ? r : allow_namespaces(filter);
 }
 

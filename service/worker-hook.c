@@ -15,7 +15,8 @@ static int append_occupant(const KernOccupant *o, void *userdata)
         return sd_bus_message_append(userdata, WORKER_OCCUPANT, o->type->name,
                                      (uint32_t)o->direction, o->position, o->prog_id, o->link_id,
                                      o->priority, o->proceed_on, (uint32_t)o->mode, (int)o->member,
-                                     o->tc_handle, (int)o->inherited, (uint32_t)o->family,
+                                     o->tc_handle, (int)o->inherited, o->cgroup_id,
+                                     (uint32_t)o->attach_flags, (uint32_t)o->family,
                                      o->hook_priority, kern_text_clean(name),
                                      o->hook ? o->hook : "") < 0
                        ? -ENOMEM

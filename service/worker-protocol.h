@@ -109,10 +109,10 @@ typedef enum WorkerRole {
 #define WORKER_ATTACH_OUT "usahuuuu"
 
 /*
- * Detach(program id, hook, network namespace to enter, links, tc handle, priority, old priority and slot,
- * xdp mode and member) → nothing more. Role attach. Leave is the same for a member of libxdp's dispatcher, role dispatch.
+ * Detach(program id, hook, network namespace to enter, cgroup that holds it, links, tc handle, priority, old
+ * priority and slot, xdp mode and member) → nothing more. Role attach. Leave is the same for a member of libxdp's dispatcher, role dispatch.
  */
-#define WORKER_DETACH_IN "u" WORKER_HOOK "ahahuuuuuu"
+#define WORKER_DETACH_IN "u" WORKER_HOOK "ahahahuuuuuu"
 #define WORKER_DETACH_OUT "us"
 
 /*
@@ -131,9 +131,9 @@ typedef enum WorkerRole {
 
 /*
  * Replace(new program and old program, or the maps that are struct_ops, the old program's id, hook, network
- * namespace to enter, link, tc handle and priority, map that an iterator goes over)
+ * namespace to enter, cgroup that holds it, link, tc handle and priority, map that an iterator goes over)
  */
-#define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahahuuah"
+#define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahahahuuah"
 #define WORKER_REPLACE_OUT "us"
 
 /* MoveFilter(program, hook, network namespace to enter, tc handle, priority and old priority) */
@@ -159,10 +159,11 @@ typedef enum WorkerRole {
 /*
  * Look(interface or 0, cgroup, network namespace to enter, family and hook of netfilter, kernel links that
  * are elsewhere) → KernOccupants: type, direction, position, program, link, priority, actions, mode,
- * whether a member, tc handle, whether inherited, family and priority of netfilter, name, hook. Role look.
+ * whether a member, tc handle, whether inherited, cgroup and its flags, family and priority of netfilter,
+ * name, hook. Role look.
  */
 #define WORKER_LOOK_IN "uahahusat"
-#define WORKER_OCCUPANT "(suuuuuuububuiss)"
+#define WORKER_OCCUPANT "(suuuuuuububtuuiss)"
 #define WORKER_LOOK_OUT "usa" WORKER_OCCUPANT
 
 /* Probe() → a(sb). Role probe. */

@@ -463,6 +463,7 @@ char *hook_describe(GVariant *properties)
         GString *out = g_string_new(NULL);
         const char *direction = resolve_string(properties, "Direction");
         const char *mode = resolve_string(properties, "Mode");
+        const char *flags = resolve_string(properties, "AttachFlags");
         const char *netns = resolve_string(properties, "Netns");
         uint64_t offset = resolve_number(properties, "Offset");
         uint64_t cookie = resolve_number(properties, "Cookie");
@@ -504,6 +505,9 @@ char *hook_describe(GVariant *properties)
                 add(out, "priority %" PRIu64, resolve_number(properties, "Priority"));
         if (*mode)
                 add(out, "%s", mode);
+        /* As most are */
+        if (*flags && !g_str_equal(flags, "multi"))
+                add(out, "%s", flags);
         add_proceed_on(out, properties);
         (void)g_variant_lookup(properties, "Pid", "i", &pid);
         (void)g_variant_lookup(properties, "Cpu", "i", &cpu);

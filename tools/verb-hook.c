@@ -58,6 +58,7 @@ static char *remarks(GVariant *occupant)
 {
         g_autofree const char **proceed_on = NULL;
         const char *mode = resolve_string(occupant, "Mode");
+        const char *flags = resolve_string(occupant, "AttachFlags");
         GString *out = g_string_new(mode);
 
         if (g_variant_lookup(occupant, "ProceedOn", "^a&s", &proceed_on)) {
@@ -66,6 +67,9 @@ static char *remarks(GVariant *occupant)
                 g_string_append_printf(out, "%sproceeds on %s", out->len ? ", " : "",
                                        *words ? words : "nothing");
         }
+        /* As most are */
+        if (*flags && !g_str_equal(flags, "multi"))
+                g_string_append_printf(out, "%s%s", out->len ? ", " : "", flags);
         if (resolve_number(occupant, "Inherited"))
                 g_string_append_printf(out, "%sof a cgroup above", out->len ? ", " : "");
         return g_string_free(out, FALSE);

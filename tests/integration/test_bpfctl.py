@@ -303,6 +303,7 @@ class Completion(Tool):
                          ["connect4", "connect6", "connect_unix"])
         self.assertEqual(self.complete("bpfctl attach 1 --family "), ["ipv4", "ipv6"])
         self.assertEqual(self.complete("bpfctl attach 1 --defragment y"), ["yes"])
+        self.assertEqual(self.complete("bpfctl attach 1 --attach-flags=o"), ["override"])
         self.load("tcx", "tcx_egress")
         for option in ("--replaces", "--before"):
             self.assertEqual(self.complete(f"bpfctl load x {option} tcx_e"), ["tcx_egress"])

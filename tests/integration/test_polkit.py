@@ -319,6 +319,8 @@ polkit.addRule(function (action, subject) {
             details.update(priority=50, mode="auto", proceed_on="pass")
         elif hook.kind == "netfilter":
             details.update(defragment="no")
+        elif "cgroup" in hook.options and hook.kind != "lsm_cgroup":
+            details.update(attach_flags="multi")
         elif hook.kind == "struct_ops":
             slow, = (p for p, m in self.bus.managed("Maps").items() if m["Name"] == "slow")
             details.update(target_map="slow", target_map_id=number(slow),

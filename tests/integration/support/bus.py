@@ -33,7 +33,8 @@ ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "
                   "cgroup": "s", "event": "s", "frequency": "t", "period": "t", "cpu": "i",
                   "cookie": "t", "functions": "as", "cookies": "at",
                   "target_program": "o", "proceed_on": "as", "hook": "s", "offsets": "at",
-                  "target_map": "o", "family": "s", "hook_priority": "i", "defragment": "s"}
+                  "target_map": "o", "family": "s", "hook_priority": "i", "defragment": "s",
+                  "attach_flags": "s"}
 GRANT_OPTIONS = {"user": "s", "group": "s", "types": "as", "verbs": "as", "interface": "s",
                  "cgroup": "s", "until": "t"}
 RUN_OPTIONS = {"repeat": "u", "context": "ay", "data_size": "u"}

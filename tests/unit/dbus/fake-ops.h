@@ -288,6 +288,7 @@ static const BusHookParam fake_params[] = {
         {"family", TYPES("s")},
         {"hook_priority", TYPES("i")},
         {"defragment", TYPES("s")},
+        {"attach_flags", TYPES("s")},
         {"target_map", TYPES("o")},
         {NULL, NULL},
 #undef TYPES

@@ -92,6 +92,30 @@ static void the_turn_is_on_the_link(void **state)
         sharing_leave(second);
 }
 
+/* On another cgroup, or another hook of it, it is no matter who has one to itself. */
+static void one_has_a_cgroup_to_itself(void **state)
+{
+        g_autoptr(Link) held = sample_link(2, 1000, 42), other = sample_link(3, 1000, 42);
+
+        (void)state;
+        held->hook.type = other->hook.type = kern_type_find("cgroup_skb");
+        held->hook.direction = other->hook.direction = KERN_DIRECTION_EGRESS;
+        held->pub.cgroup_id = other->pub.cgroup_id = 5;
+        sharing_add(sharing, held);
+        assert_null(sharing_holder(sharing, other));
+        held->hook.attach_flags = KERN_ATTACH_FLAGS_OVERRIDE;
+        assert_ptr_equal(sharing_holder(sharing, other), held);
+        assert_null(sharing_holder(sharing, held));
+        assert_false(link_has_priority(held));
+        assert_true(link_has_priority(other));
+        other->hook.direction = KERN_DIRECTION_INGRESS;
+        assert_null(sharing_holder(sharing, other));
+        other->hook.direction = KERN_DIRECTION_EGRESS;
+        other->pub.cgroup_id = 6;
+        assert_null(sharing_holder(sharing, other));
+        sharing_remove(sharing, held);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -99,6 +123,7 @@ int main(void)
                 TEST(what_is_held_is_nobody_elses),
                 TEST(what_is_a_links_is_nobody_elses),
                 TEST(the_turn_is_on_the_link),
+                TEST(one_has_a_cgroup_to_itself),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,6 +224,9 @@ static void links_are_read_for_detaching(void **state)
                         assert_int_equal(read.hook.direction, link->hook.direction);
                         assert_int_equal(read.hook.priority, link->hook.priority);
                         assert_int_equal(read.hook.mode, link->hook.mode);
+                        assert_int_equal(read.hook.attach_flags, link->hook.attach_flags);
+                        assert_string_equal(read.cgroup, link->texts[KERN_PARAM_CGROUP]);
+                        assert_int_equal(read.cgroup_id, link->pub.cgroup_id);
                         assert_int_equal(read.hook.target_fd, -1);
                         assert_int_equal(read.hook.cgroup_fd, -1);
                 }

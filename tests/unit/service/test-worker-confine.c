@@ -368,6 +368,16 @@ static int try_prctl(void)
         return result(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
+static int try_place(void)
+{
+        return result(open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int try_read_directory(void)
+{
+        return result(open("/root", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 static int try_mkdir(void)
 {
         return result(mkdir("/tmp/bpfkeeper-confined", 0700));
@@ -485,9 +495,11 @@ static const struct Attempt {
         {"get a program by its id", try_bpf_program_by_id, ATTACH | XDP | LOOK | PROBE, 0},
         {"get a map by its id", try_bpf_map_by_id, XDP | LOOK, 0},
         {"get a link by its id", try_bpf_link_by_id, LOOK, 0},
-        {"attach a program", try_bpf_attach, NOBODY, 0},
+        {"attach a program", try_bpf_attach, ATTACH | XDP | PROBE, 0},
         {"pin", try_bpf_pin, XDP, 0},
         {"open a pin", try_bpf_open_pin, XDP | LOOK, 0},
+        {"know a directory by its place", try_place, LOAD | ATTACH | XDP | LOOK | PROBE, 0},
+        {"read a directory", try_read_directory, NOBODY, LOAD | ATTACH | XDP | PROBE},
         {"make a directory", try_mkdir, NOBODY, XDP},
         {"remove a file", try_unlink, NOBODY, XDP},
         {"lock", try_lock, XDP, 0},

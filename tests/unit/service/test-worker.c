@@ -110,9 +110,11 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = worker_fds_append(m, NULL, 0);
         if (r >= 0)
+                r = worker_fds_append(m, NULL, 0);
+        if (r >= 0)
                 r = worker_fds_append(m, &c->link_fd, 1);
         if (r >= 0)
-                r = sd_bus_message_append(m, "uuuu", 0, 0, 0, 0);
+                r = sd_bus_message_append(m, "uuuuuu", 0, 0, 0, 0, 0, 0);
         return r;
 }
 

@@ -255,6 +255,11 @@ static void test_describe(void **state)
                 {"{'Interface': <'veth0'>, 'Netns': <'/run/netns/a'>, 'Direction': <'egress'>}",
                  "veth0 in /run/netns/a, egress"},
                 {"{'Netns': <'/run/netns/a'>}", "/run/netns/a"},
+                {"{'Cgroup': <'/sys/fs/cgroup/a'>, 'Priority': <uint32 3>, 'AttachFlags': "
+                 "<'multi'>}",
+                 "/sys/fs/cgroup/a, priority 3"},
+                {"{'Cgroup': <'/sys/fs/cgroup/a'>, 'AttachFlags': <'override'>}",
+                 "/sys/fs/cgroup/a, override"},
                 {"{'Interface': <'veth0'>, 'Mode': <'skb'>, 'Sharing': <'libxdp'>,"
                  " 'ProceedOn': <['pass']>}",
                  "veth0, skb"},
