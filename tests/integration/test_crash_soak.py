@@ -20,7 +20,7 @@ import time
 
 from support import bpf, daemon, missing, net
 from support.case import BusError, Case, can_attach, until
-from support.consistency import check, tc_filters
+from support.consistency import check, held, tc_filters
 from support.hooks import Cgroup, hooks
 from support.soak import ClientProcess, Spec, lives
 from support.wait import SCALE, rounds
@@ -315,6 +315,8 @@ class Soak(Case):
             shown = subprocess.run(["ip", "-details", "link", "show", "dev", name], check=True,
                                    stdout=subprocess.PIPE, text=True).stdout
             self.assertNotIn("prog/xdp", shown)
+        for path in self.world.cgroups:
+            self.assertEqual(held(path), {})
         # Whatever the verbs, all of them were both done and cut off, where there was the time for it
         if sum(self.strikes.values()) < 100:
             return

@@ -110,6 +110,22 @@ def check_chains(case, links):
                              {s: links[m]["ProgramId"] for s, m in zip(slots, members_)})
 
 
+def held(cgroup):
+    """The programs that a cgroup has, as bpftool(8) tells; its own ones."""
+    shown = subprocess.run(["bpftool", "--json", "cgroup", "show", cgroup], check=False, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+    return {p["id"]: p["attach_flags"] for p in json.loads(shown.strip() or "[]")}
+
+
+def check_held(case, links):
+    """What a cgroup holds without a link is there, with its flags, which bpftool has no word for if there
+    are none."""
+    for link in links.values():
+        if link["AttachFlags"] in ("override", "exclusive") and os.path.exists(link["Cgroup"]):
+            flags = {"override": "override", "exclusive": ""}[link["AttachFlags"]]
+            case.assertEqual(held(link["Cgroup"]).get(link["ProgramId"]), flags)
+
+
 def pins_of(link):
     """How many of the kernel's objects are pinned for it."""
     return 2 if link["Sharing"] == "dispatcher" else len(link["KernelLinkIds"])
@@ -165,6 +181,7 @@ def check(case, interfaces=()):
         case.assertLessEqual({number(p) for p in program["Maps"]}, set(maps))
     check_members(case, links)
     check_chains(case, links)
+    check_held(case, links)
     for interface in interfaces:
         tc = [(i, v) for i, v in links.items() if v["Type"] == "tc" and v["Interface"] == interface]
         # One for all in a direction, or each its own

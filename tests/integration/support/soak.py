@@ -150,6 +150,9 @@ class Client:
                 extra["inode"] = os.stat(options["cgroup"]).st_ino
             except OSError:
                 pass
+            # The cgroup itself holds these: no link of the kernel's, no pin
+            if spec.kind != "lsm_cgroup" and random.random() < 0.2:
+                options["attach_flags"] = random.choice(("override", "exclusive"))
         if "target" in options:
             options["target"] = Fd(os.open(options["target"], os.O_RDONLY))
         return options, extra
