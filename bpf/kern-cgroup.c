@@ -198,17 +198,28 @@ int kern_cgroup_replace(int new_fd, uint32_t old_id, const KernHook *hook, KernD
         }
 }
 
+/* Asks no file system for news, which somebody's own could be long in giving. */
+static int look(int fd, struct statx *ret)
+{
+        return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, ret) < 0 ? -errno : 0;
+}
+
 int kern_cgroup_above(int fd)
 {
         KERN_AUTO_CLOSE int above = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        struct stat here, there;
+        struct statx here, there;
+        int r;
 
         if (above < 0)
                 return -errno;
-        if (fstat(fd, &here) < 0 || fstat(above, &there) < 0)
-                return -errno;
-        /* What is above the hierarchy's root is another file system, or the same directory. */
-        if (here.st_dev != there.st_dev || here.st_ino == there.st_ino)
+        r = look(fd, &here);
+        if (r >= 0)
+                r = look(above, &there);
+        if (r < 0)
+                return r;
+        /* What is above the hierarchy's root, or where it is mounted, is another one, or the same directory. */
+        if (here.stx_dev_major != there.stx_dev_major ||
+            here.stx_dev_minor != there.stx_dev_minor || here.stx_ino == there.stx_ino)
                 return -ENOENT;
         return kern_take_fd(&above);
 }

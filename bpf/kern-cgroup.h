@@ -9,7 +9,8 @@
  *
  *   multi      any number on the cgroup, and on those below; all of them run. So it is with links.
  *   override   this one alone on the cgroup; one below may have its own, which runs there in place of it.
- *   exclusive  this one alone on the cgroup and on all below, which the kernel refuses any to.
+ *   exclusive  this one alone on the cgroup and on all below, which the kernel refuses any to. One below
+ *              that has a program already keeps it, and this one doesn't run there.
  *
  * Which of these it is, the kernel keeps for each hook of a cgroup as long as that has a program. There
  * is no link for the latter two: the cgroup itself holds the program, by BPF_PROG_ATTACH, until it goes.

@@ -20,7 +20,7 @@ int link_open_cgroup(const Link *link)
         if (!kern_type_takes(link->hook.type, KERN_PARAM_BIT(KERN_PARAM_CGROUP)))
                 return -ENOENT;
         fd = descriptor_open_cgroup(link->texts[KERN_PARAM_CGROUP] ?: "");
-        if (fd == -ENOTDIR || fd == -ELOOP || fd == -EACCES)
+        if (fd == -ENOTDIR || fd == -ELOOP)
                 return -ENOENT;
         if (fd < 0)
                 return fd;

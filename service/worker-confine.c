@@ -359,8 +359,13 @@ static int allow_common(scmp_filter_ctx filter)
         if (r < 0)
                 return r;
         /* What glibc makes of fstat(2). */
-        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-                                SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+                             SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+        if (r < 0)
+                return r;
+        /* The same, of what a file system knows already. */
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(statx), 1,
+                                SCMP_A2(SCMP_CMP_EQ, AT_EMPTY_PATH | AT_STATX_DONT_SYNC));
 }
 
 /* For reading only, also where the kernel has no Landlock. */
