@@ -405,12 +405,16 @@ static gboolean on_hangup(gpointer userdata)
 
 static bool start(Daemon *daemon, GError **reterr)
 {
+        int n_passed;
+
         umask(0022);
         daemon->store = store_new(RUN_DIR, PIN_DIR, LOCK_TIMEOUT_SEC, reterr);
         if (!daemon->store)
                 return false;
         daemon->peers = g_hash_table_new(NULL, NULL);
         daemon->api = bus_api_new(&ops, daemon);
+        n_passed = sd_listen_fds(1);
+        daemon->n_passed = MAX(n_passed, 0);
         daemon->private_socket = private_socket_new(daemon);
         daemon->bus = system_bus_new(daemon, !daemon->private_socket, reterr);
         if (!daemon->bus)

@@ -28,6 +28,7 @@ typedef struct Daemon {
         GArray *program_types; /* BusProgramType; the last has a NULL name */
         GArray *features;      /* BusFeature; the last has a NULL name */
         GMainLoop *loop;
+        int n_passed;    /* descriptors from systemd, from SD_LISTEN_FDS_START on */
         unsigned n_busy; /* requests and other work that isn't done */
         gint64 last_activity;
         unsigned idle_sec; /* 0: never leave */

@@ -202,14 +202,17 @@ static void accept_or_not(PrivateSocket *s)
 
 PrivateSocket *private_socket_new(Daemon *daemon)
 {
+        const int end = SD_LISTEN_FDS_START + daemon->n_passed;
+        int fd = SD_LISTEN_FDS_START;
         PrivateSocket *s;
 
-        if (sd_listen_fds(1) != 1 ||
-            sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
+        while (fd < end && sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0)
+                fd++;
+        if (fd == end)
                 return NULL;
         s = g_new0(PrivateSocket, 1);
         s->daemon = daemon;
-        s->fd = SD_LISTEN_FDS_START;
+        s->fd = fd;
         g_queue_init(&s->clients);
         g_queue_init(&s->strangers);
         return s;
