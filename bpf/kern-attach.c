@@ -7,6 +7,7 @@
 
 #include "kern-attach-internal.h"
 #include "kern-cgroup.h"
+#include "kern-lirc.h"
 #include "kern-tc.h"
 #include "kern-xdp-internal.h"
 
@@ -54,6 +55,7 @@ static const struct {
         {"uretprobe_multi", kern_attach_uprobe_multi},
         {"usdt", kern_attach_usdt},
         {"perf_event", kern_attach_perf_event},
+        {"lirc_mode2", kern_attach_lirc},
 };
 
 KernAttachFunc kern_attach_func(const KernType *type)
@@ -116,6 +118,8 @@ int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachm
                 return kern_detach_tc(prog_id, hook, attachment, reterr_diag);
         if (kern_cgroup_holds(hook))
                 return kern_cgroup_detach(prog_id, hook, reterr_diag);
+        if (kern_is_on_device(hook->type))
+                return kern_lirc_detach(prog_id, hook, reterr_diag);
 
         for (size_t i = 0; i < attachment->n_links; i++) {
                 /*

@@ -10,6 +10,7 @@
 #include "kern-change.h"
 #include "kern-compat.h"
 #include "kern-info.h"
+#include "kern-lirc.h"
 #include "kern-tc.h"
 #include "kern-xdp.h"
 
@@ -59,6 +60,8 @@ int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachmen
                 return kern_is_attached_tc(prog_id, hook, attachment);
         if (kern_cgroup_holds(hook))
                 return kern_cgroup_has(prog_id, hook);
+        if (kern_is_on_device(hook->type))
+                return kern_lirc_has(prog_id, hook);
         if (attachment->n_links == 0 || kern_link_info(attachment->link_fds[0], &info) < 0)
                 return 0;
         return kern_link_is_alive(&info);
@@ -82,6 +85,7 @@ KernSuccession kern_succession(const KernType *type)
         case KERN_BPF_PROG_TYPE_NETFILTER:
                 return KERN_SUCCESSION_IN_TURNS;
         case BPF_PROG_TYPE_EXT:
+        case BPF_PROG_TYPE_LIRC_MODE2:
                 return KERN_SUCCESSION_NEVER;
         default:
                 return KERN_SUCCESSION_IN_PLACE;

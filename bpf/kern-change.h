@@ -25,7 +25,7 @@ typedef enum KernSuccession {
          * very priority. What was attached first ends then, by kern_move_end().
          */
         KERN_SUCCESSION_IN_TURNS,
-        /* The hook takes one program, and the kernel no other one in its place. */
+        /* The kernel takes no other one in its place; of freplace programs not even one beside it. */
         KERN_SUCCESSION_NEVER,
 } KernSuccession;
 

@@ -15,6 +15,7 @@
 #include "kern-compat.h"
 #include "kern-hook-list.h"
 #include "kern-info.h"
+#include "kern-lirc.h"
 #include "kern-order.h"
 #include "kern-xdp-internal.h"
 
@@ -295,6 +296,19 @@ static int list_cgroup(const List *list)
         return r;
 }
 
+static int list_device(const List *list)
+{
+        KernOccupant o = {.type = kern_type_find("lirc_mode2")};
+        KernChain chain;
+        int r = kern_lirc_query(list->place->device_fd, &chain);
+
+        for (size_t i = 0; r == 0 && i < chain.n; i++) {
+                o.prog_id = chain.entries[i].prog_id;
+                r = report(list, &o);
+        }
+        return r;
+}
+
 /* Network namespaces */
 
 static int list_netns_type(const List *list, const KernType *type)
@@ -367,9 +381,12 @@ int kern_hook_list(const KernHookPlace *place, KernOccupantFunc found, void *use
 
         r = place->ifindex != 0     ? list_interface(&list)
             : place->cgroup_fd >= 0 ? list_cgroup(&list)
+            : place->device_fd >= 0 ? list_device(&list)
                                     : list_netns(&list);
         if (r >= 0)
                 return 0;
+        if (place->device_fd >= 0)
+                return kern_lirc_explain(r, diag);
         if (place->ifindex != 0 && kern_interface_is_gone(place->ifindex))
                 return kern_no_such_interface(place->ifindex, diag);
         if (r == -EOPNOTSUPP && place->family != KERN_FAMILY_NONE)

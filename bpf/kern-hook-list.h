@@ -4,8 +4,8 @@
 #include "kern-attach.h"
 
 /*
- * What is on the hooks of an interface, a cgroup or a network namespace, whoever put it there, hook by
- * hook in the order in which it runs. Asks the kernel, about a cgroup also of those above, whose directories it
+ * What is on the hooks of an interface, a cgroup, a network namespace or a device, whoever put it there, hook
+ * by hook in the order in which it runs. Asks the kernel, about a cgroup also of those above, whose directories it
  * opens by O_PATH, and for the members of libxdp's dispatcher the pins in
  * /sys/fs/bpf/xdp, without libxdp and its lock. May take a while where there are many links: in the
  * worker.
@@ -39,7 +39,8 @@ typedef int (*KernOccupantFunc)(const KernOccupant *occupant, void *userdata);
 typedef struct KernHookPlace {
         uint32_t ifindex; /* 0: no interface */
         int cgroup_fd;    /* -1: no cgroup */
-        /* Where it is neither: the namespace, which the process is in. Of netfilter's hooks there are those
+        int device_fd;    /* -1: no device */
+        /* Where it is none of these: the namespace, which the process is in. Of netfilter's hooks there are those
          * of one family and of one name, where these are given; then nothing else is looked at. */
         int netns_fd;
         KernFamily family;
@@ -48,7 +49,8 @@ typedef struct KernHookPlace {
         KernNumbers elsewhere;
 } KernHookPlace;
 
-#define KERN_HOOK_PLACE_INIT ((KernHookPlace){.cgroup_fd = -1, .netns_fd = -1, .hook = ""})
+#define KERN_HOOK_PLACE_INIT \
+        ((KernHookPlace){.cgroup_fd = -1, .device_fd = -1, .netns_fd = -1, .hook = ""})
 
 /*
  * 0 or a negative errno. Where the kernel doesn't tell what is on netfilter's hooks that is an error only

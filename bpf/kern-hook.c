@@ -350,5 +350,9 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
                 r = kern_fail(reterr_diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                               "To attach a %s program, give cgroup: a cgroup v2 directory",
                               type->name);
+        if (r >= 0 && (hook->given & BIT(DEVICE)) && hook->device_fd < 0)
+                r = kern_fail(reterr_diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
+                              "To attach a %s program, give device: an infrared receiver",
+                              type->name);
         return r;
 }

@@ -330,6 +330,16 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         .has_default = true,
                         .key = "AttachFlags",
                 },
+        [KERN_PARAM_DEVICE] =
+                {
+                        .name = "device",
+                        .form = "DEVICE",
+                        .summary = "Infrared receiver, such as /dev/lirc0",
+                        .kind = KERN_KIND_FILE,
+                        IN_HOOK(device_fd),
+                        .sentence = " to the device $(device)",
+                        .key = "Device",
+                },
 };
 
 int kern_word_find(const char *const *words, const char *word)

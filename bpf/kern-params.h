@@ -42,6 +42,7 @@ typedef enum KernParam {
         KERN_PARAM_BEFORE,
         KERN_PARAM_AFTER,
         KERN_PARAM_ATTACH_FLAGS,
+        KERN_PARAM_DEVICE,
         _KERN_PARAM_MAX,
 } KernParam;
 

@@ -266,6 +266,17 @@ const KernType kern_types[] = {
                 .sharing = KERN_SHARING_EXCLUSIVE,
         },
 
+        /* devices */
+        {
+                .name = "lirc_mode2",
+                .summary = "Decoder of what an infrared receiver gets",
+                .sections = SECTIONS("lirc_mode2"),
+                .prog_type = BPF_PROG_TYPE_LIRC_MODE2,
+                .attach_type = BPF_LIRC_MODE2,
+                .required = BIT(DEVICE),
+                .needs = "CONFIG_BPF_LIRC_MODE2",
+        },
+
         /* what others attach */
         {
                 .name = "xdp_devmap",
@@ -298,16 +309,6 @@ const KernType kern_types[] = {
                 .attach_type = BPF_SK_REUSEPORT_SELECT,
                 .instead = "an application sets its descriptor as SO_ATTACH_REUSEPORT_EBPF of a "
                            "socket",
-        },
-        {
-                .name = "lirc_mode2",
-                .summary = "Decoder of what an infrared receiver gets",
-                .sections = SECTIONS("lirc_mode2"),
-                .prog_type = BPF_PROG_TYPE_LIRC_MODE2,
-                .attach_type = BPF_LIRC_MODE2,
-                .needs = "CONFIG_BPF_LIRC_MODE2",
-                .instead = "who has its descriptor and a /dev/lircN open puts it there by bpf(2), "
-                           "BPF_PROG_ATTACH; there is no kernel link that would hold it",
         },
         {
                 .name = "tc_action",

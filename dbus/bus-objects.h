@@ -104,6 +104,7 @@ typedef struct BusLink {
         uint32_t interface_index;
         uint64_t netns_inode;
         uint64_t cgroup_id;
+        uint64_t device_number;
         uint32_t target_program_id;
         uint32_t target_map_id;
         const char *sharing; /* static */

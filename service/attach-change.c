@@ -77,16 +77,22 @@ static GError *set_netns(AttachOp *op, uid_t uid, const Link *link, const BusVal
 GError *attach_hook_reach(AttachOp *op, uid_t uid, const Link *link)
 {
         const BusValue *netns = &op->args->values[KERN_PARAM_NETNS];
+        const BusValue *device = &op->args->values[KERN_PARAM_DEVICE];
+        GError *error = NULL;
 
         op->hook = KERN_HOOK_INIT;
         op->hook.type = link->hook.type;
         for (size_t i = 0; i < op->args->n; i++)
-                if (op->args->values[i].type && i != KERN_PARAM_NETNS)
+                if (op->args->values[i].type && i != KERN_PARAM_NETNS && i != KERN_PARAM_DEVICE)
                         return error_new(INVALID_ARGUMENT,
                                          "Option '%s' says nothing about detaching, which takes "
-                                         "netns.",
+                                         "netns and device.",
                                          kern_params[i].name);
-        return netns->type ? set_netns(op, uid, link, netns) : NULL;
+        if (netns->type)
+                error = set_netns(op, uid, link, netns);
+        if (!error && device->type)
+                error = attach_hook_bring_device(op, uid, link, device);
+        return error;
 }
 
 static GError *change(AttachOp *op, uid_t uid, const Link *link, uint64_t allowed)

@@ -90,8 +90,7 @@ static GError *set_interface(AttachOp *op, uid_t uid, KernParam param, const Bus
         return NULL;
 }
 
-/* Takes @fd, which has been looked at, and what it is called. */
-static void use_file(AttachOp *op, KernParam param, int fd, char *text)
+void attach_hook_use_file(AttachOp *op, KernParam param, int fd, char *text)
 {
         op->files[param] = fd;
         *(int *)kern_hook_member(&op->hook, param) = fd;
@@ -117,7 +116,7 @@ static GError *use_target(AttachOp *op, int fd)
         if (error)
                 close(fd);
         else
-                use_file(op, KERN_PARAM_TARGET, fd, descriptor_path(fd));
+                attach_hook_use_file(op, KERN_PARAM_TARGET, fd, descriptor_path(fd));
         return error;
 }
 
@@ -172,7 +171,7 @@ static GError *set_cgroup(AttachOp *op, uid_t uid, KernParam param, const BusVal
                                            "version 2 hierarchy; these are below %s.",
                                            DESCRIPTOR_CGROUP_ROOT);
         }
-        use_file(op, param, fd, descriptor_path(fd));
+        attach_hook_use_file(op, param, fd, descriptor_path(fd));
         return NULL;
 }
 
@@ -227,7 +226,7 @@ static GError *set_netns(AttachOp *op, uid_t uid, KernParam param, const BusValu
                 close(fd);
                 return error;
         }
-        use_file(op, param, fd, netns_text(fd));
+        attach_hook_use_file(op, param, fd, netns_text(fd));
         return NULL;
 }
 
@@ -307,7 +306,7 @@ static GError *set_process(AttachOp *op, uid_t uid, KernParam param, const BusVa
 static const SetParam looked_at[_KERN_PARAM_MAX] = {
         [KERN_PARAM_INTERFACE] = set_interface, [KERN_PARAM_TARGET] = set_target,
         [KERN_PARAM_CGROUP] = set_cgroup,       [KERN_PARAM_NETNS] = set_netns,
-        [KERN_PARAM_PID] = set_process,
+        [KERN_PARAM_PID] = set_process,         [KERN_PARAM_DEVICE] = attach_hook_set_device,
 };
 
 static GError *set_words(AttachOp *op, KernParam param, const char *const *given)
@@ -417,17 +416,18 @@ static GError *check_place(const AttachOp *op)
         const bool netns = op->args->values[KERN_PARAM_NETNS].type;
         const bool netfilter =
                 h->given & (KERN_PARAM_BIT(KERN_PARAM_FAMILY) | KERN_PARAM_BIT(KERN_PARAM_HOOK));
-        const int n = (h->ifindex != 0) + (h->cgroup_fd >= 0) + netfilter;
+        const int n = (h->ifindex != 0) + (h->cgroup_fd >= 0) + (h->device_fd >= 0) + netfilter;
         char names[256];
 
-        if (n > 1 || (netns && h->cgroup_fd >= 0))
+        if (n > 1 || (netns && (h->cgroup_fd >= 0 || h->device_fd >= 0)))
                 return error_new(INVALID_ARGUMENT,
-                                 "Give one place: an interface, a cgroup, or family and hook of "
-                                 "netfilter's; netns goes with interface or family, or alone.");
+                                 "Give one place: an interface, a cgroup, a device, or family and "
+                                 "hook of netfilter's; netns goes with interface or family, or "
+                                 "alone.");
         if (n == 0 && !netns)
                 return error_new(MISSING_PARAMETER,
-                                 "Give an interface, a cgroup, a network namespace, or a family "
-                                 "whose hooks of netfilter's are meant.");
+                                 "Give an interface, a cgroup, a device, a network namespace, or a "
+                                 "family whose hooks of netfilter's are meant.");
         if (netfilter && h->family == KERN_FAMILY_NONE)
                 return error_new(MISSING_PARAMETER,
                                  "Hook '%s' of netfilter's takes a family: 'ipv4' or 'ipv6'.",
@@ -443,6 +443,7 @@ GError *attach_hook_set_place(AttachOp *op, uid_t uid)
 {
         const uint64_t places = KERN_PARAM_BIT(KERN_PARAM_INTERFACE) |
                                 KERN_PARAM_BIT(KERN_PARAM_CGROUP) |
+                                KERN_PARAM_BIT(KERN_PARAM_DEVICE) |
                                 KERN_PARAM_BIT(KERN_PARAM_FAMILY) | KERN_PARAM_BIT(KERN_PARAM_HOOK);
         const BusValue *values = op->args->values;
         GError *error = NULL;
@@ -461,7 +462,7 @@ GError *attach_hook_set_place(AttachOp *op, uid_t uid)
                 else
                         error = error_new(INVALID_ARGUMENT,
                                           "Option '%s' names no hook; give interface, cgroup, "
-                                          "netns, or family.",
+                                          "device, netns, or family.",
                                           kern_params[i].name);
         }
         return error ?: check_place(op);

@@ -5,8 +5,8 @@
 #include "sharing.h"
 
 /*
- * Attach() in four files: op-attach.c has the steps, attach-hook.c makes the hook (attach-change.c that of a
- * link that is changed), attach-authorize.c asks polkit, attach-resolve.c has functions of a target looked up. This is what they share; it is the op of
+ * Attach() in five files: op-attach.c has the steps, attach-hook.c makes the hook (attach-change.c that of a
+ * link that is changed, attach-device.c looks at devices), attach-authorize.c asks polkit, attach-resolve.c has functions of a target looked up. This is what they share; it is the op of
  * the request.
  */
 
@@ -26,7 +26,7 @@ typedef struct AttachOp {
         GArray *usdt_sites, *usdt_specs;
         uint32_t specs_map;  /* usdt: the kernel's id of the program's map of specs */
         SharingSpecs *specs; /* usdt: the part of it that is to be the link's, or NULL */
-        uint64_t cgroup_id;
+        uint64_t cgroup_id, device_number;
         Netns netns;                    /* that the interface is in */
         Link *link;                     /* being attached; owned until it is registered */
         SharingTurn *turn;              /* on its hook, or NULL */
@@ -62,11 +62,20 @@ void attach_hook_take_specs(AttachOp *op, Daemon *daemon, LinkSpecs *ret);
 /* Opens the map of the hook, of whichever kind: false where it is gone. */
 bool attach_hook_open_map(AttachOp *op, Daemon *daemon);
 
-/* For DetachWithOptions(), which takes nothing but that. */
+/* For DetachWithOptions(), which takes nothing but that, and the device that the link is on. */
 GError *attach_hook_reach(AttachOp *op, uid_t uid, const Link *link);
 
 /* One option, of its right D-Bus type, checked and looked up as @uid may. */
 GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
+
+/* Of these the device: a descriptor, open for writing where a program is to be attached. */
+GError *attach_hook_set_device(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
+
+/* The device of a link, given again: it must be that one. */
+GError *attach_hook_bring_device(AttachOp *op, uid_t uid, const Link *link, const BusValue *value);
+
+/* Takes @fd, which has been looked at, and what it is called. */
+void attach_hook_use_file(AttachOp *op, KernParam param, int fd, char *text);
 
 /* Asks polkit whether @program may be attached so, with all that there is to say of it. */
 void attach_authorize(Request *request, const Program *program, void (*allowed)(Request *request));

@@ -318,7 +318,8 @@ static gboolean check_idle(gpointer userdata)
         gint64 idle = g_get_monotonic_time() - daemon->last_activity;
 
         if (daemon->n_busy > 0 || idle < (gint64)daemon->idle_sec * G_USEC_PER_SEC ||
-            (daemon->private_socket && private_socket_has_clients(daemon->private_socket)))
+            (daemon->private_socket && private_socket_has_clients(daemon->private_socket)) ||
+            !devices_survive(daemon->devices))
                 return G_SOURCE_CONTINUE;
         daemon->idle_timer = 0;
         leave(daemon);
@@ -451,6 +452,7 @@ static void stop(Daemon *daemon)
         bus_api_free(daemon->api);
         g_clear_pointer(&daemon->peers, g_hash_table_unref);
         authz_free(daemon->authz);
+        devices_free(daemon->devices);
         registry_free(daemon->registry);
         tc_chains_free(daemon->tc_chains);
         quota_free(daemon->quota);

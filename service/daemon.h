@@ -22,6 +22,7 @@ typedef struct Daemon {
         Authz *authz;
         struct Netwatch *netwatch;
         CgroupWatch *cgroup_watch;
+        Devices *devices;
         struct GrantsWatch *grants;
         struct TcChains *tc_chains;
         guint look_idle;       /* link-watch.c's */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -41,11 +42,70 @@ bool descriptor_is_readable(int fd)
         return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_WRONLY;
 }
 
+bool descriptor_is_writable(int fd)
+{
+        int flags = fcntl(fd, F_GETFL);
+
+        return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 bool descriptor_is_regular(int fd)
 {
         struct statx st;
 
         return look(fd, &st) && S_ISREG(st.stx_mode);
+}
+
+/* Where sysfs has the device, or what it has of it. */
+static char *device_path(uint64_t number, const char *file)
+{
+        return g_strdup_printf("/sys/dev/char/%u:%u%s", major(number), minor(number), file);
+}
+
+bool descriptor_device_exists(uint64_t number, const char *subsystem)
+{
+        g_autofree char *link = device_path(number, "/subsystem");
+        g_autofree char *target = g_file_read_link(link, NULL), *name = NULL;
+
+        if (!target)
+                return false;
+        name = g_path_get_basename(target);
+        return g_str_equal(name, subsystem);
+}
+
+/* By what the kernel tells of the device: its DEVNAME is below /dev. */
+static char *device_name(uint64_t number)
+{
+        g_autofree char *path = device_path(number, "/uevent"), *text = NULL;
+        g_auto(GStrv) lines = NULL;
+
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+                return NULL;
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line; line++)
+                if (g_str_has_prefix(*line, "DEVNAME="))
+                        return g_strconcat("/dev/", *line + strlen("DEVNAME="), NULL);
+        return NULL;
+}
+
+int descriptor_device(int fd, const char *subsystem, uint64_t *ret_number, char **ret_path)
+{
+        g_autofree char *path = NULL;
+        struct statx st;
+        uint64_t number;
+
+        if (!look(fd, &st) || !S_ISCHR(st.stx_mode))
+                return -ENOTTY;
+        number = makedev(st.stx_rdev_major, st.stx_rdev_minor);
+        if (!descriptor_device_exists(number, subsystem))
+                return -ENOTTY;
+        path = ret_path ? device_name(number) : NULL;
+        if (ret_path && !path)
+                return -ENOTTY;
+        *ret_number = number;
+        if (ret_path)
+                *ret_path = g_steal_pointer(&path);
+        return 0;
 }
 
 int descriptor_process(int fd, pid_t *ret)

@@ -19,8 +19,21 @@ bool descriptor_is_sealed(int fd);
 /* Whether it is open for reading: an O_PATH descriptor can be had of what one may not read. */
 bool descriptor_is_readable(int fd);
 
+/* Whether it is open for writing. */
+bool descriptor_is_writable(int fd);
+
 /* Whether it is a regular file. */
 bool descriptor_is_regular(int fd);
+
+/*
+ * The device that it is open on, a character device of @subsystem, such as "lirc": its number (st_rdev), and
+ * where @ret_path isn't NULL what the kernel calls it, "/dev/lirc0", whatever name somebody has given it;
+ * free with g_free(). -ENOTTY: it is of no such device, or that has gone.
+ */
+int descriptor_device(int fd, const char *subsystem, uint64_t *ret_number, char **ret_path);
+
+/* Whether there is a device of that number in @subsystem. */
+bool descriptor_device_exists(uint64_t number, const char *subsystem);
 
 /*
  * The number of the process that @fd is a pidfd of. -EBADF: it is none; -ESRCH: the process has ended, and

@@ -26,6 +26,9 @@ static int fill_look(sd_bus_message *m, void *userdata)
         r = worker_fds_append(m, &place->cgroup_fd, place->cgroup_fd >= 0 ? 1 : 0);
         if (r < 0)
                 return r;
+        r = worker_fds_append(m, &place->device_fd, place->device_fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
         r = worker_fds_append(m, &place->netns_fd, place->netns_fd >= 0 ? 1 : 0);
         if (r < 0)
                 return r;

@@ -9,6 +9,7 @@
 #include "kern-change.h"
 #include "link-cgroup.h"
 #include "link-change-internal.h"
+#include "link-device.h"
 #include "link-netns.h"
 #include "ops.h"
 
@@ -16,6 +17,11 @@ GError *link_check_replace(const Link *link)
 {
         if (kern_succession(link->hook.type) != KERN_SUCCESSION_NEVER)
                 return NULL;
+        if (link_is_on_device(link))
+                return error_new(NOT_SUPPORTED,
+                                 "The kernel puts no program in the place of one on a device; "
+                                 "attach the new one to %s, behind it, then detach link %u.",
+                                 link->texts[KERN_PARAM_DEVICE], link->pub.id);
         return error_new(NOT_SUPPORTED,
                          "A function is replaced by one program, and the kernel takes no other one "
                          "in its place; detach link %u, then attach the new one: in between the "

@@ -9,6 +9,7 @@
 #include "errors.h"
 #include "link-cgroup.h"
 #include "link-change.h"
+#include "link-device.h"
 #include "link-netns.h"
 #include "tc-chain.h"
 
@@ -38,7 +39,9 @@ typedef struct Detaching {
         char *netns_text;
         int netns_fd;              /* a way to it that somebody brought, or -1 */
         bool held;                 /* by a cgroup */
-        bool unreachable;          /* that namespace */
+        int device_fd;             /* of the device that it is on, or why there is none */
+        char *device_text;         /* or NULL */
+        bool unreachable;          /* that namespace or device */
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
         void *userdata;
@@ -62,6 +65,8 @@ static void detaching_end(Detaching *d, GError *error)
                 tc_chain_ended(daemon, &d->netns, &d->hook, d->tc_handle);
         g_free(d->netns_text);
         descriptor_close(d->netns_fd);
+        descriptor_close(d->device_fd);
+        g_free(d->device_text);
         g_free(d);
         done(error, userdata);
         for (guint i = 0; i < waiting->len; i++) {
@@ -107,7 +112,6 @@ static int append_netns(sd_bus_message *m, Detaching *d)
         return r;
 }
 
-/* With a cgroup that is gone what it held is, too. */
 static int append_cgroup(sd_bus_message *m, const Detaching *d)
 {
         const Link *link = d->registered ? registry_link(d->daemon->registry, d->id) : d->link;
@@ -118,6 +122,17 @@ static int append_cgroup(sd_bus_message *m, const Detaching *d)
         r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
         descriptor_close(fd);
         return r;
+}
+
+/* With a cgroup or a device that is gone what it held is, too. */
+static int append_holder(sd_bus_message *m, Detaching *d)
+{
+        if (!d->device_text)
+                return append_cgroup(m, d);
+        d->unreachable = d->device_fd == -EXDEV;
+        if (d->device_fd < 0 && d->device_fd != -ENOENT)
+                return d->device_fd;
+        return worker_fds_append(m, &d->device_fd, d->device_fd >= 0 ? 1 : 0);
 }
 
 static int fill_detach(sd_bus_message *m, void *userdata)
@@ -136,7 +151,7 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         r = append_netns(m, d);
         if (r < 0)
                 return r;
-        r = append_cgroup(m, d);
+        r = append_holder(m, d);
         if (r < 0)
                 return r;
         r = worker_fds_append(m, a->link_fds, a->n_links);
@@ -167,6 +182,21 @@ static bool may_be_attached(const Detaching *d, const Link *link)
 
 static void ask_worker(Detaching *d);
 
+/* What can be done about what can't be reached. */
+static GError *explain(const Detaching *d)
+{
+        if (d->device_text)
+                return error_new(NOT_SUPPORTED,
+                                 "The service has no descriptor of %s any more; pass one that is "
+                                 "open for writing, by option 'device' of DetachWithOptions().",
+                                 d->device_text);
+        return error_new(FAILED,
+                         "The network namespace %s is there, but that path no longer leads to it, "
+                         "so that the service can't enter it; pass it, by option 'netns' of "
+                         "DetachWithOptions(), or have the program go when the namespace does.",
+                         d->netns_text);
+}
+
 static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
 {
         Detaching *d = userdata;
@@ -192,18 +222,15 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
         if (stays && d->tc_handle == 0) {
                 if (d->unreachable) {
                         g_error_free(error);
-                        error = error_new(FAILED,
-                                          "The network namespace %s is there, but that path no "
-                                          "longer leads to it, so that the service can't enter "
-                                          "it; pass it, by option 'netns' of DetachWithOptions(), "
-                                          "or have the program go when the namespace does.",
-                                          d->netns_text);
+                        error = explain(d);
                 }
                 /* Of one that nobody knows of the file says that it is to be detached: it stays, and
                  * the next one that starts tries again. */
                 if (d->registered) {
                         link->state = LINK_ATTACHED;
                         (void)store_write_link(daemon->store, link, NULL);
+                } else {
+                        device_keep(link->device);
                 }
                 detaching_end(d, error);
                 return;
@@ -255,6 +282,11 @@ void link_detach(Daemon *daemon, Link *link, bool registered, int netns_fd, uid_
         d->netns_text = g_strdup(link->texts[KERN_PARAM_NETNS] ?: "");
         d->netns_fd = netns_fd >= 0 ? fcntl(netns_fd, F_DUPFD_CLOEXEC, 3) : -1;
         d->held = link_is_held(link);
+        d->device_fd = -1;
+        if (link_is_on_device(link)) {
+                d->device_fd = link_open_device(link);
+                d->device_text = g_strdup(link->texts[KERN_PARAM_DEVICE] ?: "");
+        }
         d->uid = uid;
         d->registered = registered;
         d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));

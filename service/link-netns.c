@@ -8,6 +8,7 @@
 
 #include "descriptor.h"
 #include "link-cgroup.h"
+#include "link-device.h"
 
 int link_open_netns(const Link *link, int given, int *ret_fd)
 {
@@ -57,6 +58,8 @@ int link_is_attached(const Link *link, int given)
 {
         if (link_is_held(link))
                 return link_cgroup_has(link, link->pub.program_id);
+        if (link_is_on_device(link))
+                return link_device_has(link, link->pub.program_id);
         return ask_within(link, given, ask_kernel);
 }
 

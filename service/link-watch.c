@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <systemd/sd-daemon.h>
+
 #include "descriptor.h"
 #include "link-detach.h"
 #include "link-netns.h"
@@ -109,6 +111,20 @@ static void cgroup_gone(const char *path, void *userdata)
         }
 }
 
+/* What is being detached from it finds that out. */
+static void device_gone(Device *device, void *userdata)
+{
+        Daemon *daemon = userdata;
+        g_autoptr(GList) links = g_hash_table_get_values(registry_links(daemon->registry));
+
+        for (GList *l = links; l; l = l->next) {
+                Link *link = l->data;
+
+                if (link->device == device && link->state == LINK_ATTACHED)
+                        link_forget(daemon, link);
+        }
+}
+
 static gboolean on_idle(gpointer userdata)
 {
         Daemon *daemon = userdata;
@@ -143,6 +159,7 @@ void link_watch_start(Daemon *daemon)
                 g_warning("Cgroups that go are not noticed, and links on them stay listed: %s",
                           g_strerror(errno));
         registry_set_cgroup_watch(daemon->registry, daemon->cgroup_watch);
+        daemon->devices = devices_new(SD_LISTEN_FDS_START, daemon->n_passed, device_gone, daemon);
 }
 
 void link_watch_stop(Daemon *daemon)

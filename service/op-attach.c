@@ -11,8 +11,10 @@
 #include "audit.h"
 #include "errors.h"
 #include "hook-look.h"
+#include "kern-lirc.h"
 #include "kern-order.h"
 #include "link-detach.h"
+#include "link-device.h"
 #include "link-netns.h"
 #include "tc-chain.h"
 
@@ -232,6 +234,8 @@ static void attach(Request *request)
                         link_set_text(op->link, (KernParam)i, op->texts[i]);
         op->link->pub.cgroup_id = op->cgroup_id;
         link_set_netns(op->link, &op->netns);
+        if (op->files[KERN_PARAM_DEVICE] >= 0)
+                link_set_device(op->link, devices_get(daemon->devices, op->device_number));
         if (op->specs_map != 0)
                 attach_hook_take_specs(op, daemon, &op->link->specs);
         if (tc_chain_takes(daemon, program)) {
@@ -281,9 +285,9 @@ static GError *find_neighbour(Daemon *daemon, const char *option, char *text, si
 }
 
 /*
- * A link of ours that has the cgroup to itself, unless it was detached behind our back. What is attached
- * there is known by its program alone: a second link with the same one, should it be left half attached,
- * would have the first one's detached.
+ * A link of ours that has the cgroup to itself, or the program on the device, unless it was detached behind
+ * our back. What is attached there is known by its program alone: a second link with the same one, should it
+ * be left half attached, would have the first one's detached.
  */
 static GError *check_holder(Daemon *daemon, const Link *link)
 {
@@ -295,6 +299,12 @@ static GError *check_holder(Daemon *daemon, const Link *link)
                 link_forget(daemon, holder);
                 return NULL;
         }
+        if (link_is_on_device(link))
+                return error_new(HOOK_BUSY,
+                                 "Program %u is on %s already, as link %u, and is there but once; "
+                                 "load it again to have it there twice.",
+                                 link->pub.program_id, link->texts[KERN_PARAM_DEVICE],
+                                 holder->pub.id);
         return error_new(HOOK_BUSY,
                          "Link %u, of program %u (%s), has that hook of cgroup %s to itself, with "
                          "attach_flags '%s'; detach it first, or put the program in its place by "
@@ -323,6 +333,15 @@ static GError *find_place(AttachOp *op, Daemon *daemon)
         return error;
 }
 
+/* For as long as the link is there, and for the next one that starts. */
+static GError *keep_device(const AttachOp *op)
+{
+        const int fd = op->files[KERN_PARAM_DEVICE];
+        int r = fd >= 0 ? device_bring(op->link->device, fd) : 0;
+
+        return r < 0 ? error_from_errno(r, "keep the device's descriptor") : NULL;
+}
+
 static void attach_in_place(Request *request)
 {
         Daemon *daemon = request->daemon;
@@ -336,6 +355,8 @@ static void attach_in_place(Request *request)
         else if (!program || program->unloading)
                 error = no_such_object(BUS_PROGRAM, op->program_id);
         else
+                error = keep_device(op);
+        if (!error)
                 error = find_place(op, daemon);
         /* Written down first: should we die, the next one finds what may be attached. */
         if (error || !store_write_link(daemon->store, op->link, &error)) {
@@ -502,6 +523,9 @@ static GError *check_attached(Request *request)
             !netns_interface_name(op->files[KERN_PARAM_NETNS], op->link->hook.ifindex, name))
                 return error_new(NO_SUCH_INTERFACE, "Network interface '%s' is gone.",
                                  op->texts[KERN_PARAM_INTERFACE]);
+        if (op->files[KERN_PARAM_DEVICE] >= 0 && kern_lirc_is_gone(op->files[KERN_PARAM_DEVICE]))
+                return error_new(NO_SUCH_TARGET, "The device %s is gone.",
+                                 op->texts[KERN_PARAM_DEVICE]);
         return NULL;
 }
 

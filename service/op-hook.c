@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* GetHook(): what is on the hooks of an interface, a cgroup or a network namespace, whoever put it there. */
+/* GetHook(): what is on the hooks of an interface and the like, whoever put it there. */
 
 #include "attach-op.h"
 #include "errors.h"
 #include "hook-look.h"
 #include "hook-param.h"
 #include "link-cgroup.h"
+#include "link-device.h"
 
 static void attach_args_op_free(void *p)
 {
@@ -34,6 +35,9 @@ static bool is_it(const Link *link, const KernOccupant *o)
                        o->cgroup_id == link->pub.cgroup_id &&
                        o->direction == link->hook.direction &&
                        g_str_equal(o->hook ?: "", link->hook.name);
+        /* Where the program is but once; which device it is was compared before. */
+        if (link_is_on_device(link))
+                return true;
         return o->link_id != 0 && ids->len > 0 && g_array_index(ids, uint32_t, 0) == o->link_id;
 }
 
@@ -47,7 +51,8 @@ static const Link *find_link(Registry *registry, uint32_t program_id, const Atta
                         registry_link(registry, g_array_index(program->pub.links, uint32_t, i));
 
                 if (link && link->hook.type == o->type && link->hook.ifindex == op->hook.ifindex &&
-                    link->netns.inode == op->netns.inode && is_it(link, o))
+                    link->netns.inode == op->netns.inode &&
+                    link->pub.device_number == op->device_number && is_it(link, o))
                         return link;
         }
         return NULL;
@@ -289,7 +294,7 @@ static void on_looked(GArray *occupants, GError *error, void *userdata)
                 settle_twins(&l, occupants);
         for (guint i = 0; i < occupants->len; i++)
                 list_occupant(&l, &g_array_index(occupants, KernOccupant, i));
-        if (l.op->hook.ifindex == 0 && l.op->hook.cgroup_fd < 0 &&
+        if (l.op->hook.ifindex == 0 && l.op->hook.cgroup_fd < 0 && l.op->hook.device_fd < 0 &&
             l.op->hook.family == KERN_FAMILY_NONE)
                 list_own_netfilter(&l);
         request_finish(request,
@@ -311,6 +316,7 @@ static void prepare(Request *request)
         elsewhere = find_elsewhere(request->daemon, op);
         place.ifindex = op->hook.ifindex;
         place.cgroup_fd = op->hook.cgroup_fd;
+        place.device_fd = op->hook.device_fd;
         place.netns_fd = op->files[KERN_PARAM_NETNS];
         place.family = op->hook.family;
         place.hook = op->hook.name;

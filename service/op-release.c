@@ -73,6 +73,14 @@ static void detach_allowed(Request *request)
                              error_new(HOOK_BUSY, "Link %u is being detached already.", id));
                 return;
         }
+        if (op->way.files[KERN_PARAM_DEVICE] >= 0) {
+                int r = device_bring(link->device, op->way.files[KERN_PARAM_DEVICE]);
+
+                if (r < 0) {
+                        request_fail(request, error_from_errno(r, "keep the device's descriptor"));
+                        return;
+                }
+        }
         link_detach(request->daemon, link, true, op->way.files[KERN_PARAM_NETNS], request->uid,
                     on_link_gone, request);
 }

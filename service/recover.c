@@ -7,6 +7,7 @@
 #include "link-cgroup.h"
 #include "link-change.h"
 #include "link-detach.h"
+#include "link-device.h"
 #include "link-netns.h"
 #include "ops.h"
 #include "sharing.h"
@@ -307,6 +308,8 @@ static bool recover_link(Recovery *recovery, uint32_t id, GError **reterr)
                 g_propagate_error(reterr, g_steal_pointer(&error));
                 return false;
         }
+        if (link_is_on_device(link))
+                link_set_device(link, devices_get(daemon->devices, link->pub.device_number));
         if (link->state == LINK_ATTACHED) {
                 if (registry_program(daemon->registry, link->pub.program_id))
                         found = find_attachment(daemon, link, link->pub.kernel_link_ids, reterr);
@@ -358,8 +361,8 @@ static void undo_in_turn(SharingTurn *turn, void *userdata)
 }
 
 /*
- * What a cgroup holds is known by its program: who attaches the same one there waits until it is gone, lest
- * a second attempt to detach it be made after that.
+ * What a cgroup or a device holds is known by its program: who attaches the same one there waits until it is
+ * gone, lest a second attempt to detach it be made after that.
  */
 static void undo_held(Daemon *daemon, Link *link)
 {
@@ -375,7 +378,7 @@ static void undo_all(Daemon *daemon, GPtrArray *undone)
         while (undone->len > 0) {
                 g_autoptr(Link) link = g_ptr_array_steal_index_fast(undone, undone->len - 1);
 
-                if (link_is_held(link))
+                if (link_is_held(link) || link_is_on_device(link))
                         undo_held(daemon, g_steal_pointer(&link));
                 else if (claim(daemon, link))
                         link_detach(daemon, g_steal_pointer(&link), false, -1, 0, on_undone, NULL);
@@ -461,6 +464,9 @@ bool recover(Daemon *daemon, GError **reterr)
                 return false;
         tc_chain_settle(daemon);
         undo_all(daemon, undone);
+        /* What is left alone may be on any. */
+        if (g_hash_table_size(left_links) == 0)
+                devices_settle(daemon->devices);
         /* Their maps may be used by programs that are left alone. */
         if (!recovery.left_load)
                 drop_unused_loads(daemon);

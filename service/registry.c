@@ -192,6 +192,13 @@ void link_set_netns(Link *link, const Netns *netns)
         link->pub.netns_inode = netns->inode;
 }
 
+void link_set_device(Link *link, Device *device)
+{
+        device_unref(link->device);
+        link->device = device;
+        link->pub.device_number = device_number(device);
+}
+
 bool link_has(const Link *link, const KernLinkInfo *info)
 {
         if (info->link_type == BPF_LINK_TYPE_STRUCT_OPS)
@@ -268,6 +275,7 @@ void link_free(Link *link)
         g_free(link->pub.program_name);
         g_array_unref(link->pub.kernel_link_ids);
         g_ptr_array_unref(link->lists);
+        device_unref(link->device);
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
                 g_free(link->texts[i]);
         g_free(link);

@@ -5,6 +5,7 @@
 
 #include "bus-ops.h"
 #include "cgroup-watch.h"
+#include "devices.h"
 #include "kern-attach.h"
 #include "kern-info.h"
 #include "netns.h"
@@ -62,6 +63,7 @@ typedef struct Link {
         GPtrArray *lists;
         char *texts[_KERN_PARAM_MAX]; /* see hook-param.h */
         Netns netns;                  /* that its interface is in */
+        Device *device;               /* that it is on, a share of it; or NULL */
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */
         LinkSpecs specs;
@@ -163,6 +165,9 @@ Link *link_new(uint32_t id, uid_t owner, const Program *program, const KernHook 
 
 /* The network namespace that its interface is in; until this is called the service's own. */
 void link_set_netns(Link *link, const Netns *netns);
+
+/* The device that it is on, of which the link takes the caller's share. */
+void link_set_device(Link *link, Device *device);
 
 /* Whether a kernel link is one of the link's: of its program or, where the kernel tells none, its map. */
 bool link_has(const Link *link, const KernLinkInfo *info);

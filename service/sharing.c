@@ -69,6 +69,14 @@ static char *key_of(const KernHook *hook, uint64_t cgroup_id, uint64_t netns)
                                (unsigned)hook->direction, cgroup_id, netns);
 }
 
+/* NULL where there is no order, and nobody who could be in the way. */
+static char *key_of_turn(const Link *link)
+{
+        if (link->pub.device_number != 0)
+                return g_strdup_printf("device %" G_GUINT64_FORMAT, link->pub.device_number);
+        return key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+}
+
 static char *key_of_specs(uint32_t map_id)
 {
         return g_strdup_printf("specs %u", map_id);
@@ -79,7 +87,7 @@ static char *key_of_link(const Link *link)
 {
         if (link->specs.map_id != 0)
                 return key_of_specs(link->specs.map_id);
-        return key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+        return key_of_turn(link);
 }
 
 static Hook *get_hook(Sharing *s, char *key)
@@ -184,6 +192,12 @@ GArray *sharing_followers(Sharing *s, const Link *link)
         return numbers;
 }
 
+/* A device has a program but once. */
+static bool is_twin(const Link *a, const Link *b)
+{
+        return a->pub.device_number != 0 && a->pub.program_id == b->pub.program_id;
+}
+
 Link *sharing_holder(Sharing *s, const Link *link)
 {
         const Hook *hook = find_hook(s, link, false);
@@ -191,7 +205,7 @@ Link *sharing_holder(Sharing *s, const Link *link)
         for (guint i = 0; hook && i < hook->links->len; i++) {
                 Link *other = g_ptr_array_index(hook->links, i);
 
-                if (other != link && kern_cgroup_holds(&other->hook))
+                if (other != link && (kern_cgroup_holds(&other->hook) || is_twin(other, link)))
                         return other;
         }
         return NULL;
@@ -292,7 +306,7 @@ static void give_turn(Hook *hook, SharingFunc func, void *userdata)
 
 void sharing_enter(Sharing *s, const Link *link, SharingFunc func, void *userdata)
 {
-        char *key = key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+        char *key = key_of_turn(link);
         Hook *hook = get_hook(s, key ?: g_strdup_printf("link %u", link->pub.id));
 
         if (!hook->taken) {

@@ -36,7 +36,10 @@ int link_compare(const Link *a, const Link *b);
 GArray *sharing_followers(Sharing *sharing, const Link *link);
 GArray *sharing_fellows(Sharing *sharing, const Link *link);
 
-/* Another link on the hook of @link, a cgroup's, that has it to itself (kern-cgroup.h); or NULL. */
+/*
+ * Another link on the hook of @link that leaves it no room: it has a cgroup's to itself (kern-cgroup.h), or is
+ * the same program on a device; or NULL.
+ */
 Link *sharing_holder(Sharing *sharing, const Link *link);
 
 /*

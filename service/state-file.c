@@ -122,6 +122,11 @@ int state_parse_link(const char *text, StateLink *ret)
         unescape(link.cgroup);
         if (state_value(text, HOOK, "CgroupId", value, sizeof(value)))
                 link.cgroup_id = strtoull(value, NULL, 10);
+        if (!state_value(text, HOOK, "Device", link.device, sizeof(link.device)))
+                link.device[0] = '\0';
+        unescape(link.device);
+        if (state_value(text, HOOK, "DeviceNumber", value, sizeof(value)))
+                link.device_number = strtoull(value, NULL, 10);
         if (state_value(text, HOOK, "NetnsInode", value, sizeof(value)))
                 link.netns_inode = strtoull(value, NULL, 10);
         if (!state_value(text, HOOK, "Netns", link.netns, sizeof(link.netns)))

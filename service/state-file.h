@@ -24,6 +24,8 @@ typedef struct StateLink {
         uint64_t netns_inode;
         char cgroup[PATH_MAX]; /* its directory, or "" */
         uint64_t cgroup_id;
+        char device[256]; /* that it is on: a path, or "" */
+        uint64_t device_number;
         KernHook hook; /* without descriptors */
         KernAttachment
                 attachment; /* without descriptors: link_fds is NULL, n_links counts the pins */

@@ -295,6 +295,7 @@ GKeyFile *store_format_link(const Link *link)
         g_key_file_set_uint64(file, HOOK, "Given", h->given);
         set_u32(file, HOOK, "InterfaceIndex", h->ifindex);
         g_key_file_set_uint64(file, HOOK, "CgroupId", link->pub.cgroup_id);
+        g_key_file_set_uint64(file, HOOK, "DeviceNumber", link->pub.device_number);
         if (link->netns.inode != 0) {
                 g_key_file_set_uint64(file, HOOK, "NetnsInode", link->netns.inode);
                 g_key_file_set_integer(file, HOOK, "NetnsId", link->netns.id);
@@ -387,6 +388,7 @@ Link *store_parse_link(GKeyFile *file, uint32_t id, GError **reterr)
         link->state = state;
         link->pub.attach_time = g_key_file_get_uint64(file, LINK, "AttachTime", NULL);
         link->pub.cgroup_id = g_key_file_get_uint64(file, HOOK, "CgroupId", NULL);
+        link->pub.device_number = g_key_file_get_uint64(file, HOOK, "DeviceNumber", NULL);
         netns.inode = g_key_file_get_uint64(file, HOOK, "NetnsInode", NULL);
         if (netns.inode != 0) {
                 netns.id = g_key_file_get_integer(file, HOOK, "NetnsId", NULL);

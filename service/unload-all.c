@@ -4,8 +4,8 @@
  * bpfkeeper-unload-all: detaches and unloads whatever the service keeps, without the service.
  *
  * It is for the end of bpfkeeper on a machine. What holds programs and attachments are pins, which
- * anybody could remove; but a tc filter, or what a cgroup holds, is nobody's pin, and can be told from
- * others' only by the state files. So a package that is purged some time after it was removed needs a program that is
+ * anybody could remove; but a tc filter, or what a cgroup or a device holds, is nobody's pin, and can be told
+ * from others' only by the state files. So a package that is purged some time after it was removed needs a program that is
  * not there any more: it keeps a copy of this one. The copy finds no libraries, and so this is linked
  * statically, and knows neither GLib nor the bus.
  */
@@ -25,6 +25,7 @@
 
 #include "kern-cgroup.h"
 #include "kern-info.h"
+#include "kern-lirc.h"
 #include "state-file.h"
 
 #define RUN_DIR "/run/bpfkeeper"
@@ -202,6 +203,26 @@ static bool open_cgroup(StateLink *link)
         return true;
 }
 
+/* The same for a device, which has the program. Another one may have its number by now, and not the program. */
+static bool open_device(StateLink *link)
+{
+        struct stat st;
+        int fd;
+
+        if (!kern_is_on_device(link->hook.type))
+                return true;
+        fd = open(link->device, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+        if (fd < 0)
+                return (errno == ENOENT || errno == ENXIO || errno == ENODEV) &&
+                       link->device[0] != '\0';
+        if (fstat(fd, &st) >= 0 && S_ISCHR(st.st_mode) && st.st_rdev == link->device_number) {
+                link->hook.device_fd = fd;
+        } else {
+                close(fd);
+        }
+        return true;
+}
+
 static int detach(const char *id, StateLink *link)
 {
         /* What has a kernel link is detached from anywhere. */
@@ -221,7 +242,7 @@ static int detach(const char *id, StateLink *link)
         snprintf(path, sizeof(path), PIN_DIR "/program/%u", link->program_id);
         prog_fd = kern_open_pin(path);
         r = take_pins(id, &link->attachment);
-        if (r >= 0 && !open_cgroup(link))
+        if (r >= 0 && !(open_cgroup(link) && open_device(link)))
                 r = -errno;
         if (r >= 0)
                 r = kern_detach(prog_fd, link->program_id, &link->hook, &link->attachment, &diag);
@@ -230,6 +251,8 @@ static int detach(const char *id, StateLink *link)
                 close(prog_fd);
         if (link->hook.cgroup_fd >= 0)
                 close(link->hook.cgroup_fd);
+        if (link->hook.device_fd >= 0)
+                close(link->hook.device_fd);
         if (elsewhere)
                 leave_netns();
         if (r < 0)
@@ -264,7 +287,8 @@ static void detach_links(Totals *totals)
                 if (r < 0)
                         fprintf(stderr,
                                 "bpfkeeper-unload-all: " RUN_DIR "/links/%s can't be read (%s): "
-                                "if the link is a tc filter, or a cgroup's own, it stays\n",
+                                "if the link is a tc filter, or on a cgroup or a device by itself, "
+                                "it stays\n",
                                 id, strerror(-r));
                 else
                         r = detach(id, &link);

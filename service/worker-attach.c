@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "kern-features.h"
+#include "kern-lirc.h"
 #include "kern-tc.h"
 #include "worker-confine.h"
 #include "worker-methods.h"
@@ -91,7 +92,7 @@ static int detach(sd_bus_message *m, WorkerRole role)
         KernAttachment attachment cleanup(kern_attachment_done) = KERN_ATTACHMENT_INIT;
         KernDiag diag cleanup(worker_diag_done) = {0};
         int netns cleanup(worker_close_fd) = -1;
-        int cgroup cleanup(worker_close_fd) = -1;
+        int holder cleanup(worker_close_fd) = -1;
         uint32_t prog_id, mode;
         KernHook hook;
         size_t n;
@@ -109,10 +110,13 @@ static int detach(sd_bus_message *m, WorkerRole role)
         r = worker_fds_take(m, &netns, 1, &n);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &cgroup, 1, &n);
+        r = worker_fds_take(m, &holder, 1, &n);
         if (r < 0)
                 return r;
-        hook.cgroup_fd = cgroup;
+        if (kern_is_on_device(hook.type))
+                hook.device_fd = holder;
+        else
+                hook.cgroup_fd = holder;
         attachment.link_fds = calloc(KERN_LINKS_MAX, sizeof(int));
         if (!attachment.link_fds)
                 return -ENOMEM;

@@ -29,6 +29,7 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         sd_bus_message *failure cleanup(worker_message_unref) = NULL;
         KernDiag diag cleanup(worker_diag_done) = {0};
         int cgroup cleanup(worker_close_fd) = -1;
+        int device cleanup(worker_close_fd) = -1;
         int netns cleanup(worker_close_fd) = -1;
         KernHookPlace place = KERN_HOOK_PLACE_INIT;
         uint32_t family;
@@ -45,6 +46,9 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = worker_fds_take(m, &cgroup, 1, &n);
         if (r < 0)
                 return r;
+        r = worker_fds_take(m, &device, 1, &n);
+        if (r < 0)
+                return r;
         r = worker_fds_take(m, &netns, 1, &n);
         if (r < 0)
                 return r;
@@ -55,6 +59,7 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         if (r < 0)
                 return r;
         place.cgroup_fd = cgroup;
+        place.device_fd = device;
         place.netns_fd = netns >= 0 ? netns : worker_netns_home();
         place.family = (KernFamily)family;
         r = worker_reply_new(m, NULL, &reply);

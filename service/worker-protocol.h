@@ -109,7 +109,7 @@ typedef enum WorkerRole {
 #define WORKER_ATTACH_OUT "usahuuuu"
 
 /*
- * Detach(program id, hook, network namespace to enter, cgroup that holds it, links, tc handle, priority, old
+ * Detach(program id, hook, network namespace to enter, cgroup or device that holds it, links, tc handle, priority, old
  * priority and slot, xdp mode and member) → nothing more. Role attach. Leave is the same for a member of libxdp's dispatcher, role dispatch.
  */
 #define WORKER_DETACH_IN "u" WORKER_HOOK "ahahahuuuuuu"
@@ -157,12 +157,12 @@ typedef enum WorkerRole {
 #define WORKER_END_MOVE_OUT "usah"
 
 /*
- * Look(interface or 0, cgroup, network namespace to enter, family and hook of netfilter, kernel links that
+ * Look(interface or 0, cgroup, device, network namespace to enter, family and hook of netfilter, kernel links that
  * are elsewhere) → KernOccupants: type, direction, position, program, link, priority, actions, mode,
  * whether a member, tc handle, whether inherited, cgroup and its flags, family and priority of netfilter,
  * name, hook. Role look.
  */
-#define WORKER_LOOK_IN "uahahusat"
+#define WORKER_LOOK_IN "uahahahusat"
 #define WORKER_OCCUPANT "(suuuuuuububtuuiss)"
 #define WORKER_LOOK_OUT "usa" WORKER_OCCUPANT
 

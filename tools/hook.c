@@ -31,6 +31,7 @@ static const struct {
         {OPT_EVENT, "EVENT"},
         {OPT_FUNCTION, "FUNCTION[+OFFSET]"},
         {OPT_FUNCTIONS, "FUNCTION|PATTERN[,…]"},
+        {OPT_DEVICE, "DEVICE"},
 };
 
 void hook_init(Hook *hook)
@@ -257,7 +258,7 @@ void hook_take_section(Hook *hook, GVariant *row, const char *section)
 
 static bool open_path(const char *path, int flags, int *ret, char **reterr)
 {
-        *ret = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
+        *ret = open(path, O_CLOEXEC | O_NOCTTY | flags);
         if (*ret < 0)
                 *reterr = g_strdup_printf("Can't open '%s': %s", path, g_strerror(errno));
         return *ret >= 0;
@@ -304,7 +305,9 @@ bool hook_open(Hook *hook, char **reterr)
         if (!open_process(hook, reterr))
                 return false;
         for (int i = 0; i < HOOK_VALUES; i++) {
-                int flags = i == HOOK_INDEX(OPT_CGROUP) ? O_DIRECTORY : 0;
+                int flags = i == HOOK_INDEX(OPT_CGROUP)   ? O_RDONLY | O_DIRECTORY
+                            : i == HOOK_INDEX(OPT_DEVICE) ? O_RDWR | O_NONBLOCK
+                                                          : O_RDONLY;
                 g_autofree char *path = NULL;
 
                 if (kinds[i] != 'h' || !hook->values[i])
@@ -458,8 +461,8 @@ static void add_proceed_on(GString *out, GVariant *properties)
 
 char *hook_describe(GVariant *properties)
 {
-        static const char *const strings[] = {"Interface",  "Cgroup", "Target",
-                                              "Tracepoint", "Event",  "Function"};
+        static const char *const strings[] = {"Interface", "Cgroup",   "Target", "Tracepoint",
+                                              "Event",     "Function", "Device"};
         GString *out = g_string_new(NULL);
         const char *direction = resolve_string(properties, "Direction");
         const char *mode = resolve_string(properties, "Mode");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "hook.h"
 #include "json.h"
@@ -165,6 +166,65 @@ static CtlExit each(Ctl *ctl, BusKind kind, const char *method, GVariant *option
         return first;
 }
 
+/* The device that a link is on, opened by its path, where that still leads there; NULL: it doesn't. */
+static GVariant *find_device(Ctl *ctl, const char *path, Hook *hook)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autoptr(GVariant) link = NULL;
+        g_autofree char *reason = NULL;
+        const char *device;
+        struct stat st;
+
+        if (ctl_get_all(ctl, path, bus_interface(BUS_LINK), &error, &link) < 0)
+                return NULL;
+        device = resolve_string(link, "Device");
+        if (*device != '/')
+                return NULL;
+        hook->values[HOOK_INDEX(OPT_DEVICE)] = g_strdup(device);
+        if (!hook_open(hook, &reason) || fstat(hook->fds[HOOK_INDEX(OPT_DEVICE)], &st) < 0 ||
+            !S_ISCHR(st.st_mode) || st.st_rdev != resolve_number(link, "DeviceNumber"))
+                return NULL;
+        return hook_options(hook, &reason);
+}
+
+/* The service lacks the device's descriptor where it was started anew and nobody kept it meanwhile. */
+static CtlExit detach(Ctl *ctl, const char *name)
+{
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autofree char *path = NULL;
+        GVariant *options = NULL;
+        g_auto(Hook) hook;
+        CtlExit status;
+        int r;
+
+        hook_init(&hook);
+        status = resolve(ctl, BUS_LINK, name, &path);
+        if (status != CTL_OK)
+                return status;
+        r = ctl_call(ctl, path, bus_interface(BUS_LINK), "Detach", NULL, &error, NULL);
+        if (r < 0 && bus_error_code(error.name) == BPFKEEPER_ERROR_NOT_SUPPORTED)
+                options = find_device(ctl, path, &hook);
+        if (options) {
+                sd_bus_error_free(&error);
+                r = ctl_call(ctl, path, bus_interface(BUS_LINK), "DetachWithOptions",
+                             g_variant_new_tuple(&options, 1), &error, NULL);
+        }
+        return r < 0 ? ctl_bus_error(&error, "Can't detach link '%s'", name) : CTL_OK;
+}
+
+static CtlExit detach_each(Ctl *ctl, int argc, char **argv)
+{
+        CtlExit first = CTL_OK;
+
+        for (int i = 0; i < argc; i++) {
+                CtlExit status = detach(ctl, argv[i]);
+
+                if (first == CTL_OK)
+                        first = status;
+        }
+        return first;
+}
+
 CtlExit verb_detach(Ctl *ctl, int argc, char **argv)
 {
         g_autofree char *reason = NULL;
@@ -172,8 +232,8 @@ CtlExit verb_detach(Ctl *ctl, int argc, char **argv)
         g_auto(Hook) hook;
 
         hook_init(&hook);
-        if (!options_given(&ctl->options, OPT_NETNS))
-                return each(ctl, BUS_LINK, "Detach", NULL, "detach link", argc, argv);
+        if (!options_given(&ctl->options, OPT_NETNS) && !options_given(&ctl->options, OPT_DEVICE))
+                return detach_each(ctl, argc, argv);
         hook_take_options(&hook, &ctl->options);
         if (!hook_open(&hook, &reason))
                 return ctl_fail("%s", reason);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "hook.h"
 #include "json.h"
@@ -112,6 +113,16 @@ static void write_chain(Ctl *ctl, GVariant *occupants)
                 ctl_write_table(ctl, table, "program", "programs");
 }
 
+/* No interface's name has a slash. */
+static Option place_of(const char *name)
+{
+        struct stat st;
+
+        if (!strchr(name, '/'))
+                return OPT_INTERFACE;
+        return stat(name, &st) == 0 && S_ISCHR(st.st_mode) ? OPT_DEVICE : OPT_CGROUP;
+}
+
 CtlExit verb_hook(Ctl *ctl, int argc, char **argv)
 {
         const char *netns = options_get(&ctl->options, OPT_NETNS);
@@ -126,13 +137,11 @@ CtlExit verb_hook(Ctl *ctl, int argc, char **argv)
         hook_init(&hook);
         if (!where)
                 return ctl_usage(
-                        "Say what to show: an interface, a cgroup's directory, --netns, or "
-                        "--family");
+                        "Say what to show: an interface, a cgroup's directory, a device, --netns, "
+                        "or --family");
         hook_take_options(&hook, &ctl->options);
-        /* No interface's name has a slash. */
         if (argc > 0)
-                hook.values[HOOK_INDEX(strchr(argv[0], '/') ? OPT_CGROUP : OPT_INTERFACE)] =
-                        g_strdup(argv[0]);
+                hook.values[HOOK_INDEX(place_of(argv[0]))] = g_strdup(argv[0]);
         if (!hook_open(&hook, &reason))
                 return ctl_fail("%s", reason);
         options = hook_options(&hook, &reason);

@@ -41,12 +41,15 @@ const Verb verbs[] = {
          "  event       EVENT\n"
          "  function    FUNCTION[+OFFSET]\n"
          "  functions   FUNCTION|PATTERN[,…]\n"
+         "  device      DEVICE\n"
          "then ingress or egress, where it takes a direction. What the section name in the object\n"
          "file says can be left out.\n",
          verb_attach},
-        {"detach", "LINK…", 1, -1, OPTIONS(OPT_NETNS), "Detach programs",
+        {"detach", "LINK…", 1, -1, OPTIONS(OPT_NETNS, OPT_DEVICE), "Detach programs",
          "LINK is an id, as bpfctl links shows it, or an object path. --netns is the way to a\n"
-         "network namespace that the service finds by no path any more.\n",
+         "network namespace that the service finds by no path any more; --device likewise that to "
+         "a\n"
+         "device, where the one that it is called doesn't lead there.\n",
          verb_detach},
         {"update", "LINK", 1, 1,
          OPTIONS(OPT_PRIORITY, OPT_BEFORE, OPT_AFTER, OPT_PROCEED_ON, OPT_NETNS),
@@ -72,12 +75,14 @@ const Verb verbs[] = {
          "Those that bpfkeeper loaded; with --all those of the whole machine.\n", verb_programs},
         {"links", "", 0, 0, OPTIONS(OPT_TYPE, OPT_PROGRAM, OPT_INTERFACE, OPT_MINE),
          "List where programs are attached", NULL, verb_links},
-        {"hook", "[IFACE|CGROUP]", 0, 1, OPTIONS(OPT_NETNS, OPT_FAMILY, OPT_HOOK),
+        {"hook", "[IFACE|CGROUP|DEVICE]", 0, 1, OPTIONS(OPT_NETNS, OPT_FAMILY, OPT_HOOK),
          "Show what is on a hook, in the order in which it runs",
          "Whoever put it there: programs of tc, tcx, netkit, XDP and cgroups, and other filters of "
          "tc. "
          "CGROUP is a\n"
-         "directory; what is on one above and runs for it as well comes last. With --netns IFACE "
+         "directory; what is on one above and runs for it as well comes last. DEVICE is an "
+         "infrared\n"
+         "receiver. With --netns IFACE "
          "is "
          "one of\n"
          "another network namespace, and without IFACE what is on that namespace is shown: "

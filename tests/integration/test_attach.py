@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from support import bpf, objects, outcome
-from support.applied import USES
+from support.applied import RECEIVER, USES
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
@@ -23,7 +23,7 @@ class Types(Case):
         return self.load(hook.object, hook.program, **hook.load)
 
     def test_every_type_has_a_hook_here(self):
-        self.assertEqual({h.kind for h in every_hook(self) + pairs(self) + USES},
+        self.assertEqual({h.kind for h in every_hook(self) + pairs(self) + [*USES, RECEIVER]},
                          set(self.bus.get(ROOT, MANAGER, "ProgramTypes")))
 
     def test_runs_until_it_is_detached(self):
@@ -73,7 +73,8 @@ class Types(Case):
                 found = self.bus.get_all(link, LINK)
                 hooked = {"Interface": "", "InterfaceIndex": 0, "Direction": "", "Priority": 0,
                           "Mode": "", "Tracepoint": "", "Function": "", "Offset": 0, "Target": "",
-                          "Pid": 0, "Cgroup": "", "CgroupId": 0, "Event": "", "Cookie": 0,
+                          "Pid": 0, "Cgroup": "", "CgroupId": 0, "Device": "", "DeviceNumber": 0,
+                          "Event": "", "Cookie": 0,
                           "Functions": [], "Cookies": [], "TargetProgramId": 0, "Hook": "",
                           "Offsets": [], "Family": "", "HookPriority": 0, "TargetMapId": 0}
                 if hook.kind == "struct_ops":

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Types that attach otherwise than most: by who has the descriptor, or on one of many hooks."""
 
-import contextlib
 import functools
 import os
 import struct
 import subprocess
 
 from support import bpf, missing, outcome
-from support.applied import USES, lacks_receiver, open_receiver, send_infrared
+from support.applied import RECEIVER, USES
 from support.case import LINK, BusError, Case, can_attach, can_load, needs_attach, number, until
 from support.change import replace
 from support.hooks import (TARGET, Cgroup, is_wanted, open_file, read_iterators, run_target, send_datagram,
@@ -17,10 +16,10 @@ from support.objects import CONGESTION
 
 
 class Applied(Case):
-    """What the service loads and somebody else puts where it runs."""
+    """What the service loads and somebody else puts where it runs, or what takes a device."""
 
     def test_runs_where_it_is_put(self):
-        for use in USES:
+        for use in [*USES, RECEIVER]:
             if not can_load(use.kind):
                 continue
             with self.subTest(type=use.kind):
@@ -49,7 +48,7 @@ class Applied(Case):
                 self.bus.unload(program)
 
     def test_what_this_kernel_lacks(self):
-        for use in USES:
+        for use in [*USES, RECEIVER]:
             if can_load(use.kind):
                 continue
             with self.subTest(type=use.kind):
@@ -57,62 +56,6 @@ class Applied(Case):
                     self.load(use.object, use.program)
                 self.assertIn("CONFIG_", caught.exception.message)
                 outcome.refused(use.kind, "loaded", caught.exception.message)
-
-
-class Receiver(Case):
-    """An infrared receiver, which takes several decoders."""
-
-    def setUp(self):
-        super().setUp()
-        if not can_load("lirc_mode2"):
-            self.skipTest("this kernel has no CONFIG_BPF_LIRC_MODE2")
-        if lacks_receiver():
-            self.skipTest(lacks_receiver())
-        self.device = open_receiver(self)
-        self.first, self.second = (self.load("lirc", "lirc_count") for _ in range(2))
-        self.fds = [self.keep(self.bus.open_program(p)) for p in (self.first, self.second)]
-        for fd in self.fds:
-            bpf.prog_attach(self.device, fd, bpf.LIRC_MODE2)
-            self.addCleanup(self.detach, fd)
-
-    def detach(self, fd):
-        with contextlib.suppress(FileNotFoundError):
-            bpf.prog_detach(self.device, fd, bpf.LIRC_MODE2)
-
-    def decoders(self):
-        return bpf.prog_query(self.device, bpf.LIRC_MODE2)[0]
-
-    def send(self):
-        send_infrared(self.device)
-
-    def test_several(self):
-        self.assertEqual(self.decoders(), [number(self.first), number(self.second)])
-        for program in self.first, self.second:
-            self.assert_counts(program, self.send)
-        with self.assertRaises(FileExistsError):
-            bpf.prog_attach(self.device, self.fds[0], bpf.LIRC_MODE2)
-        bpf.prog_detach(self.device, self.fds[0], bpf.LIRC_MODE2)
-        # One thread has them all run: what came before has been counted
-        self.assert_counts(self.second, self.send)
-        before = self.hits(self.first)
-        self.assert_counts(self.second, self.send)
-        self.assertEqual(self.hits(self.first), before)
-        with self.assertRaises(FileNotFoundError):
-            bpf.prog_detach(self.device, self.fds[0], bpf.LIRC_MODE2)
-        bpf.prog_detach(self.device, self.fds[1], bpf.LIRC_MODE2)
-        self.assertEqual(self.decoders(), [])
-
-    def test_stay_when_they_are_unloaded(self):
-        """The service didn't put them there, and whoever did takes them away."""
-        hits = self.keep(self.bus.open_map(self.bus.maps_of(self.first)["hits"], "r"))
-        self.bus.unload(self.first)
-        self.bus.unload(self.second)
-        self.assertEqual(self.decoders(), [number(self.first), number(self.second)])
-
-        def counted():
-            self.send()
-            return bpf.map_lookup(hits, bytes(4), 8) != bytes(8)
-        until(counted, "the program is run")
 
 
 # What makes the hooks of an address family run

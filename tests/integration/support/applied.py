@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The types whose programs the service can't attach: somebody does who has their descriptor.
+"""The types whose programs the service can't attach: somebody does who has their descriptor. And the one that
+goes on a device, which has to be there.
 
 A Use is a context in which the program is where it belongs, with cause(), which makes it run there.
 """
@@ -13,6 +14,7 @@ import struct
 import subprocess
 
 from support import bpf
+from support.bus import Fd
 from support.case import number
 from support.net import FRAME, ip, transmit
 
@@ -161,10 +163,11 @@ def send_infrared(device):
 
 @contextlib.contextmanager
 def on_receiver(case, program):
-    fd, device = case.keep(case.bus.open_program(program)), open_receiver(case)
-    bpf.prog_attach(device, fd, bpf.LIRC_MODE2)
+    device = open_receiver(case)
+    link = case.bus.attach(program, device=Fd(device))
     yield lambda: send_infrared(device)
-    bpf.prog_detach(device, fd, bpf.LIRC_MODE2)
+    case.bus.detach(link)
+    case.assert_idle(program, lambda: send_infrared(device))
 
 
 def told(case, program):
@@ -182,7 +185,6 @@ USES = [
     Use("xdp_devmap", "xdp_map", "xdp_on_device",
         in_map("devices", "xdp_to_device", lambda veth: veth.index)),
     Use("xdp_cpumap", "xdp_map", "xdp_on_cpu", in_map("cpus", "xdp_to_cpu", lambda veth: 64), index=1),
-    Use("lirc_mode2", "lirc", "lirc_count", on_receiver, lacks=lacks_receiver),
     Use("tc_action", "tc_action", "tc_action_count", on_filter, lacks=lacks_bpf_actions),
     Use("lwt_in", "lwt", "lwt_in_count", on_route("in")),
     Use("lwt_out", "lwt", "lwt_out_count", on_route("out"), index=1),
@@ -190,3 +192,4 @@ USES = [
     Use("lwt_seg6local", "lwt", "lwt_seg6local_count", on_segment, index=3),
     Use("syscall", "syscall", "syscall_sum", told),
 ]
+RECEIVER = Use("lirc_mode2", "lirc", "lirc_count", on_receiver, lacks=lacks_receiver)

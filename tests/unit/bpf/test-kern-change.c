@@ -339,7 +339,7 @@ static void test_succession(void **state)
                  {"xdp", "tc", "tcx", "netkit", "cgroup_skb", "sock_ops", "lsm_cgroup", "sk_lookup",
                   "flow_dissector", "sk_msg", "sk_skb", "iter", "struct_ops"}},
                 {KERN_SUCCESSION_IN_TURNS, {"netfilter"}},
-                {KERN_SUCCESSION_NEVER, {"freplace"}},
+                {KERN_SUCCESSION_NEVER, {"freplace", "lirc_mode2"}},
         };
 
         (void)state;

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -244,6 +245,35 @@ static void processes(void **state)
         close(file);
 }
 
+static void devices(void **state)
+{
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC), place = open("/dev/null", O_PATH);
+        int file = open_at("file", O_RDONLY | O_CREAT);
+        g_autofree char *path = NULL;
+        uint64_t number = 0;
+        struct stat st;
+
+        (void)state;
+        assert_true(descriptor_is_writable(null));
+        assert_false(descriptor_is_writable(place));
+        assert_false(descriptor_is_writable(file));
+        assert_false(descriptor_is_writable(-1));
+        assert_int_equal(descriptor_device(null, "lirc", &number, &path), -ENOTTY);
+        assert_int_equal(descriptor_device(file, "mem", &number, &path), -ENOTTY);
+        assert_int_equal(descriptor_device(-1, "mem", &number, &path), -ENOTTY);
+        assert_null(path);
+        assert_false(descriptor_device_exists(makedev(4095, 1), "mem"));
+        assert_int_equal(fstat(null, &st), 0);
+        if (descriptor_device_exists(st.st_rdev, "mem")) { /* there is a sysfs */
+                assert_int_equal(descriptor_device(null, "mem", &number, &path), 0);
+                assert_int_equal(number, st.st_rdev);
+                assert_string_equal(path, "/dev/null");
+        }
+        close(null);
+        close(place);
+        close(file);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -257,6 +287,7 @@ int main(void)
                 TEST(no_cgroups),
                 TEST(a_cgroup),
                 TEST(processes),
+                TEST(devices),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,7 @@ static Link *full_link(const KernType *type, const char *text, LinkState state)
         link->state = state;
         link->pub.attach_time = UINT64_MAX - 4;
         link->pub.cgroup_id = UINT64_MAX - 5;
+        link->pub.device_number = UINT64_MAX - 7;
         link_set_netns(link, &(Netns){UINT64_MAX - 6, INT32_MAX});
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
                 if (kern_params[i].kind == KERN_KIND_INTERFACE ||
@@ -166,6 +167,7 @@ static void assert_links_equal(const Link *a, const Link *b)
         assert_string_equal(a->pub.interface, b->pub.interface);
         assert_int_equal(a->pub.interface_index, b->pub.interface_index);
         assert_true(a->pub.cgroup_id == b->pub.cgroup_id);
+        assert_true(a->pub.device_number == b->pub.device_number);
         assert_true(a->pub.netns_inode == b->pub.netns_inode);
         assert_true(a->netns.inode == b->netns.inode && a->netns.id == b->netns.id);
         assert_int_equal(a->pub.target_program_id, b->pub.target_program_id);
@@ -229,6 +231,9 @@ static void links_are_read_for_detaching(void **state)
                         assert_int_equal(read.cgroup_id, link->pub.cgroup_id);
                         assert_int_equal(read.hook.target_fd, -1);
                         assert_int_equal(read.hook.cgroup_fd, -1);
+                        assert_string_equal(read.device, link->texts[KERN_PARAM_DEVICE]);
+                        assert_int_equal(read.device_number, link->pub.device_number);
+                        assert_int_equal(read.hook.device_fd, -1);
                 }
 }
 

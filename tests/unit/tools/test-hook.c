@@ -13,6 +13,7 @@ static const struct {
         {"xdp", "{'Required': <['interface']>, 'Optional': <['priority', 'mode']>}"},
         {"tc", "{'Required': <['interface', 'direction']>, 'Optional': <['priority']>}"},
         {"cgroup_skb", "{'Required': <['cgroup', 'direction']>, 'Optional': <@as []>}"},
+        {"lirc_mode2", "{'Required': <['device']>, 'Optional': <@as []>}"},
         {"uprobe", "{'Required': <['target']>, 'Optional': <['function', 'offset', 'pid']>}"},
         {"usdt", "{'Required': <['target', 'tracepoint']>, 'Optional': <['pid']>}"},
         {"kprobe", "{'Required': <['function']>, 'Optional': <['offset', 'cookie']>}"},
@@ -118,6 +119,7 @@ static void test_arguments(void **state)
         assert_hook("kprobe_multi", "vfs_r*,a", "functions=['vfs_r*', 'a']");
         assert_hook("cgroup_skb", "/sys/fs/cgroup/x ingress",
                     "direction='ingress' cgroup=handle -1");
+        assert_hook("lirc_mode2", "/dev/lirc0", "device=handle -1");
         assert_hook("uprobe", "/bin/sh", "target=handle -1");
         assert_hook("uprobe", "/bin/sh:main+4", "function='main' offset=uint64 4 target=handle -1");
         assert_hook("uprobe", "/bin/sh:0x40", "offset=uint64 64 target=handle -1");
@@ -127,6 +129,7 @@ static void test_arguments(void **state)
         assert_hook("usdt", "libc.so.6:libc:setjmp", "tracepoint='libc:setjmp' target=handle -1");
 
         assert_no_hook("xdp", "veth0 ingress");
+        assert_no_hook("lirc_mode2", "/dev/lirc0 ingress");
         assert_hook("freplace", "decide", "function='decide'");
         assert_no_hook("kprobe_multi", "vfs_read a");
         assert_no_hook("tc", "veth0 sideways");
@@ -258,6 +261,7 @@ static void test_describe(void **state)
                 {"{'Cgroup': <'/sys/fs/cgroup/a'>, 'Priority': <uint32 3>, 'AttachFlags': "
                  "<'multi'>}",
                  "/sys/fs/cgroup/a, priority 3"},
+                {"{'Device': <'/dev/lirc0'>, 'DeviceNumber': <uint64 5>}", "/dev/lirc0"},
                 {"{'Cgroup': <'/sys/fs/cgroup/a'>, 'AttachFlags': <'override'>}",
                  "/sys/fs/cgroup/a, override"},
                 {"{'Interface': <'veth0'>, 'Mode': <'skb'>, 'Sharing': <'libxdp'>,"
