@@ -16,31 +16,27 @@
 static GError *check_device(const AttachOp *op, int fd, uint64_t *ret_number, char **ret_path)
 {
         g_autofree char *path = NULL;
-        KernDiag diag = {0};
-        KernChain chain;
-        GError *error;
-        int r;
 
         if (descriptor_device(fd, "lirc", ret_number, &path) < 0)
                 return error_new(INVALID_ARGUMENT,
                                  "The descriptor of option 'device' is of no infrared receiver; "
                                  "these are /dev/lirc0 and so on.");
+        if (!descriptor_is_readable(fd) && !descriptor_is_writable(fd))
+                return error_new(
+                        INVALID_ARGUMENT,
+                        "The descriptor of %s was opened with O_PATH, which gives no access "
+                        "to the device.",
+                        path);
         /* Whoever only asks what is there need not be allowed to change it. */
         if (op->hook.type && !descriptor_is_writable(fd))
                 return error_new(INVALID_ARGUMENT,
                                  "The descriptor of %s isn't open for writing, which the kernel "
                                  "asks for where a program is attached or detached.",
                                  path);
-        r = kern_lirc_query(fd, &chain);
-        if (r >= 0) {
-                *ret_path = g_steal_pointer(&path);
-                return NULL;
-        }
-        (void)kern_lirc_explain(r, &diag);
-        error = error_from_diag(&diag, r);
-        g_prefix_error(&error, "%s: ", path);
-        kern_diag_clear(&diag);
-        return error;
+        if (kern_lirc_is_gone(fd))
+                return error_new(NO_SUCH_TARGET, "The device %s is gone.", path);
+        *ret_path = g_steal_pointer(&path);
+        return NULL;
 }
 
 GError *attach_hook_set_device(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)

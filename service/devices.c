@@ -21,7 +21,7 @@ struct Devices {
         unsigned store_max;  /* how many descriptors systemd keeps for a service that exits */
         bool leaving;        /* what systemd keeps is the next service's */
         unsigned references; /* of the devices, which may outlast the owner, and the owner's */
-        void (*gone)(Device *device, void *userdata);
+        DevicesCalls calls;
         void *userdata;
 };
 
@@ -31,7 +31,8 @@ struct Device {
         unsigned references;
         int fd;
         guint watch;
-        bool stored; /* systemd was given it */
+        bool stored;  /* systemd was given it */
+        GArray *left; /* ids of links, see device_keep(); or NULL */
 };
 
 static void devices_unref(Devices *d)
@@ -79,7 +80,7 @@ static gboolean on_hangup(gint fd, GIOCondition condition, gpointer userdata)
         (void)fd, (void)condition;
         device->watch = 0;
         close_fd(device);
-        device->devices->gone(device, device->devices->userdata);
+        device->devices->calls.gone(device, device->devices->userdata);
         device_unref(device);
         return G_SOURCE_REMOVE;
 }
@@ -113,7 +114,7 @@ static void take_passed(Devices *d, int fd)
         device->stored = true;
 }
 
-Devices *devices_new(int first, int n, void (*gone)(Device *device, void *userdata), void *userdata)
+Devices *devices_new(int first, int n, const DevicesCalls *calls, void *userdata)
 {
         /* Since systemd 254, which is since when it keeps them for services that exit by themselves. */
         const char *max = getenv("FDSTORE");
@@ -124,7 +125,7 @@ Devices *devices_new(int first, int n, void (*gone)(Device *device, void *userda
         d->passed = g_ptr_array_new_with_free_func((GDestroyNotify)device_unref);
         d->kept = g_ptr_array_new_with_free_func((GDestroyNotify)device_unref);
         d->store_max = max ? (unsigned)g_ascii_strtoull(max, NULL, 10) : 0;
-        d->gone = gone;
+        d->calls = *calls;
         d->userdata = userdata;
         for (int fd = first; fd < first + n; fd++)
                 take_passed(d, fd);
@@ -175,13 +176,33 @@ void device_unref(Device *device)
         close_fd(device);
         g_hash_table_remove(device->devices->devices, &device->number);
         devices_unref(device->devices);
+        if (device->left)
+                g_array_unref(device->left);
         g_free(device);
 }
 
-void device_keep(Device *device)
+void device_keep(Device *device, uint32_t link_id)
 {
-        if (device && !g_ptr_array_find(device->devices->kept, device, NULL))
+        if (!g_ptr_array_find(device->devices->kept, device, NULL))
                 g_ptr_array_add(device->devices->kept, device_ref(device));
+        if (!device->left)
+                device->left = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        g_array_append_val(device->left, link_id);
+}
+
+/* There may be no other share of it. */
+static void tell_of_left(Device *device)
+{
+        g_autoptr(GArray) left = g_steal_pointer(&device->left);
+
+        if (!left)
+                return;
+        for (guint i = 0; i < left->len; i++)
+                device->devices->calls.came(device, g_array_index(left, uint32_t, i),
+                                            device->devices->userdata);
+        /* Unless it is kept anew */
+        if (!device->left)
+                g_ptr_array_remove(device->devices->kept, device);
 }
 
 bool devices_survive(const Devices *d)
@@ -220,11 +241,15 @@ int device_bring(Device *device, int fd)
         copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         if (copy < 0)
                 return -errno;
+        /* Its last share may go with the links. */
+        device_ref(device);
         if (device->fd >= 0) {
                 close_fd(device);
-                device->devices->gone(device, device->devices->userdata);
+                device->devices->calls.gone(device, device->devices->userdata);
         }
         set_fd(device, copy);
         store(device);
+        tell_of_left(device);
+        device_unref(device);
         return 0;
 }

@@ -13,13 +13,19 @@
 typedef struct Devices Devices;
 typedef struct Device Device;
 
+/* From the main loop, or from device_bring(). */
+typedef struct DevicesCalls {
+        /* It has gone, for which the kernel has taken its programs off. */
+        void (*gone)(Device *device, void *userdata);
+        /* It is at hand again, and there is what device_keep() was told of. */
+        void (*came)(Device *device, uint32_t link_id, void *userdata);
+} DevicesCalls;
+
 /*
- * @gone is called from the main loop when a device goes, for which the kernel has taken its programs off.
  * Of the @n descriptors from @first on, which systemd has passed (sd_listen_fds(3)), those of devices are taken;
  * what nobody has made use of when devices_settle() is called is given up.
  */
-Devices *devices_new(int first, int n, void (*gone)(Device *device, void *userdata),
-                     void *userdata);
+Devices *devices_new(int first, int n, const DevicesCalls *calls, void *userdata);
 void devices_settle(Devices *devices);
 
 /*
@@ -37,8 +43,11 @@ Device *device_ref(Device *device);
 /* With the last share the service gives up the device's descriptor. */
 void device_unref(Device *device);
 
-/* The next service is to have it even if no link of this one is there: one was left half detached. */
-void device_keep(Device *device);
+/*
+ * The next service is to have it even if no link of this one is there: one was left half detached, which is
+ * to be tried again when somebody brings the device.
+ */
+void device_keep(Device *device, uint32_t link_id);
 
 /* Whether the next service has all that this one keeps. */
 bool devices_survive(const Devices *devices);
@@ -49,6 +58,7 @@ uint64_t device_number(const Device *device);
 int device_fd(const Device *device);
 
 /*
- * Keeps a copy of @fd, which is one of that device, unless there is one: 0 or a negative errno.
+ * Keeps a copy of @fd, which is one of that device, unless there is one: 0 or a negative errno. Where the
+ * one that there was is of a device that has gone, its links go first.
  */
 int device_bring(Device *device, int fd);

@@ -229,8 +229,8 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                 if (d->registered) {
                         link->state = LINK_ATTACHED;
                         (void)store_write_link(daemon->store, link, NULL);
-                } else {
-                        device_keep(link->device);
+                } else if (link->device) {
+                        device_keep(link->device, d->id);
                 }
                 detaching_end(d, error);
                 return;

@@ -33,12 +33,9 @@ int link_open_device(const Link *link)
         return fd < 0 ? -errno : fd;
 }
 
-int link_device_has(const Link *link, uint32_t program_id)
+bool link_device_is_there(const Link *link)
 {
-        KernHook hook = link->hook;
+        int fd = fd_of(link);
 
-        hook.device_fd = fd_of(link);
-        if (hook.device_fd < 0)
-                return missing(link) == -EXDEV;
-        return kern_lirc_has(program_id, &hook);
+        return fd >= 0 ? !kern_lirc_is_gone(fd) : missing(link) == -EXDEV;
 }

@@ -12,5 +12,8 @@ bool link_is_on_device(const Link *link);
  */
 int link_open_device(const Link *link);
 
-/* Whether the device has @program_id: 1, 0 or a negative errno; 1 where it isn't at hand, but there. */
-int link_device_has(const Link *link, uint32_t program_id);
+/*
+ * Whether the link's device is there. What is on it isn't asked: the kernel has one lock for all receivers,
+ * below which it runs their programs, and so whoever attached one could have the daemon wait.
+ */
+bool link_device_is_there(const Link *link);

@@ -59,7 +59,7 @@ int link_is_attached(const Link *link, int given)
         if (link_is_held(link))
                 return link_cgroup_has(link, link->pub.program_id);
         if (link_is_on_device(link))
-                return link_device_has(link, link->pub.program_id);
+                return link_device_is_there(link);
         return ask_within(link, given, ask_kernel);
 }
 

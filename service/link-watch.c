@@ -10,6 +10,7 @@
 #include "link-detach.h"
 #include "link-netns.h"
 #include "netwatch.h"
+#include "recover.h"
 
 #define ANY_INTERFACE 0
 
@@ -125,6 +126,11 @@ static void device_gone(Device *device, void *userdata)
         }
 }
 
+static void device_came(Device *device, uint32_t link_id, void *userdata)
+{
+        recover_on_device(userdata, device, link_id);
+}
+
 static gboolean on_idle(gpointer userdata)
 {
         Daemon *daemon = userdata;
@@ -143,6 +149,7 @@ void link_watch_look_later(Daemon *daemon)
 
 void link_watch_start(Daemon *daemon)
 {
+        static const DevicesCalls device_calls = {.gone = device_gone, .came = device_came};
         static const NetwatchCalls calls = {
                 .gone = interface_gone,
                 .changed = interface_changed,
@@ -159,7 +166,7 @@ void link_watch_start(Daemon *daemon)
                 g_warning("Cgroups that go are not noticed, and links on them stay listed: %s",
                           g_strerror(errno));
         registry_set_cgroup_watch(daemon->registry, daemon->cgroup_watch);
-        daemon->devices = devices_new(SD_LISTEN_FDS_START, daemon->n_passed, device_gone, daemon);
+        daemon->devices = devices_new(SD_LISTEN_FDS_START, daemon->n_passed, &device_calls, daemon);
 }
 
 void link_watch_stop(Daemon *daemon)

@@ -399,15 +399,42 @@ static void on_looked(GArray *occupants, GError *error, void *userdata)
         attach_in_place(request);
 }
 
+/* The device has the program already, or had it until somebody else took it off. */
+static void on_device_looked(GArray *occupants, GError *error, void *userdata)
+{
+        Request *request = userdata;
+        const AttachOp *op = request->op;
+        Daemon *daemon = request->daemon;
+        Link *holder = sharing_holder(registry_sharing(daemon->registry), op->link);
+        bool has = false;
+
+        if (error) {
+                request_fail(request, error);
+                return;
+        }
+        for (guint i = 0; i < occupants->len; i++)
+                has |= g_array_index(occupants, KernOccupant, i).prog_id == op->program_id;
+        if (!has && holder && holder->state == LINK_ATTACHED)
+                link_forget(daemon, holder);
+        attach_in_place(request);
+}
+
 static void on_turn(SharingTurn *turn, void *userdata)
 {
         Request *request = userdata;
         AttachOp *op = request->op;
+        Sharing *sharing = registry_sharing(request->daemon->registry);
         const KernHook *probe = &op->probe;
         KernHookPlace place = KERN_HOOK_PLACE_INIT;
         KernNeighbour neighbour;
 
         op->turn = turn;
+        if (link_is_on_device(op->link) && sharing_holder(sharing, op->link)) {
+                place.device_fd = op->files[KERN_PARAM_DEVICE];
+                hook_look(request->daemon, request->uid, &place, on_device_looked, request,
+                          request->cancellable);
+                return;
+        }
         place.cgroup_fd = probe->cgroup_fd;
         if (probe->cgroup_fd >= 0 && (probe->before[0] || probe->after[0]) &&
             kern_neighbour_parse(probe->before[0] ? probe->before : probe->after, &neighbour) >=

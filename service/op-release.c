@@ -80,6 +80,12 @@ static void detach_allowed(Request *request)
                         request_fail(request, error_from_errno(r, "keep the device's descriptor"));
                         return;
                 }
+                /* It may have been on a device of that number before. */
+                link = registry_link(request->daemon->registry, id);
+                if (!link) {
+                        request_fail(request, no_such_object(BUS_LINK, id));
+                        return;
+                }
         }
         link_detach(request->daemon, link, true, op->way.files[KERN_PARAM_NETNS], request->uid,
                     on_link_gone, request);

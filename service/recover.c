@@ -355,8 +355,16 @@ static void on_undone_in_turn(GError *error, void *userdata)
 static void undo_in_turn(SharingTurn *turn, void *userdata)
 {
         Undoing *u = userdata;
+        const Link *holder = sharing_holder(registry_sharing(u->daemon->registry), u->link);
 
         u->turn = turn;
+        /* What was tried in vain may have come to be attached again since. */
+        if (holder && holder->pub.program_id == u->link->pub.program_id) {
+                store_remove_link(u->daemon->store, u->link->pub.id);
+                link_free(u->link);
+                on_undone_in_turn(NULL, u);
+                return;
+        }
         link_detach(u->daemon, g_steal_pointer(&u->link), false, -1, 0, on_undone_in_turn, u);
 }
 
@@ -370,6 +378,19 @@ static void undo_held(Daemon *daemon, Link *link)
 
         *u = (Undoing){daemon, link, NULL};
         sharing_enter(registry_sharing(daemon->registry), link, undo_in_turn, u);
+}
+
+void recover_on_device(Daemon *daemon, Device *device, uint32_t link_id)
+{
+        g_autoptr(GError) error = NULL;
+        Link *link = store_read_link(daemon->store, link_id, &error);
+
+        if (!link) {
+                g_warning("A link that was left half done can't be detached: %s", error->message);
+                return;
+        }
+        link_set_device(link, device_ref(device));
+        undo_held(daemon, link);
 }
 
 /* Undoes what is half done, but for what would be undone of another link. */

@@ -14,6 +14,9 @@
  */
 bool recover(Daemon *daemon, GError **reterr);
 
+/* Undoes a link that was left half done, for its device couldn't be reached and now can. */
+void recover_on_device(Daemon *daemon, Device *device, uint32_t link_id);
+
 /*
  * While it runs: forgets links and programs that the kernel has no longer, though nobody asked us to
  * end them, and notices those of others that came and went.

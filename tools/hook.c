@@ -300,14 +300,15 @@ static bool open_process(Hook *hook, char **reterr)
         return true;
 }
 
-bool hook_open(Hook *hook, char **reterr)
+bool hook_open(Hook *hook, bool is_changed, char **reterr)
 {
         if (!open_process(hook, reterr))
                 return false;
         for (int i = 0; i < HOOK_VALUES; i++) {
-                int flags = i == HOOK_INDEX(OPT_CGROUP)   ? O_RDONLY | O_DIRECTORY
-                            : i == HOOK_INDEX(OPT_DEVICE) ? O_RDWR | O_NONBLOCK
-                                                          : O_RDONLY;
+                int flags = i == HOOK_INDEX(OPT_CGROUP) ? O_RDONLY | O_DIRECTORY
+                            : i == HOOK_INDEX(OPT_DEVICE)
+                                    ? (is_changed ? O_RDWR : O_RDONLY) | O_NONBLOCK
+                                    : O_RDONLY;
                 g_autofree char *path = NULL;
 
                 if (kinds[i] != 'h' || !hook->values[i])

@@ -47,8 +47,8 @@ void hook_take_section(Hook *hook, GVariant *row, const char *section);
 /* The path that such an option's value means, without links in it where there is something. */
 char *hook_path(Option option, const char *value);
 
-/* Opens files, since paths mean nothing to the service. */
-bool hook_open(Hook *hook, char **reterr);
+/* Opens files, since paths mean nothing to the service; devices for writing, too, if something @is_changed. */
+bool hook_open(Hook *hook, bool is_changed, char **reterr);
 
 /* The options for Program.Attach(), as a floating a{sv}; NULL and @reterr for what is no number. */
 GVariant *hook_options(const Hook *hook, char **reterr);

@@ -77,7 +77,7 @@ static CtlExit read_hook(Ctl *ctl, GVariant *program, int argc, char **argv, Hoo
         if (!hook_take_arguments(hook, type, row, argc, argv, &reason))
                 return ctl_usage("%s", reason);
         hook_take_section(hook, row, resolve_string(program, "Section"));
-        return hook_open(hook, &reason) ? CTL_OK : ctl_fail("%s", reason);
+        return hook_open(hook, true, &reason) ? CTL_OK : ctl_fail("%s", reason);
 }
 
 /* Which link it is; false where nothing more is to be said of it, in words. */
@@ -181,7 +181,7 @@ static GVariant *find_device(Ctl *ctl, const char *path, Hook *hook)
         if (*device != '/')
                 return NULL;
         hook->values[HOOK_INDEX(OPT_DEVICE)] = g_strdup(device);
-        if (!hook_open(hook, &reason) || fstat(hook->fds[HOOK_INDEX(OPT_DEVICE)], &st) < 0 ||
+        if (!hook_open(hook, true, &reason) || fstat(hook->fds[HOOK_INDEX(OPT_DEVICE)], &st) < 0 ||
             !S_ISCHR(st.st_mode) || st.st_rdev != resolve_number(link, "DeviceNumber"))
                 return NULL;
         return hook_options(hook, &reason);
@@ -235,7 +235,7 @@ CtlExit verb_detach(Ctl *ctl, int argc, char **argv)
         if (!options_given(&ctl->options, OPT_NETNS) && !options_given(&ctl->options, OPT_DEVICE))
                 return detach_each(ctl, argc, argv);
         hook_take_options(&hook, &ctl->options);
-        if (!hook_open(&hook, &reason))
+        if (!hook_open(&hook, true, &reason))
                 return ctl_fail("%s", reason);
         options = hook_options(&hook, &reason);
         if (!options)
@@ -303,7 +303,7 @@ static CtlExit change(Ctl *ctl, const char *name, const char *method, const char
                 status = find_target(ctl, path, &hook);
         if (status != CTL_OK)
                 return status;
-        if (!hook_open(&hook, &reason))
+        if (!hook_open(&hook, true, &reason))
                 return ctl_fail("%s", reason);
         options = hook_options(&hook, &reason);
         if (!options)

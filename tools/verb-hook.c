@@ -142,7 +142,7 @@ CtlExit verb_hook(Ctl *ctl, int argc, char **argv)
         hook_take_options(&hook, &ctl->options);
         if (argc > 0)
                 hook.values[HOOK_INDEX(place_of(argv[0]))] = g_strdup(argv[0]);
-        if (!hook_open(&hook, &reason))
+        if (!hook_open(&hook, false, &reason))
                 return ctl_fail("%s", reason);
         options = hook_options(&hook, &reason);
         if (!options)

@@ -348,6 +348,35 @@ class Lost(Receiver):
         self.bus.detach(link)
         self.assertEqual(self.decoders(), [])
 
+    def half_done(self):
+        """The first program, of which a file says that it was being detached."""
+        process = self.by_hand()
+        link = self.attach(self.first)
+        self.finish(process)
+        rewrite(f"{daemon.RUN}/links/{number(link)}", State="detaching")
+        process = self.by_hand()
+        self.addCleanup(self.finish, process)
+        self.assertEqual(self.bus.list("Links"), {})
+        self.assertEqual(self.decoders(), [number(self.first)])
+
+    def test_half_done(self):
+        """What couldn't be undone for want of the device is, once it is brought."""
+        self.half_done()
+        link = self.attach(self.second)
+        until(lambda: self.decoders() == [number(self.second)], "the first one is taken off")
+        until(lambda: os.listdir(f"{daemon.RUN}/links") == [str(number(link))], "it is forgotten")
+        self.bus.detach(link)
+
+    def test_half_done_and_attached_again(self):
+        """Of a program that somebody else has taken off meanwhile, what is there now is another link."""
+        self.half_done()
+        fd = self.keep(self.bus.open_program(self.first))
+        bpf.prog_detach(self.device, fd, bpf.LIRC_MODE2)
+        link = self.attach(self.first)
+        until(lambda: os.listdir(f"{daemon.RUN}/links") == [str(number(link))], "it is forgotten")
+        self.assert_decodes(self.first)
+        self.bus.detach(link)
+
     def test_does_not_leave(self):
         process = self.by_hand(idle_timeout=1)
         self.addCleanup(self.finish, process)

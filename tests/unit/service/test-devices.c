@@ -10,11 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
-
 #include "descriptor.h"
 #include "devices.h"
-#include "kern-lirc.h"
 #include "link-device.h"
 
 /*
@@ -28,12 +25,11 @@ static char *directory, *socket_path;
 static int systemd;   /* what it listens on */
 static bool is_there; /* what sysfs says */
 static Devices *devices;
-static unsigned n_gone;
+static unsigned n_gone, came_for;
+static Device *share; /* is given up when the device goes, as a link's is */
 
 int __wrap_descriptor_device(int fd, const char *subsystem, uint64_t *ret_number, char **ret_path);
 bool __wrap_descriptor_device_exists(uint64_t number, const char *subsystem);
-int __wrap_bpf_prog_query(int target_fd, enum bpf_attach_type type, __u32 query_flags,
-                          __u32 *attach_flags, __u32 *prog_ids, __u32 *prog_cnt);
 
 int __wrap_descriptor_device(int fd, const char *subsystem, uint64_t *ret_number, char **ret_path)
 {
@@ -51,28 +47,29 @@ bool __wrap_descriptor_device_exists(uint64_t number, const char *subsystem)
         return is_there;
 }
 
-int __wrap_bpf_prog_query(int target_fd, enum bpf_attach_type type, __u32 query_flags,
-                          __u32 *attach_flags, __u32 *prog_ids, __u32 *prog_cnt)
-{
-        (void)type, (void)query_flags, (void)attach_flags;
-        assert_true(target_fd >= 0);
-        prog_ids[0] = 42;
-        *prog_cnt = 1;
-        return 0;
-}
-
 static void on_gone(Device *device, void *userdata)
 {
         assert_ptr_equal(userdata, &n_gone);
         assert_int_equal(device_number(device), NUMBER);
         assert_int_equal(device_fd(device), -1);
         n_gone++;
+        device_unref(share);
+        share = NULL;
+}
+
+static void on_came(Device *device, uint32_t link_id, void *userdata)
+{
+        assert_ptr_equal(userdata, &n_gone);
+        assert_true(device_fd(device) >= 0);
+        came_for = came_for * 10 + link_id;
 }
 
 static void begin_with(int first, int n)
 {
-        n_gone = 0;
-        devices = devices_new(first, n, on_gone, &n_gone);
+        static const DevicesCalls calls = {.gone = on_gone, .came = on_came};
+
+        n_gone = came_for = 0;
+        devices = devices_new(first, n, &calls, &n_gone);
 }
 
 static void begin(void)
@@ -205,6 +202,24 @@ static void one_that_goes_is_told(void **state)
         close(peer);
 }
 
+static void its_last_share_may_go_with_it(void **state)
+{
+        int peer;
+
+        (void)state;
+        share = devices_get(devices, NUMBER);
+        close(bring(share));
+        assert_told(STORE, 1);
+        /* Another one with its number, before that is noticed: nobody has a share of it any more. */
+        peer = open("/dev/null", O_RDWR | O_CLOEXEC);
+        assert_int_equal(device_bring(share, peer), 0);
+        close(peer);
+        assert_int_equal(n_gone, 1);
+        assert_told(REMOVE, 0);
+        assert_told(STORE, 1);
+        assert_told(REMOVE, 0);
+}
+
 static void the_next_service_has_what_is_left(void **state)
 {
         Device *device = devices_get(devices, NUMBER);
@@ -222,11 +237,29 @@ static void the_next_service_has_what_is_left(void **state)
         device = devices_get(devices, NUMBER);
         peer = bring(device);
         assert_told(STORE, 1);
-        device_keep(device);
-        device_keep(device);
+        device_keep(device, 2);
+        device_keep(device, 5);
         device_unref(device);
         assert_told("", 0);
         close(peer);
+        assert_int_equal(came_for, 0);
+}
+
+static void what_was_left_is_told_when_it_comes(void **state)
+{
+        Device *device = devices_get(devices, NUMBER);
+
+        (void)state;
+        device_keep(device, 2);
+        device_keep(device, 5);
+        device_unref(device);
+        assert_ptr_equal(devices_get(devices, NUMBER), device);
+        close(bring(device));
+        assert_int_equal(came_for, 25);
+        assert_told(STORE, 1);
+        /* It is for nobody else any more. */
+        device_unref(device);
+        assert_told(REMOVE, 0);
 }
 
 #define PASSED 100
@@ -318,26 +351,32 @@ static void what_a_link_knows_of_its_device(void **state)
         /* It can't be reached. */
         is_there = true;
         assert_int_equal(link_open_device(link), -EXDEV);
-        assert_int_equal(link_device_has(link, 42), 1);
+        assert_true(link_device_is_there(link));
         /* It is gone. */
         is_there = false;
         assert_int_equal(link_open_device(link), -ENOENT);
-        assert_int_equal(link_device_has(link, 42), 0);
+        assert_false(link_device_is_there(link));
         peer = bring(link->device);
         fd = link_open_device(link);
         assert_true(fd >= 0);
         close(fd);
-        assert_int_equal(link_device_has(link, 43), 0);
+        assert_true(link_device_is_there(link));
         close(peer);
+        assert_false(link_device_is_there(link));
 }
 
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(it_is_there_while_somebody_has_a_share), TEST(one_that_goes_is_told),
-                TEST(the_next_service_has_what_is_left),      TEST(what_was_passed_is_for_links),
-                TEST(without_a_store_nothing_survives),       TEST(what_a_link_knows_of_its_device),
+                TEST(it_is_there_while_somebody_has_a_share),
+                TEST(one_that_goes_is_told),
+                TEST(its_last_share_may_go_with_it),
+                TEST(the_next_service_has_what_is_left),
+                TEST(what_was_left_is_told_when_it_comes),
+                TEST(what_was_passed_is_for_links),
+                TEST(without_a_store_nothing_survives),
+                TEST(what_a_link_knows_of_its_device),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ static int set_up(void **state)
         d.quota = quota_new();
         d.registry = registry_new(d.quota);
         d.tc_chains = tc_chains_new();
-        d.devices = devices_new(0, 0, NULL, NULL);
+        d.devices = devices_new(0, 0, &(DevicesCalls){}, NULL);
         sample_add_program(load, 42, 0, NULL);
         assert_true(store_write_load(d.store, load, NULL));
         link->state = LINK_ATTACHED;

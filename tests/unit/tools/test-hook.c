@@ -239,11 +239,11 @@ static void test_open(void **state)
         (void)state;
         hook_init(&hook);
         assert_true(hook_take_arguments(&hook, "uprobe", row, 1, &good, &reason));
-        assert_true(hook_open(&hook, &reason));
+        assert_true(hook_open(&hook, true, &reason));
         assert_true(fcntl(hook.fds[HOOK_INDEX(OPT_TARGET)], F_GETFD) & FD_CLOEXEC);
         hook_clear(&hook);
         assert_true(hook_take_arguments(&hook, "uprobe", row, 1, &bad, &reason));
-        assert_false(hook_open(&hook, &reason));
+        assert_false(hook_open(&hook, true, &reason));
         assert_non_null(strstr(reason, bad));
 }
 
