@@ -19,6 +19,7 @@ from support.bus import MAP, NAME
 from support.case import Case, can_attach, feature, number, until
 from support.consistency import check, tc_filters
 from support.hooks import fork, hooks
+from support.wait import SCALE
 
 DEBS = os.environ.get("BPFKEEPER_BUILD", "build") + "/packages"
 SOURCE = os.environ.get("BPFKEEPER_SOURCE", ".")
@@ -270,8 +271,8 @@ class Upgrade(Packages):
                 now = [c.value() for c in counters]
                 steps.append([b < n for b, n in zip(before, now)])
                 before = now
-                # dpkg has to get on as well
-                done.wait(0.2)
+                # Where everything takes long dpkg has to get on as well
+                done.wait(0.05 * (SCALE - 1))
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
