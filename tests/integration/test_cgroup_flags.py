@@ -3,7 +3,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from support.case import LINK, BusError, Case, can_attach, needs_attach, number,
 from support.change import replace, start_replace, update
 from support.consistency import check, parse, rewrite
 from support.hooks import Cgroup, hooks
+from support.kills import Kills, chances
 from support.wait import rounds, some
 from test_hook import bpfctl, get_hook
 
@@ -503,12 +503,11 @@ class Replaced(Flags):
         check(self)
 
 
-class Crash(Flags):
+class Crash(Kills, Flags):
     """Killed at any instant of attaching, replacing and detaching: there is one program or the other, or none."""
 
     def play(self, kill):
-        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
-        chance = random.Random(seed)
+        seed, chance = chances()
         duration = self.measure()
         for i in range(rounds(10)):
             with self.subTest(seed=seed, round=i):
@@ -544,15 +543,3 @@ class Crash(Flags):
             self.bus.detach(link)
         self.assertEqual(self.on(self.outer), [])
         self.assertEqual(os.listdir(f"{daemon.RUN}/changes"), [])
-
-    def test_daemon(self):
-        self.play(lambda: self.daemon.end(signal.SIGKILL))
-
-    def test_stop(self):
-        self.play(lambda: self.daemon.end(signal.SIGTERM))
-
-    def test_workers(self):
-        def kill():
-            for pid in self.daemon.workers():
-                daemon.kill(pid)
-        self.play(kill)

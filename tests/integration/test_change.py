@@ -2,7 +2,6 @@
 """Link.Update() and Link.ReplaceProgram(): what is attached is changed, and nothing goes by unseen."""
 
 import os
-import random
 import signal
 import time
 
@@ -11,6 +10,7 @@ from support.bus import LINK, PROGRAM, PROPERTIES, BusError, Gio
 from support.case import Case, needs_attach, number, until
 from support.change import kinds, replace, start_replace, start_update, u32, update
 from support.consistency import check
+from support.kills import Kills, chances
 from support.wait import rounds
 
 # How often a chain is changed while packets come, and how often somebody is killed meanwhile
@@ -286,12 +286,11 @@ class Packets(Case):
                 self.assertEqual(self.hits(one) + self.hits(two), sent)
 
 
-class Crash(Case):
+class Crash(Kills, Case):
     """The daemon or its workers end at any instant: what is there is the old or the new."""
 
     def play(self, kill):
-        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
-        chance = random.Random(seed)
+        seed, chance = chances()
         for kind in kinds(self):
             one, two, still = (kind.load(n) for n in (1, 2, 3))
             link = kind.attach(one, priority=10)
@@ -334,17 +333,9 @@ class Crash(Case):
         except BusError:
             return False  # asked of a worker that was killed
 
-    def test_daemon(self):
-        self.play(lambda: self.daemon.end(signal.SIGKILL))
-
-    def test_stop(self):
-        """A worker is killed, and may yet do what it was asked for."""
-        self.play(lambda: self.daemon.end(signal.SIGTERM))
-
     def test_detached_at_once(self):
         """What was left half done is in the way of nobody who comes before it is done."""
-        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
-        chance = random.Random(seed)
+        seed, chance = chances()
         for kind in kinds(self):
             one, still = (kind.load(n) for n in (1, 2))
             kind.attach(still, priority=50)
@@ -370,9 +361,3 @@ class Crash(Case):
 
     def assert_order_becomes(self, kind, *programs):
         until(lambda: self.is_order(kind, programs), "these are there, in order")
-
-    def test_workers(self):
-        def kill():
-            for pid in self.daemon.workers():
-                daemon.kill(pid)
-        self.play(kill)

@@ -2,7 +2,6 @@
 """The daemon or a worker ends, at any moment: nothing is lost, and nothing is left over."""
 
 import os
-import random
 import shutil
 import signal
 import struct
@@ -13,6 +12,7 @@ from support import bpf, daemon, objects
 from support.case import LINK, PROGRAM, BusError, Case, can_attach, needs_attach, number, until
 from support.consistency import check, rewrite, tc_filters
 from support.hooks import Cgroup, fork, hooks
+from support.kills import chances
 from support.wait import SCALE, rounds, some
 
 ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(16)))
@@ -105,9 +105,7 @@ class AnyMoment(Case):
 
     def setUp(self):
         super().setUp()
-        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
-        self.random = random.Random(seed)
-        self.seed = seed
+        self.seed, self.random = chances()
 
     def outcome(self, token):
         """("ok", value) or ("error", name)."""

@@ -4,7 +4,6 @@
 import contextlib
 import json
 import os
-import random
 import signal
 import subprocess
 import time
@@ -16,6 +15,7 @@ from support.bus import Fd
 from support.case import LINK, BusError, Case, can_load, number, until
 from support.change import replace, update
 from support.consistency import check, parse, rewrite
+from support.kills import Kills, chances
 from support.wait import rounds, some
 from test_hook import bpfctl, get_hook
 from test_netns_lost import detach
@@ -251,12 +251,11 @@ class Lasts(Lasting):
         bpf.prog_detach(self.device, fd, bpf.LIRC_MODE2)
 
 
-class Crash(Lasting):
+class Crash(Kills, Lasting):
     """Killed at any instant of attaching and detaching: it is there and known, or not there."""
 
     def play(self, kill):
-        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
-        chance = random.Random(seed)
+        seed, chance = chances()
         begin = time.monotonic()
         self.bus.detach(self.attach(self.first))
         duration = (time.monotonic() - begin) / 2
@@ -279,18 +278,6 @@ class Crash(Lasting):
         for link in links:
             self.bus.detach(link)
         self.assertEqual(self.decoders(), [])
-
-    def test_daemon(self):
-        self.play(lambda: self.daemon.end(signal.SIGKILL))
-
-    def test_stop(self):
-        self.play(lambda: self.daemon.end(signal.SIGTERM))
-
-    def test_workers(self):
-        def kill():
-            for pid in self.daemon.workers():
-                daemon.kill(pid)
-        self.play(kill)
 
 
 class Lost(Receiver):

@@ -2,7 +2,6 @@
 """Link.ReplaceProgram() of what has no order: beside the old one, in its place, or not at all."""
 
 import os
-import random
 import shutil
 import signal
 import struct
@@ -16,6 +15,7 @@ from support.change import netfilter_priority, replace, start_replace
 from support.consistency import check, rewrite
 from support.hooks import (TARGET, Cgroup, connection, fork, hooks, pairs, read_iterators,
                            send_datagram, spin)
+from support.kills import Kills, chances
 from support.wait import rounds, some
 
 ROUNDS = int(os.environ.get("BPFKEEPER_CRASH_ROUNDS", rounds(3)))
@@ -197,7 +197,7 @@ class Several(Case):
                 self.bus.unload(new)
 
 
-class Killed(Case):
+class Killed(Kills, Case):
     """The daemon, or its workers, at any instant: one of the two is there, and it is the one that is said."""
 
     def every(self):
@@ -216,8 +216,7 @@ class Killed(Case):
         return found
 
     def play(self, kill):
-        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
-        chance = random.Random(seed)
+        seed, chance = chances()
         for obj, name, options, cause, index in self.every():
             one, two = (self.load(obj, name) for _ in range(2))
             link = self.bus.attach(one, **options)
@@ -243,18 +242,6 @@ class Killed(Case):
                     check(self)
             self.bus.unload(one)
             self.bus.unload(two)
-
-    def test_daemon(self):
-        self.play(lambda: self.daemon.end(signal.SIGKILL))
-
-    def test_stop(self):
-        self.play(lambda: self.daemon.end(signal.SIGTERM))
-
-    def test_workers(self):
-        def kill():
-            for pid in self.daemon.workers():
-                daemon.kill(pid)
-        self.play(kill)
 
 
 class InPlace(Case):
@@ -472,8 +459,7 @@ class InTurns(Case):
 
     def test_killed(self):
         """At any instant: it gets to its priority in the end."""
-        seed = int(os.environ.get("BPFKEEPER_CRASH_SEED", random.randrange(1 << 32)))
-        chance = random.Random(seed)
+        seed, chance = chances()
         one, two = self.counter(), self.counter()
         link = self.attach(one)
         begin = time.monotonic()
