@@ -151,14 +151,6 @@ static bool take_out(KernChain *chain, uint32_t prog_id)
         return false;
 }
 
-static bool has_program(const KernChain *chain, uint32_t prog_id)
-{
-        for (size_t i = 0; i < chain->n; i++)
-                if (chain->entries[i].prog_id == prog_id)
-                        return true;
-        return false;
-}
-
 static uint64_t cgroup_id(int fd)
 {
         struct stat st;
@@ -180,7 +172,7 @@ static void find_above(const KernPoint *point, KernOccupant *o)
 
                 if (kern_chain_query(&above, false, &chain) < 0)
                         return;
-                if (has_program(&chain, o->prog_id)) {
+                if (kern_chain_has(&chain, o->prog_id)) {
                         o->cgroup_id = cgroup_id(fd);
                         o->attach_flags = chain.attach_flags;
                         return;

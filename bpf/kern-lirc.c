@@ -77,10 +77,7 @@ int kern_lirc_has(uint32_t prog_id, const KernHook *hook)
 
         if (r < 0)
                 return r == -ENODEV ? 0 : r;
-        for (size_t i = 0; i < chain.n; i++)
-                if (chain.entries[i].prog_id == prog_id)
-                        return 1;
-        return 0;
+        return kern_chain_has(&chain, prog_id);
 }
 
 static int take_off(uint32_t prog_id, const KernHook *hook)

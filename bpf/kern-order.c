@@ -177,6 +177,14 @@ int kern_chain_query(const KernPoint *point, bool with_links, KernChain *ret)
         return point->is_cgroup && with_links ? find_links(point, ret) : 0;
 }
 
+bool kern_chain_has(const KernChain *chain, uint32_t prog_id)
+{
+        for (size_t i = 0; i < chain->n; i++)
+                if (chain->entries[i].prog_id == prog_id)
+                        return true;
+        return false;
+}
+
 static const char *list_chain(const KernChain *chain, char *ret, size_t size)
 {
         size_t n = 0;

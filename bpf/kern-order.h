@@ -59,6 +59,9 @@ int kern_point_of(const KernHook *hook, KernPoint *ret);
  */
 int kern_chain_query(const KernPoint *point, bool with_links, KernChain *ret);
 
+/* Whether the program is in it. */
+bool kern_chain_has(const KernChain *chain, uint32_t prog_id);
+
 /*
  * Attaches by a kernel link, at the place that @hook says: its descriptor, or a negative errno. On a
  * cgroup a neighbour must be a link: of a program it is who asks that has to find it. There

@@ -38,7 +38,6 @@ typedef struct Detaching {
         Netns netns;
         char *netns_text;
         int netns_fd;              /* a way to it that somebody brought, or -1 */
-        bool held;                 /* by a cgroup */
         int device_fd;             /* of the device that it is on, or why there is none */
         char *device_text;         /* or NULL */
         bool unreachable;          /* that namespace or device */
@@ -115,7 +114,7 @@ static int append_netns(sd_bus_message *m, Detaching *d)
 static int append_cgroup(sd_bus_message *m, const Detaching *d)
 {
         const Link *link = d->registered ? registry_link(d->daemon->registry, d->id) : d->link;
-        int fd = d->held && link ? link_open_cgroup(link) : -ENOENT, r;
+        int fd = link && link_is_held(link) ? link_open_cgroup(link) : -ENOENT, r;
 
         if (fd < 0 && fd != -ENOENT)
                 return fd;
@@ -281,7 +280,6 @@ void link_detach(Daemon *daemon, Link *link, bool registered, int netns_fd, uid_
         d->netns = link->netns;
         d->netns_text = g_strdup(link->texts[KERN_PARAM_NETNS] ?: "");
         d->netns_fd = netns_fd >= 0 ? fcntl(netns_fd, F_DUPFD_CLOEXEC, 3) : -1;
-        d->held = link_is_held(link);
         d->device_fd = -1;
         if (link_is_on_device(link)) {
                 d->device_fd = link_open_device(link);
