@@ -7,6 +7,7 @@
 
 #include "kern-attach-internal.h"
 #include "kern-cgroup.h"
+#include "kern-holder.h"
 #include "kern-lirc.h"
 #include "kern-tc.h"
 #include "kern-xdp-internal.h"
@@ -105,6 +106,12 @@ int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag
         return 0;
 }
 
+static int (*const take_off[_KERN_HOLDER_MAX])(uint32_t prog_id, const KernHook *hook,
+                                               KernDiag *diag) = {
+        [KERN_HOLDER_CGROUP] = kern_cgroup_detach,
+        [KERN_HOLDER_DEVICE] = kern_lirc_detach,
+};
+
 int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachment *attachment,
                 KernDiag *reterr_diag)
 {
@@ -116,10 +123,8 @@ int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachm
                 return kern_tc_chain_end(hook, attachment->tc_handle, reterr_diag);
         if (is_tc(hook->type))
                 return kern_detach_tc(prog_id, hook, attachment, reterr_diag);
-        if (kern_cgroup_holds(hook))
-                return kern_cgroup_detach(prog_id, hook, reterr_diag);
-        if (kern_is_on_device(hook->type))
-                return kern_lirc_detach(prog_id, hook, reterr_diag);
+        if (kern_holder(hook) != KERN_HOLDER_NONE)
+                return take_off[kern_holder(hook)](prog_id, hook, reterr_diag);
 
         for (size_t i = 0; i < attachment->n_links; i++) {
                 /*

@@ -120,6 +120,11 @@ typedef struct KernHook {
         char before[32], after[32];   /* a neighbour, see kern-order.h */
         KernAttachFlags attach_flags; /* cgroups */
         int device_fd;                /* -1: none; open for writing; borrowed */
+        int socket_fd;                /* -1: none; borrowed */
+        uint32_t key;                 /* of an entry of the map */
+        uint32_t index;               /* of an action of tc; 0: none yet */
+        char route[64];               /* "10.2.0.0/16" */
+        uint32_t table, metric;       /* of the route */
         /* kernel links of ours on the hook that are to run later, the first one first */
         KernNumbers followers;
         /* xdp: extensions of ours on the interface, this one among them, see kern-xdp-arrange.h */
@@ -141,6 +146,7 @@ typedef struct KernHook {
         ((KernHook){.target_fd = -1,         \
                     .cgroup_fd = -1,         \
                     .device_fd = -1,         \
+                    .socket_fd = -1,         \
                     .netns_fd = -1,          \
                     .pid_fd = -1,            \
                     .target_program_fd = -1, \
@@ -250,8 +256,8 @@ typedef struct KernAttachment {
  *
  * tc goes through a clsact filter, and xdp, where it shares the interface, through libxdp's
  * dispatcher: n_links is 0 and the attachment lives until kern_detach() or the interface's end. So it is
- * with what a cgroup holds itself (kern_cgroup_holds()), until the cgroup's end, and with what is on a
- * device (kern-lirc.h). All others live as long as their links' descriptors or pins.
+ * with what is held (kern-holder.h), until the holder's end. All others live as long as their links'
+ * descriptors or pins.
  */
 int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *reterr_diag);
 
@@ -261,8 +267,8 @@ int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag
  * removed their pins before, and closed its own descriptors of them: links of perf events and
  * trampolines end with the last one. tc is found by @hook, the filter's handle and the program's
  * kernel id @prog_id, so that @attachment may come from a state file and the program's descriptor
- * may be gone (@prog_fd -1). The same goes for what a cgroup holds or a device has, whose descriptor @hook
- * has, or -1 where the cgroup or device is gone. An attachment that is already gone is success; somebody else's program
+ * may be gone (@prog_fd -1). The same goes for what is held (kern-holder.h), whose holder's descriptor @hook
+ * has, or -1 where it is gone. An attachment that is already gone is success; somebody else's program
  * that took the place stays.
  */
 int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachment *attachment,

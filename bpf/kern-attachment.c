@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "kern-attach-internal.h"
-#include "kern-cgroup.h"
 #include "kern-change.h"
 #include "kern-compat.h"
+#include "kern-holder.h"
 #include "kern-info.h"
-#include "kern-lirc.h"
 #include "kern-tc.h"
 #include "kern-xdp.h"
 
@@ -58,10 +57,8 @@ int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachmen
                                               attachment->tc_dispatcher);
         if (strcmp(hook->type->name, "tc") == 0)
                 return kern_is_attached_tc(prog_id, hook, attachment);
-        if (kern_cgroup_holds(hook))
-                return kern_cgroup_has(prog_id, hook);
-        if (kern_is_on_device(hook->type))
-                return kern_lirc_has(prog_id, hook);
+        if (kern_holder(hook) != KERN_HOLDER_NONE)
+                return kern_holder_has(prog_id, hook);
         if (attachment->n_links == 0 || kern_link_info(attachment->link_fds[0], &info) < 0)
                 return 0;
         return kern_link_is_alive(&info);

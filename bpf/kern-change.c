@@ -11,6 +11,7 @@
 #include "kern-cgroup.h"
 #include "kern-change.h"
 #include "kern-compat.h"
+#include "kern-holder.h"
 #include "kern-info.h"
 #include "kern-libbpf.h"
 #include "kern-order.h"
@@ -66,6 +67,12 @@ static int explain_struct_ops(int r, const KernHook *hook, KernDiag *diag)
                          strerror(EOPNOTSUPP));
 }
 
+/* By what holds the program; without it the kernel puts none in its place. */
+static int (*const exchange[_KERN_HOLDER_MAX])(int new_fd, uint32_t old_id, const KernHook *hook,
+                                               KernDiag *diag) = {
+        [KERN_HOLDER_CGROUP] = kern_cgroup_replace,
+};
+
 int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
                  const KernAttachment *attachment, KernDiag *diag)
 {
@@ -73,8 +80,8 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
 
         if (strcmp(hook->type->name, "tc") == 0)
                 return kern_replace_tc(new_fd, old_id, hook, attachment, diag);
-        if (kern_cgroup_holds(hook))
-                return kern_cgroup_replace(new_fd, old_id, hook, diag);
+        if (exchange[kern_holder(hook)])
+                return exchange[kern_holder(hook)](new_fd, old_id, hook, diag);
         if (attachment->n_links != 1 || kern_succession(hook->type) != KERN_SUCCESSION_IN_PLACE)
                 return kern_fail(diag, -EOPNOTSUPP, KERN_ERROR_NOT_SUPPORTED,
                                  "The kernel puts no program in the place of a %s program",

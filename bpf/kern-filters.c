@@ -14,71 +14,52 @@ typedef struct Walk {
         KernOccupant occupant;
         KernOccupantFunc found;
         void *userdata;
-        int ended; /* what @found returned */
 } Walk;
 
-static int read_option(const struct nlattr *attribute, void *userdata)
+static void read_options(struct nlattr *options, KernOccupant *o)
 {
-        KernOccupant *o = userdata;
+        struct nlattr *attributes[TCA_BPF_MAX + 1] = {0};
 
-        if (mnl_attr_get_type(attribute) == TCA_BPF_ID)
-                o->prog_id = kern_netlink_u32(attribute);
-        else if (mnl_attr_get_type(attribute) == TCA_BPF_NAME)
-                kern_netlink_text(attribute, o->name, sizeof(o->name));
-        return MNL_CB_OK;
+        (void)nla_parse_nested(attributes, TCA_BPF_MAX, options, NULL);
+        o->prog_id = kern_netlink_u32(attributes[TCA_BPF_ID]);
+        if (attributes[TCA_BPF_NAME])
+                kern_netlink_text(attributes[TCA_BPF_NAME], o->name, sizeof(o->name));
 }
 
-typedef struct Filter {
-        char kind[32];
-        uint32_t chain;
-        const struct nlattr *options;
-} Filter;
-
-static int read_attribute(const struct nlattr *attribute, void *userdata)
+static int read_filter(struct nlmsghdr *message, void *userdata)
 {
-        Filter *filter = userdata;
-
-        if (mnl_attr_get_type(attribute) == TCA_KIND)
-                kern_netlink_text(attribute, filter->kind, sizeof(filter->kind));
-        else if (mnl_attr_get_type(attribute) == TCA_CHAIN)
-                filter->chain = kern_netlink_u32(attribute);
-        else if (mnl_attr_get_type(attribute) == TCA_OPTIONS)
-                filter->options = attribute;
-        return MNL_CB_OK;
-}
-
-static int read_filter(const struct nlmsghdr *header, void *userdata)
-{
+        struct nlattr *attributes[TCA_MAX + 1] = {0};
+        const struct tcmsg *tc = nlmsg_data(message);
         Walk *walk = userdata;
-        const struct tcmsg *tc = mnl_nlmsg_get_payload(header);
         KernOccupant *o = &walk->occupant;
-        Filter filter = {0};
+        char kind[32];
 
-        if (header->nlmsg_type != RTM_NEWTFILTER || mnl_nlmsg_get_payload_len(header) < sizeof(*tc))
-                return MNL_CB_OK;
-        (void)mnl_attr_parse(header, sizeof(*tc), read_attribute, &filter);
+        if (message->nlmsg_type != RTM_NEWTFILTER ||
+            nlmsg_parse(message, sizeof(*tc), attributes, TCA_MAX, NULL) < 0)
+                return 0;
+        kern_netlink_text(attributes[TCA_KIND], kind, sizeof(kind));
         /* What all filters of a priority have in common comes as one without a handle, and u32's tables
          * as ones without a node. Other chains run where an action of one of these filters goes there. */
-        if (tc->tcm_handle == 0 || !filter.options || filter.chain != 0 ||
-            (strcmp(filter.kind, "u32") == 0 && TC_U32_NODE(tc->tcm_handle) == 0))
-                return MNL_CB_OK;
+        if (tc->tcm_handle == 0 || !attributes[TCA_OPTIONS] ||
+            kern_netlink_u32(attributes[TCA_CHAIN]) != 0 ||
+            (strcmp(kind, "u32") == 0 && TC_U32_NODE(tc->tcm_handle) == 0))
+                return 0;
         o->position++;
         o->prog_id = 0;
         o->tc_handle = tc->tcm_handle;
         o->priority = TC_H_MAJ(tc->tcm_info) >> 16;
-        snprintf(o->name, sizeof(o->name), "%s", filter.kind);
-        if (strcmp(filter.kind, "bpf") == 0)
-                (void)mnl_attr_parse_nested(filter.options, read_option, o);
-        walk->ended = walk->found(o, walk->userdata);
-        return walk->ended != 0 ? MNL_CB_STOP : MNL_CB_OK;
+        snprintf(o->name, sizeof(o->name), "%s", kind);
+        if (strcmp(kind, "bpf") == 0)
+                read_options(attributes[TCA_OPTIONS], o);
+        return walk->found(o, walk->userdata);
 }
 
 int kern_filters_list(uint32_t ifindex, KernDirection direction, KernOccupantFunc found,
                       void *userdata)
 {
-        char buffer[KERN_NETLINK_REQUEST_SIZE] = {0};
-        struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-        struct tcmsg *tc = mnl_nlmsg_put_extra_header(request, sizeof(*tc));
+        struct tcmsg *tc;
+        KERN_AUTO_NETLINK struct nl_msg *request =
+                kern_netlink_new(RTM_GETTFILTER, 0, sizeof(*tc), &tc);
         Walk walk = {
                 .occupant = {.type = kern_type_find("tc"), .direction = direction},
                 .found = found,
@@ -86,14 +67,13 @@ int kern_filters_list(uint32_t ifindex, KernDirection direction, KernOccupantFun
         };
         int r;
 
-        request->nlmsg_type = RTM_GETTFILTER;
+        if (!request)
+                return -ENOMEM;
         tc->tcm_ifindex = (int)ifindex;
         tc->tcm_parent =
                 TC_H_MAKE(TC_H_CLSACT,
                           direction == KERN_DIRECTION_EGRESS ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
         r = kern_netlink_dump(NETLINK_ROUTE, request, read_filter, &walk);
         /* There is no such queueing discipline, so there are no filters. */
-        if (r == -EINVAL || r == -ENOENT)
-                r = 0;
-        return r < 0 ? r : walk.ended;
+        return r == -EINVAL || r == -ENOENT ? 0 : r;
 }

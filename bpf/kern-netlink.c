@@ -5,97 +5,164 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <string.h>
+
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
 
 #include "kern-util.h"
-
-/* The kernel's own buffers for an answer are at most of that size. */
-#define ROOM 32768
 
 /* How often a list may change while it is read. */
 #define ATTEMPTS 10
 
-/* It holds those of a whole list, one behind the other. */
-typedef struct Messages {
-        char *data;
-        size_t size;
-} Messages;
+typedef struct Answer {
+        struct nl_msg **messages; /* owned */
+        size_t n;
+        int error; /* the kernel's word, or our own */
+} Answer;
 
-static void messages_done(Messages *messages)
+static void answer_done(Answer *answer)
 {
-        free(messages->data);
+        for (size_t i = 0; i < answer->n; i++)
+                nlmsg_free(answer->messages[i]);
+        free(answer->messages);
+        *answer = (Answer){0};
 }
 
-static void close_socket(struct mnl_socket **socket)
+static void close_socket(struct nl_sock **socket)
 {
-        if (*socket)
-                (void)mnl_socket_close(*socket);
+        nl_socket_free(*socket);
 }
 
-/* 1: there is more to come. */
-static int receive(struct mnl_socket *socket, uint32_t sequence, Messages *messages)
+static int keep(struct nl_msg *message, void *userdata)
 {
-        char *data = realloc(messages->data, messages->size + ROOM);
-        ssize_t n;
-        int r;
+        Answer *answer = userdata;
+        struct nl_msg **messages =
+                realloc(answer->messages, (answer->n + 1) * sizeof(struct nl_msg *));
 
-        if (!data)
+        if (!messages) {
+                answer->error = -ENOMEM;
+                return NL_STOP;
+        }
+        nlmsg_get(message);
+        messages[answer->n++] = message;
+        answer->messages = messages;
+        return NL_OK;
+}
+
+static int stop(struct nl_msg *message, void *userdata)
+{
+        (void)message, (void)userdata;
+        return NL_STOP;
+}
+
+/* libnl has numbers of its own for errors, which are fewer. */
+static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *userdata)
+{
+        Answer *answer = userdata;
+
+        (void)from;
+        answer->error = error->error;
+        return NL_STOP;
+}
+
+static int errno_of(int nl_error)
+{
+        switch (abs(nl_error)) {
+        case NLE_DUMP_INTR:
+                return -EINTR;
+        case NLE_NOMEM:
                 return -ENOMEM;
-        messages->data = data;
-        n = mnl_socket_recvfrom(socket, data + messages->size, ROOM);
-        if (n < 0)
-                return -errno;
-        /* Nobody is called yet: is it an error, an answer to something else, the end? */
-        r = mnl_cb_run(data + messages->size, (size_t)n, sequence, mnl_socket_get_portid(socket),
-                       NULL, NULL);
-        messages->size += (size_t)n;
-        return r < 0 ? -errno : r;
+        case NLE_PROTO_MISMATCH:
+                return -EPROTONOSUPPORT;
+        case NLE_AF_NOSUPPORT:
+                return -EAFNOSUPPORT;
+        case NLE_PERM:
+        case NLE_NOACCESS:
+                return -EPERM;
+        default:
+                return -EIO;
+        }
 }
 
-static int dump(int protocol, struct nlmsghdr *request, Messages *messages, uint32_t *ret_port)
+static int ask(int protocol, struct nl_msg *request, Answer *answer)
 {
-        KERN_CLEANUP(close_socket)
-        struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+        KERN_CLEANUP(close_socket) struct nl_sock *socket = nl_socket_alloc();
         int r;
 
-        if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-            mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
-                return -errno;
-        *ret_port = mnl_socket_get_portid(socket);
-        do
-                r = receive(socket, request->nlmsg_seq, messages);
-        while (r > 0);
+        if (!socket)
+                return -ENOMEM;
+        nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, keep, answer);
+        nl_socket_modify_cb(socket, NL_CB_ACK, NL_CB_CUSTOM, stop, NULL);
+        nl_socket_modify_cb(socket, NL_CB_FINISH, NL_CB_CUSTOM, stop, NULL);
+        nl_socket_modify_err_cb(socket, NL_CB_CUSTOM, on_error, answer);
+        r = nl_connect(socket, protocol);
+        if (r >= 0)
+                r = nl_send_auto(socket, request);
+        if (r >= 0)
+                r = nl_recvmsgs_default(socket);
+        if (answer->error != 0)
+                return answer->error;
+        return r < 0 ? errno_of(r) : 0;
+}
+
+static int tell(const Answer *answer, KernNetlinkFound found, void *userdata)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && found && i < answer->n; i++)
+                r = found(nlmsg_hdr(answer->messages[i]), userdata);
         return r;
 }
 
-int kern_netlink_dump(int protocol, struct nlmsghdr *request, mnl_cb_t found, void *userdata)
+int kern_netlink_talk(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata)
 {
-        request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-        for (uint32_t attempt = 1;; attempt++) {
-                KERN_CLEANUP(messages_done) Messages messages = {0};
-                uint32_t port = 0;
+        KERN_CLEANUP(answer_done) Answer answer = {0};
+        int r = ask(protocol, request, &answer);
+
+        return r < 0 ? r : tell(&answer, found, userdata);
+}
+
+int kern_netlink_dump(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata)
+{
+        nlmsg_hdr(request)->nlmsg_flags |= NLM_F_DUMP;
+        for (int attempt = 1;; attempt++) {
+                KERN_CLEANUP(answer_done) Answer answer = {0};
                 int r;
 
-                request->nlmsg_seq = attempt;
-                r = dump(protocol, request, &messages, &port);
+                /* Each has a number of its own. */
+                nlmsg_hdr(request)->nlmsg_seq = NL_AUTO_SEQ;
+                nlmsg_hdr(request)->nlmsg_pid = NL_AUTO_PORT;
+                r = ask(protocol, request, &answer);
                 if (r == -EINTR && attempt < ATTEMPTS)
                         continue;
-                if (r >= 0)
-                        r = mnl_cb_run(messages.data, messages.size, attempt, port, found,
-                                       userdata) < 0
-                                    ? -errno
-                                    : 0;
-                return r;
+                return r < 0 ? r : tell(&answer, found, userdata);
         }
+}
+
+struct nl_msg *kern_netlink_new(int type, int flags, size_t size, void *ret)
+{
+        KERN_AUTO_NETLINK struct nl_msg *message = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
+        struct nl_msg *made;
+        void *header = message ? nlmsg_reserve(message, size, NLMSG_ALIGNTO) : NULL;
+
+        if (!header)
+                return NULL;
+        memset(header, 0, size);
+        *(void **)ret = header;
+        made = message;
+        message = NULL;
+        return made;
 }
 
 void kern_netlink_text(const struct nlattr *attribute, char *ret, size_t size)
 {
-        snprintf(ret, size, "%.*s", (int)mnl_attr_get_payload_len(attribute),
-                 (const char *)mnl_attr_get_payload(attribute));
+        snprintf(ret, size, "%.*s", attribute ? nla_len(attribute) : 0,
+                 attribute ? (const char *)nla_data(attribute) : "");
 }
 
 uint32_t kern_netlink_u32(const struct nlattr *attribute)
 {
-        return mnl_attr_validate(attribute, MNL_TYPE_U32) < 0 ? 0 : mnl_attr_get_u32(attribute);
+        return attribute && nla_len(attribute) == (int)sizeof(uint32_t) ? nla_get_u32(attribute)
+                                                                        : 0;
 }

@@ -4,22 +4,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <libmnl/libmnl.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 
-/* Lists that the kernel gives by netlink, of the network namespace that the process is in. */
+/* The kernel's answers by netlink (libnl), of the network namespace that the process is in. */
 
-/* What a request is written to. */
-#define KERN_NETLINK_REQUEST_SIZE 128
+/* Is given a message of an answer; anything but 0 ends that, and is returned. */
+typedef int (*KernNetlinkFound)(struct nlmsghdr *message, void *userdata);
 
 /*
- * Sends @request, of whose header the type is given, and once all has come calls @found for each message of
- * the list, until it returns MNL_CB_STOP. A list that changed meanwhile is asked for again. 0, or a negative
- * errno of the kernel's.
+ * Sends @request, which has its type and flags, and calls @found (or NULL) for each message of the answer. 0,
+ * what @found returned, or a negative errno of the kernel's.
  */
-int kern_netlink_dump(int protocol, struct nlmsghdr *request, mnl_cb_t found, void *userdata);
+int kern_netlink_talk(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata);
 
-/* An attribute's text, cut to what there is room for. */
+/* The same for a list (NLM_F_DUMP), once all of it has come. One that changed meanwhile is asked for again. */
+int kern_netlink_dump(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata);
+
+static inline void kern_netlink_freep(struct nl_msg **message)
+{
+        nlmsg_free(*message);
+}
+
+#define KERN_AUTO_NETLINK __attribute__((cleanup(kern_netlink_freep)))
+
+/*
+ * A request with its header's @size bytes behind netlink's own, all 0: these are at @ret. NULL where there is
+ * no memory.
+ */
+struct nl_msg *kern_netlink_new(int type, int flags, size_t size, void *ret);
+
+/* An attribute's text, cut to what there is room for; "" where there is none. */
 void kern_netlink_text(const struct nlattr *attribute, char *ret, size_t size);
 
-/* Its number, as it is in the message; 0 if that isn't one. */
+/* Its number, as it is in the message; 0 where there is none, or it isn't one. */
 uint32_t kern_netlink_u32(const struct nlattr *attribute);

@@ -340,6 +340,67 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         .sentence = " to the device $(device)",
                         .key = "Device",
                 },
+        [KERN_PARAM_SOCKET] =
+                {
+                        .name = "socket",
+                        .form = "FD",
+                        .summary = "Socket, as the number of an open descriptor",
+                        .kind = KERN_KIND_FILE,
+                        IN_HOOK(socket_fd),
+                        .sentence = " to the socket $(socket)",
+                        .key = "Socket",
+                },
+        [KERN_PARAM_KEY] =
+                {
+                        .name = "key",
+                        .form = "N",
+                        .summary = "Entry of the target map",
+                        .kind = KERN_KIND_U32,
+                        IN_HOOK(key),
+                        .brackets = "entry $(key)",
+                        .key = "Key",
+                },
+        [KERN_PARAM_INDEX] =
+                {
+                        .name = "index",
+                        .form = "N",
+                        .summary = "Number by which filters of tc name the action",
+                        .kind = KERN_KIND_U32,
+                        IN_HOOK(index),
+                        .min = 1,
+                        .max = UINT32_MAX,
+                        .key = "Index",
+                },
+        [KERN_PARAM_ROUTE] =
+                {
+                        .name = "route",
+                        .form = "PREFIX",
+                        .summary = "Route of the interface, such as 10.2.0.0/16",
+                        .kind = KERN_KIND_TEXT,
+                        IN_HOOK(route),
+                        .sentence = " to the route $(route)",
+                        .key = "Route",
+                },
+        [KERN_PARAM_TABLE] =
+                {
+                        .name = "table",
+                        .form = "N",
+                        .summary = "Routing table, 254 (main) if absent",
+                        .kind = KERN_KIND_U32,
+                        IN_HOOK(table),
+                        .min = 1,
+                        .max = UINT32_MAX,
+                        .key = "Table",
+                },
+        [KERN_PARAM_METRIC] =
+                {
+                        .name = "metric",
+                        .form = "N",
+                        .summary = "Metric of the route, where several have that prefix",
+                        .kind = KERN_KIND_U32,
+                        IN_HOOK(metric),
+                        .key = "Metric",
+                },
 };
 
 int kern_word_find(const char *const *words, const char *word)

@@ -43,6 +43,12 @@ typedef enum KernParam {
         KERN_PARAM_AFTER,
         KERN_PARAM_ATTACH_FLAGS,
         KERN_PARAM_DEVICE,
+        KERN_PARAM_SOCKET,
+        KERN_PARAM_KEY,
+        KERN_PARAM_INDEX,
+        KERN_PARAM_ROUTE,
+        KERN_PARAM_TABLE,
+        KERN_PARAM_METRIC,
         _KERN_PARAM_MAX,
 } KernParam;
 

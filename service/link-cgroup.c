@@ -5,12 +5,6 @@
 #include <unistd.h>
 
 #include "descriptor.h"
-#include "kern-cgroup.h"
-
-bool link_is_held(const Link *link)
-{
-        return kern_cgroup_holds(&link->hook);
-}
 
 int link_open_cgroup(const Link *link)
 {
@@ -29,17 +23,4 @@ int link_open_cgroup(const Link *link)
                 return -ENOENT;
         }
         return fd;
-}
-
-int link_cgroup_has(const Link *link, uint32_t program_id)
-{
-        KernHook hook = link->hook;
-        int r;
-
-        hook.cgroup_fd = link_open_cgroup(link);
-        if (hook.cgroup_fd < 0)
-                return hook.cgroup_fd == -ENOENT ? 0 : hook.cgroup_fd;
-        r = kern_cgroup_has(program_id, &hook);
-        close(hook.cgroup_fd);
-        return r;
 }

@@ -6,10 +6,11 @@
 
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-cgroup.h"
 #include "kern-change.h"
-#include "link-cgroup.h"
 #include "link-change-internal.h"
 #include "link-device.h"
+#include "link-holder.h"
 #include "link-netns.h"
 #include "ops.h"
 
@@ -130,8 +131,8 @@ static bool is_replaced(Change *c, Link *link)
         KernLinkInfo info;
         bool is;
 
-        if (link_is_held(link))
-                return link_cgroup_has(link, c->values.program_id) > 0;
+        if (link_has_holder_fd(link))
+                return link_holder_has(link, c->values.program_id) > 0;
         if (c->old.n_links == 0)
                 return netns_run(c->netns_fd, ask_kernel, &question) > 0;
         if (kern_link_info(c->old.link_fds[0], &info) < 0)
@@ -167,9 +168,10 @@ void change_in_place(Change *c, const Link *link)
                 return;
         }
         /* A kernel link's program is replaced from anywhere; a filter is found from within its namespace. */
-        error = link_is_held(link)    ? change_open_cgroup(c, link)
-                : c->old.n_links == 0 ? change_open_netns(c, link)
-                                      : NULL;
+        if (kern_cgroup_holds(&link->hook))
+                error = change_open_cgroup(c, link);
+        else
+                error = c->old.n_links == 0 ? change_open_netns(c, link) : NULL;
 
         if (error)
                 change_give_up(c, error);

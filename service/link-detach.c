@@ -7,9 +7,9 @@
 
 #include "descriptor.h"
 #include "errors.h"
-#include "link-cgroup.h"
 #include "link-change.h"
 #include "link-device.h"
+#include "link-holder.h"
 #include "link-netns.h"
 #include "tc-chain.h"
 
@@ -38,14 +38,18 @@ typedef struct Detaching {
         Netns netns;
         char *netns_text;
         int netns_fd;              /* a way to it that somebody brought, or -1 */
-        int device_fd;             /* of the device that it is on, or why there is none */
-        char *device_text;         /* or NULL */
-        bool unreachable;          /* that namespace or device */
+        bool unreachable;          /* that namespace, or what holds the program */
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
         void *userdata;
         GArray *waiting; /* Waiting */
 } Detaching;
+
+/* The link, unless it went with what it was on. */
+static Link *link_of(const Detaching *d)
+{
+        return d->registered ? registry_link(d->daemon->registry, d->id) : d->link;
+}
 
 static void detaching_end(Detaching *d, GError *error)
 {
@@ -53,7 +57,7 @@ static void detaching_end(Detaching *d, GError *error)
         DetachDone done = d->done;
         void *userdata = d->userdata;
         Daemon *daemon = d->daemon;
-        Link *link = d->registered ? registry_link(daemon->registry, d->id) : NULL;
+        Link *link = d->registered ? link_of(d) : NULL;
 
         if (link)
                 link->detaching = NULL;
@@ -64,8 +68,6 @@ static void detaching_end(Detaching *d, GError *error)
                 tc_chain_ended(daemon, &d->netns, &d->hook, d->tc_handle);
         g_free(d->netns_text);
         descriptor_close(d->netns_fd);
-        descriptor_close(d->device_fd);
-        g_free(d->device_text);
         g_free(d);
         done(error, userdata);
         for (guint i = 0; i < waiting->len; i++) {
@@ -101,7 +103,7 @@ static int append_netns(sd_bus_message *m, Detaching *d)
                 return worker_fds_append(m, &d->netns_fd, 1);
         if (d->netns.inode != 0 && d->attachment.n_links == 0) {
                 fd = netns_open(d->netns_text, &d->netns);
-                d->unreachable = fd == -EXDEV;
+                d->unreachable |= fd == -EXDEV;
                 /* Of what went with its namespace nothing is found in the service's own, either. */
                 if (fd < 0 && fd != -ENOENT)
                         return fd;
@@ -111,27 +113,18 @@ static int append_netns(sd_bus_message *m, Detaching *d)
         return r;
 }
 
-static int append_cgroup(sd_bus_message *m, const Detaching *d)
+/* With a holder that is gone what it held is, too. */
+static int append_holder(sd_bus_message *m, Detaching *d)
 {
-        const Link *link = d->registered ? registry_link(d->daemon->registry, d->id) : d->link;
-        int fd = link && link_is_held(link) ? link_open_cgroup(link) : -ENOENT, r;
+        const Link *link = link_of(d);
+        int fd = link ? link_open_holder(link) : -ENOENT, r;
 
+        d->unreachable |= fd == -EXDEV;
         if (fd < 0 && fd != -ENOENT)
                 return fd;
         r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
         descriptor_close(fd);
         return r;
-}
-
-/* With a cgroup or a device that is gone what it held is, too. */
-static int append_holder(sd_bus_message *m, Detaching *d)
-{
-        if (!d->device_text)
-                return append_cgroup(m, d);
-        d->unreachable = d->device_fd == -EXDEV;
-        if (d->device_fd < 0 && d->device_fd != -ENOENT)
-                return d->device_fd;
-        return worker_fds_append(m, &d->device_fd, d->device_fd >= 0 ? 1 : 0);
 }
 
 static int fill_detach(sd_bus_message *m, void *userdata)
@@ -182,13 +175,13 @@ static bool may_be_attached(const Detaching *d, const Link *link)
 static void ask_worker(Detaching *d);
 
 /* What can be done about what can't be reached. */
-static GError *explain(const Detaching *d)
+static GError *explain(const Detaching *d, const Link *link)
 {
-        if (d->device_text)
+        if (link_is_on_device(link))
                 return error_new(NOT_SUPPORTED,
                                  "The service has no descriptor of %s any more; pass one that is "
                                  "open for writing, by option 'device' of DetachWithOptions().",
-                                 d->device_text);
+                                 link->texts[KERN_PARAM_DEVICE] ?: "the device");
         return error_new(FAILED,
                          "The network namespace %s is there, but that path no longer leads to it, "
                          "so that the service can't enter it; pass it, by option 'netns' of "
@@ -200,7 +193,7 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
 {
         Detaching *d = userdata;
         Daemon *daemon = d->daemon;
-        Link *link = d->registered ? registry_link(daemon->registry, d->id) : d->link;
+        Link *link = link_of(d);
         bool stays;
 
         (void)reply;
@@ -221,7 +214,7 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
         if (stays && d->tc_handle == 0) {
                 if (d->unreachable) {
                         g_error_free(error);
-                        error = explain(d);
+                        error = explain(d, link);
                 }
                 /* Of one that nobody knows of the file says that it is to be detached: it stays, and
                  * the next one that starts tries again. */
@@ -252,6 +245,7 @@ static void ask_worker(Detaching *d)
         const bool member = d->attachment.xdp_member != 0;
 
         d->attempts++;
+        d->unreachable = false;
         worker_pool_call(d->daemon->workers, member ? WORKER_ROLE_DISPATCH : WORKER_ROLE_ATTACH,
                          d->uid, member ? "Leave" : "Detach", DETACH_TIMEOUT_SEC, fill_detach,
                          on_detached, d, NULL);
@@ -280,11 +274,6 @@ void link_detach(Daemon *daemon, Link *link, bool registered, int netns_fd, uid_
         d->netns = link->netns;
         d->netns_text = g_strdup(link->texts[KERN_PARAM_NETNS] ?: "");
         d->netns_fd = netns_fd >= 0 ? fcntl(netns_fd, F_DUPFD_CLOEXEC, 3) : -1;
-        d->device_fd = -1;
-        if (link_is_on_device(link)) {
-                d->device_fd = link_open_device(link);
-                d->device_text = g_strdup(link->texts[KERN_PARAM_DEVICE] ?: "");
-        }
         d->uid = uid;
         d->registered = registered;
         d->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "descriptor.h"
-#include "link-cgroup.h"
 #include "link-device.h"
+#include "link-holder.h"
 
 int link_open_netns(const Link *link, int given, int *ret_fd)
 {
@@ -39,7 +39,7 @@ static int ask_interface(void *userdata)
         const Link *link = userdata;
         char name[IF_NAMESIZE];
 
-        return if_indextoname(link->hook.ifindex, name) != NULL;
+        return link->hook.ifindex == 0 || if_indextoname(link->hook.ifindex, name) != NULL;
 }
 
 static int ask_within(const Link *link, int given, int (*question)(void *userdata))
@@ -56,11 +56,11 @@ static int ask_within(const Link *link, int given, int (*question)(void *userdat
 
 int link_is_attached(const Link *link, int given)
 {
-        if (link_is_held(link))
-                return link_cgroup_has(link, link->pub.program_id);
         if (link_is_on_device(link))
                 return link_device_is_there(link);
-        return ask_within(link, given, ask_kernel);
+        if (link_has_holder_fd(link))
+                return link_holder_has(link, link->pub.program_id);
+        return ask_within(link, given, link_is_held(link) ? ask_interface : ask_kernel);
 }
 
 bool link_has_interface(const Daemon *daemon, const Link *link)

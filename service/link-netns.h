@@ -15,8 +15,8 @@
 int link_open_netns(const Link *link, int given, int *ret_fd);
 
 /*
- * kern_is_attached() for what the kernel has no link of, on a cgroup or a device as well. Where the namespace
- * or the device can't be reached, but is there, it counts as attached.
+ * kern_is_attached() for what the kernel has no link of, whatever holds it. Where the namespace or the holder
+ * can't be reached, or but a worker asks it, and is there, it counts as attached.
  */
 int link_is_attached(const Link *link, int given);
 

@@ -11,6 +11,7 @@
 #include "audit.h"
 #include "errors.h"
 #include "hook-look.h"
+#include "kern-holder.h"
 #include "kern-lirc.h"
 #include "kern-order.h"
 #include "link-detach.h"
@@ -284,10 +285,31 @@ static GError *find_neighbour(Daemon *daemon, const char *option, char *text, si
         return NULL;
 }
 
+/* Why there is no room for the program, nor for a second time. */
+static GError *is_taken(const Link *link, const Link *holder)
+{
+        switch (kern_holder(&holder->hook)) {
+        case KERN_HOLDER_DEVICE:
+                return error_new(HOOK_BUSY,
+                                 "Program %u is on %s already, as link %u, and is there but once; "
+                                 "load it again to have it there twice.",
+                                 link->pub.program_id, link->texts[KERN_PARAM_DEVICE],
+                                 holder->pub.id);
+        default:
+                return error_new(HOOK_BUSY,
+                                 "Link %u, of program %u (%s), has that hook of cgroup %s to "
+                                 "itself, with attach_flags '%s'; detach it first, or put the "
+                                 "program in its place by ReplaceProgram().",
+                                 holder->pub.id, holder->pub.program_id, holder->pub.program_name,
+                                 holder->texts[KERN_PARAM_CGROUP] ?: "",
+                                 kern_attach_flags_to_string(holder->hook.attach_flags));
+        }
+}
+
 /*
- * A link of ours that has the cgroup to itself, or the program on the device, unless it was detached behind
- * our back. What is attached there is known by its program alone: a second link with the same one, should it
- * be left half attached, would have the first one's detached.
+ * A link of ours that leaves no room for this one, unless it was detached behind our back. What is attached
+ * there is known by its program alone: a second link with the same one, should it be left half attached,
+ * would have the first one's detached.
  */
 static GError *check_holder(Daemon *daemon, const Link *link)
 {
@@ -299,19 +321,7 @@ static GError *check_holder(Daemon *daemon, const Link *link)
                 link_forget(daemon, holder);
                 return NULL;
         }
-        if (link_is_on_device(link))
-                return error_new(HOOK_BUSY,
-                                 "Program %u is on %s already, as link %u, and is there but once; "
-                                 "load it again to have it there twice.",
-                                 link->pub.program_id, link->texts[KERN_PARAM_DEVICE],
-                                 holder->pub.id);
-        return error_new(HOOK_BUSY,
-                         "Link %u, of program %u (%s), has that hook of cgroup %s to itself, with "
-                         "attach_flags '%s'; detach it first, or put the program in its place by "
-                         "ReplaceProgram().",
-                         holder->pub.id, holder->pub.program_id, holder->pub.program_name,
-                         holder->texts[KERN_PARAM_CGROUP] ?: "",
-                         kern_attach_flags_to_string(holder->hook.attach_flags));
+        return is_taken(link, holder);
 }
 
 /* What is on the hook now is there until this turn ends, but for what somebody takes off it. */

@@ -6,7 +6,7 @@
 #include "errors.h"
 #include "hook-look.h"
 #include "hook-param.h"
-#include "link-cgroup.h"
+#include "kern-cgroup.h"
 #include "link-device.h"
 
 static void attach_args_op_free(void *p)
@@ -30,7 +30,7 @@ static bool is_it(const Link *link, const KernOccupant *o)
         if (o->tc_handle != 0)
                 return link->attachment.tc_handle == o->tc_handle &&
                        link->attachment.tc_priority == o->priority;
-        if (link_is_held(link))
+        if (kern_cgroup_holds(&link->hook))
                 return o->attach_flags == link->hook.attach_flags &&
                        o->cgroup_id == link->pub.cgroup_id &&
                        o->direction == link->hook.direction &&

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include "errors.h"
-#include "link-cgroup.h"
 #include "link-change.h"
 #include "link-detach.h"
 #include "link-device.h"
+#include "link-holder.h"
 #include "link-netns.h"
 #include "ops.h"
 #include "sharing.h"
@@ -369,7 +369,7 @@ static void undo_in_turn(SharingTurn *turn, void *userdata)
 }
 
 /*
- * What a cgroup or a device holds is known by its program: who attaches the same one there waits until it is
+ * What is held is known by its program alone: who attaches the same one there waits until it is
  * gone, lest a second attempt to detach it be made after that.
  */
 static void undo_held(Daemon *daemon, Link *link)
@@ -399,7 +399,7 @@ static void undo_all(Daemon *daemon, GPtrArray *undone)
         while (undone->len > 0) {
                 g_autoptr(Link) link = g_ptr_array_steal_index_fast(undone, undone->len - 1);
 
-                if (link_is_held(link) || link_is_on_device(link))
+                if (link_is_held(link))
                         undo_held(daemon, g_steal_pointer(&link));
                 else if (claim(daemon, link))
                         link_detach(daemon, g_steal_pointer(&link), false, -1, 0, on_undone, NULL);

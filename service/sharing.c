@@ -2,6 +2,7 @@
 #include "sharing.h"
 
 #include "kern-cgroup.h"
+#include "kern-holder.h"
 #include "kern-xdp-arrange.h"
 
 struct Sharing {
@@ -72,9 +73,12 @@ static char *key_of(const KernHook *hook, uint64_t cgroup_id, uint64_t netns)
 /* NULL where there is no order, and nobody who could be in the way. */
 static char *key_of_turn(const Link *link)
 {
-        if (link->pub.device_number != 0)
+        switch (kern_holder(&link->hook)) {
+        case KERN_HOLDER_DEVICE:
                 return g_strdup_printf("device %" G_GUINT64_FORMAT, link->pub.device_number);
-        return key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+        default:
+                return key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
+        }
 }
 
 static char *key_of_specs(uint32_t map_id)
@@ -192,10 +196,17 @@ GArray *sharing_followers(Sharing *s, const Link *link)
         return numbers;
 }
 
-/* A device has a program but once. */
-static bool is_twin(const Link *a, const Link *b)
+/* Whether @other, on the same hook, leaves no room there for the program. */
+static bool excludes(const Link *other, const Link *link)
 {
-        return a->pub.device_number != 0 && a->pub.program_id == b->pub.program_id;
+        switch (kern_holder(&other->hook)) {
+        case KERN_HOLDER_NONE:
+                return false;
+        case KERN_HOLDER_DEVICE:
+                return other->pub.program_id == link->pub.program_id;
+        default:
+                return true;
+        }
 }
 
 Link *sharing_holder(Sharing *s, const Link *link)
@@ -205,7 +216,7 @@ Link *sharing_holder(Sharing *s, const Link *link)
         for (guint i = 0; hook && i < hook->links->len; i++) {
                 Link *other = g_ptr_array_index(hook->links, i);
 
-                if (other != link && (kern_cgroup_holds(&other->hook) || is_twin(other, link)))
+                if (other != link && excludes(other, link))
                         return other;
         }
         return NULL;

@@ -23,9 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kern-cgroup.h"
+#include "kern-holder.h"
 #include "kern-info.h"
-#include "kern-lirc.h"
 #include "state-file.h"
 
 #define RUN_DIR "/run/bpfkeeper"
@@ -190,8 +189,6 @@ static bool open_cgroup(StateLink *link)
         struct stat st;
         int fd;
 
-        if (!kern_cgroup_holds(&link->hook))
-                return true;
         fd = open(link->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return errno == ENOENT && link->cgroup[0] != '\0';
@@ -209,8 +206,6 @@ static bool open_device(StateLink *link)
         struct stat st;
         int fd;
 
-        if (!kern_is_on_device(link->hook.type))
-                return true;
         fd = open(link->device, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
         if (fd < 0)
                 return (errno == ENOENT || errno == ENXIO || errno == ENODEV) &&
@@ -223,6 +218,19 @@ static bool open_device(StateLink *link)
         return true;
 }
 
+/* What holds the program, where that is no kernel link's. */
+static bool open_holder(StateLink *link)
+{
+        switch (kern_holder(&link->hook)) {
+        case KERN_HOLDER_CGROUP:
+                return open_cgroup(link);
+        case KERN_HOLDER_DEVICE:
+                return open_device(link);
+        default:
+                return true;
+        }
+}
+
 static int detach(const char *id, StateLink *link)
 {
         /* What has a kernel link is detached from anywhere. */
@@ -230,6 +238,7 @@ static int detach(const char *id, StateLink *link)
         KernDiag diag = {0};
         char path[PATH_SIZE];
         int prog_fd, r;
+        int *holder;
 
         if (elsewhere && !enter_netns(link)) {
                 fprintf(stderr,
@@ -242,17 +251,16 @@ static int detach(const char *id, StateLink *link)
         snprintf(path, sizeof(path), PIN_DIR "/program/%u", link->program_id);
         prog_fd = kern_open_pin(path);
         r = take_pins(id, &link->attachment);
-        if (r >= 0 && !(open_cgroup(link) && open_device(link)))
+        if (r >= 0 && !open_holder(link))
                 r = -errno;
         if (r >= 0)
                 r = kern_detach(prog_fd, link->program_id, &link->hook, &link->attachment, &diag);
         kern_attachment_done(&link->attachment);
         if (prog_fd >= 0)
                 close(prog_fd);
-        if (link->hook.cgroup_fd >= 0)
-                close(link->hook.cgroup_fd);
-        if (link->hook.device_fd >= 0)
-                close(link->hook.device_fd);
+        holder = kern_holder_fd(&link->hook);
+        if (holder && *holder >= 0)
+                close(*holder);
         if (elsewhere)
                 leave_netns();
         if (r < 0)

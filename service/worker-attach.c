@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "kern-features.h"
-#include "kern-lirc.h"
+#include "kern-holder.h"
 #include "kern-tc.h"
 #include "worker-confine.h"
 #include "worker-methods.h"
@@ -94,6 +94,7 @@ static int detach(sd_bus_message *m, WorkerRole role)
         int netns cleanup(worker_close_fd) = -1;
         int holder cleanup(worker_close_fd) = -1;
         uint32_t prog_id, mode;
+        int *holder_fd;
         KernHook hook;
         size_t n;
         int r;
@@ -113,10 +114,9 @@ static int detach(sd_bus_message *m, WorkerRole role)
         r = worker_fds_take(m, &holder, 1, &n);
         if (r < 0)
                 return r;
-        if (kern_is_on_device(hook.type))
-                hook.device_fd = holder;
-        else
-                hook.cgroup_fd = holder;
+        holder_fd = kern_holder_fd(&hook);
+        if (holder_fd)
+                *holder_fd = holder;
         attachment.link_fds = calloc(KERN_LINKS_MAX, sizeof(int));
         if (!attachment.link_fds)
                 return -ENOMEM;

@@ -177,7 +177,7 @@ int worker_hook_append(sd_bus_message *m, const KernHook *hook);
 int worker_hook_read(sd_bus_message *m, KernHook *ret);
 
 /* The most files that a hook has. */
-#define WORKER_FILES_MAX 4
+#define WORKER_FILES_MAX 5
 
 /*
  * The hook's files as "ah": a descriptor for each that was given, in the order of KernParam. Those
