@@ -49,6 +49,8 @@ int kern_attach_uprobe_multi(int prog_fd, const KernHook *hook, KernAttachment *
                              KernDiag *diag);
 int kern_attach_usdt(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_lirc(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_map_entry(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                          KernDiag *diag);
 int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
 

@@ -9,6 +9,7 @@
 #include "kern-cgroup.h"
 #include "kern-holder.h"
 #include "kern-lirc.h"
+#include "kern-map-entry.h"
 #include "kern-tc.h"
 #include "kern-xdp-internal.h"
 
@@ -57,6 +58,8 @@ static const struct {
         {"usdt", kern_attach_usdt},
         {"perf_event", kern_attach_perf_event},
         {"lirc_mode2", kern_attach_lirc},
+        {"xdp_devmap", kern_attach_map_entry},
+        {"xdp_cpumap", kern_attach_map_entry},
 };
 
 KernAttachFunc kern_attach_func(const KernType *type)
@@ -110,6 +113,7 @@ static int (*const take_off[_KERN_HOLDER_MAX])(uint32_t prog_id, const KernHook 
                                                KernDiag *diag) = {
         [KERN_HOLDER_CGROUP] = kern_cgroup_detach,
         [KERN_HOLDER_DEVICE] = kern_lirc_detach,
+        [KERN_HOLDER_MAP_ENTRY] = kern_map_entry_detach,
 };
 
 int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachment *attachment,

@@ -14,6 +14,7 @@
 #include "kern-holder.h"
 #include "kern-info.h"
 #include "kern-libbpf.h"
+#include "kern-map-entry.h"
 #include "kern-order.h"
 
 /* It has no name outside of the kernel. */
@@ -71,6 +72,7 @@ static int explain_struct_ops(int r, const KernHook *hook, KernDiag *diag)
 static int (*const exchange[_KERN_HOLDER_MAX])(int new_fd, uint32_t old_id, const KernHook *hook,
                                                KernDiag *diag) = {
         [KERN_HOLDER_CGROUP] = kern_cgroup_replace,
+        [KERN_HOLDER_MAP_ENTRY] = kern_map_entry_replace,
 };
 
 int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,

@@ -15,7 +15,7 @@ static const uint64_t attach_commands[] = {
         BPF_LINK_CREATE,        BPF_LINK_DETACH,       BPF_RAW_TRACEPOINT_OPEN,
         BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_GET_FD_BY_ID, BPF_BTF_GET_FD_BY_ID,
         BPF_PROG_QUERY,         BPF_MAP_UPDATE_ELEM,   BPF_PROG_ATTACH,
-        BPF_PROG_DETACH,
+        BPF_PROG_DETACH,        BPF_MAP_LOOKUP_ELEM,
 };
 
 /* Loading dispatchers and pinning them with what they have, which are strangers' programs, too. */

@@ -5,6 +5,7 @@
 
 #include "kern-cgroup.h"
 #include "kern-lirc.h"
+#include "kern-map-entry.h"
 
 KernHolder kern_holder(const KernHook *hook)
 {
@@ -12,6 +13,8 @@ KernHolder kern_holder(const KernHook *hook)
                 return KERN_HOLDER_CGROUP;
         if (kern_is_on_device(hook->type))
                 return KERN_HOLDER_DEVICE;
+        if (kern_is_in_map_entry(hook->type))
+                return KERN_HOLDER_MAP_ENTRY;
         return KERN_HOLDER_NONE;
 }
 
@@ -36,6 +39,8 @@ int kern_holder_has(uint32_t prog_id, const KernHook *hook)
                 return kern_cgroup_has(prog_id, hook);
         case KERN_HOLDER_DEVICE:
                 return kern_lirc_has(prog_id, hook);
+        case KERN_HOLDER_MAP_ENTRY:
+                return kern_map_entry_has(prog_id, hook);
         default:
                 return -EOPNOTSUPP;
         }

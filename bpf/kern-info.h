@@ -137,6 +137,10 @@ bool kern_map_has_elements(enum bpf_map_type type); /* false for ring buffers an
  */
 bool kern_map_takes_plain_keys(enum bpf_map_type type);
 bool kern_map_takes_plain_values(enum bpf_map_type type);
+
+/* Whether that value is, of a kind whose values may have a descriptor beside plain bytes (devmaps). */
+bool kern_map_value_is_plain(enum bpf_map_type type, const void *value, size_t size);
+
 int kern_map_lookup(int fd, const void *key, void *ret_value); /* -ENOENT */
 int kern_map_update(int fd, const void *key, const void *value, uint64_t flags);
 int kern_map_delete(int fd, const void *key);                  /* -ENOENT */

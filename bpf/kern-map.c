@@ -44,6 +44,8 @@ bool kern_map_takes_plain_values(enum bpf_map_type type)
         case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
         case BPF_MAP_TYPE_QUEUE:
         case BPF_MAP_TYPE_STACK:
+        case BPF_MAP_TYPE_DEVMAP:
+        case BPF_MAP_TYPE_DEVMAP_HASH:
                 return true;
         default:
                 return false;
@@ -59,8 +61,6 @@ bool kern_map_takes_plain_keys(enum bpf_map_type type)
         case BPF_MAP_TYPE_CGROUP_ARRAY:
         case BPF_MAP_TYPE_ARRAY_OF_MAPS:
         case BPF_MAP_TYPE_HASH_OF_MAPS:
-        case BPF_MAP_TYPE_DEVMAP:
-        case BPF_MAP_TYPE_DEVMAP_HASH:
         case BPF_MAP_TYPE_CPUMAP:
         case BPF_MAP_TYPE_XSKMAP:
         case BPF_MAP_TYPE_SOCKMAP:
@@ -71,6 +71,17 @@ bool kern_map_takes_plain_keys(enum bpf_map_type type)
         default:
                 return kern_map_takes_plain_values(type);
         }
+}
+
+bool kern_map_value_is_plain(enum bpf_map_type type, const void *value, size_t size)
+{
+        struct bpf_devmap_val entry;
+
+        if ((type != BPF_MAP_TYPE_DEVMAP && type != BPF_MAP_TYPE_DEVMAP_HASH) ||
+            size != sizeof(entry))
+                return true;
+        memcpy(&entry, value, sizeof(entry));
+        return entry.bpf_prog.fd <= 0;
 }
 
 int kern_map_value_size(const KernMapInfo *info, size_t *ret)

@@ -259,7 +259,9 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                 {
                         .name = "target_map",
                         .form = "MAP",
-                        .summary = "Map of sockets, of a struct_ops, or that an iterator goes over",
+                        .summary =
+                                "Map of sockets, of a struct_ops, that an iterator goes over, or\n"
+                                "with the entry",
                         .kind = KERN_KIND_MAP,
                         IN_HOOK(map_id),
                         .sentence = " to the map $(target_map)",

@@ -100,6 +100,27 @@ const KernType kern_types[] = {
                 .sharing = KERN_SHARING_LIBXDP,
         },
         {
+                .name = "xdp_devmap",
+                .summary = "Filter of packets that XDP redirects to an interface of a map",
+                .sections = SECTIONS("xdp/devmap", "xdp.frags/devmap"),
+                .prog_type = BPF_PROG_TYPE_XDP,
+                .attach_type = BPF_XDP_DEVMAP,
+                .required = BIT(TARGET_MAP) | BIT(KEY) | BIT(INTERFACE),
+                .optional = BIT(NETNS),
+                .sharing = KERN_SHARING_EXCLUSIVE,
+                .sentence = " to what is redirected to the interface $(interface) by the map "
+                            "$(target_map)",
+        },
+        {
+                .name = "xdp_cpumap",
+                .summary = "Filter of packets that XDP redirects to a CPU of a map",
+                .sections = SECTIONS("xdp/cpumap", "xdp.frags/cpumap"),
+                .prog_type = BPF_PROG_TYPE_XDP,
+                .attach_type = BPF_XDP_CPUMAP,
+                .required = BIT(TARGET_MAP) | BIT(KEY),
+                .sharing = KERN_SHARING_EXCLUSIVE,
+        },
+        {
                 .name = "tc",
                 .summary = "Packet classifier on an interface's clsact queueing discipline",
                 .sections = SECTIONS("tc", "classifier"),
@@ -278,22 +299,6 @@ const KernType kern_types[] = {
         },
 
         /* what others attach */
-        {
-                .name = "xdp_devmap",
-                .summary = "Filter of packets that XDP redirects to an interface of a map",
-                .sections = SECTIONS("xdp/devmap", "xdp.frags/devmap"),
-                .prog_type = BPF_PROG_TYPE_XDP,
-                .attach_type = BPF_XDP_DEVMAP,
-                .instead = "its descriptor goes into an entry of a devmap",
-        },
-        {
-                .name = "xdp_cpumap",
-                .summary = "Filter of packets that XDP redirects to a CPU of a map",
-                .sections = SECTIONS("xdp/cpumap", "xdp.frags/cpumap"),
-                .prog_type = BPF_PROG_TYPE_XDP,
-                .attach_type = BPF_XDP_CPUMAP,
-                .instead = "its descriptor goes into an entry of a cpumap",
-        },
         {
                 .name = "socket_filter",
                 .summary = "Filter of what a socket receives",

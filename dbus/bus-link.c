@@ -212,6 +212,7 @@ const sd_bus_vtable bus_link_vtable[] = {
         PARAM_PROPERTY("Offsets", "at"),
         CONST_PROPERTY("TargetProgramId", "u", target_program_id),
         CHANGING_PROPERTY("TargetMapId", "u", target_map_id),
+        PARAM_PROPERTY("Key", "u"),
         PARAM_PROPERTY("Family", "s"),
         PARAM_PROPERTY("HookPriority", "i"),
         PARAM_PROPERTY("Defragment", "s"),

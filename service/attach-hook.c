@@ -13,6 +13,7 @@
 #include "descriptor.h"
 #include "errors.h"
 #include "kern-cgroup.h"
+#include "kern-holder.h"
 #include "kern-usdt.h"
 
 void attach_op_init(AttachOp *op, BusAttachArgs *args)
@@ -235,13 +236,20 @@ static GError *check_netns(const AttachOp *op)
 {
         const char *text = op->texts[KERN_PARAM_NETNS];
 
-        if (!text || netns_text_is_path(text) || !g_str_equal(op->hook.type->name, "tc"))
+        if (!text || netns_text_is_path(text))
                 return NULL;
-        return error_new(INVALID_ARGUMENT,
-                         "The network namespace %s has no path by which the service can find a tc "
-                         "filter again; give it as it is in /run/netns, or attach the program as "
-                         "tcx.",
-                         text);
+        if (g_str_equal(op->hook.type->name, "tc"))
+                return error_new(INVALID_ARGUMENT,
+                                 "The network namespace %s has no path by which the service can "
+                                 "find a tc filter again; give it as it is in /run/netns, or "
+                                 "attach the program as tcx.",
+                                 text);
+        if (kern_holder(&op->hook) != KERN_HOLDER_NONE)
+                return error_new(INVALID_ARGUMENT,
+                                 "The network namespace %s has no path by which the service can "
+                                 "find the %s program again; give it as it is in /run/netns.",
+                                 text, op->hook.type->name);
+        return NULL;
 }
 
 /* What a cgroup holds without a link is found again by the cgroup's path. */

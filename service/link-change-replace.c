@@ -66,12 +66,12 @@ static int append_both(sd_bus_message *m, Change *c, const Link *link)
         return r < 0 ? r : change_append_program(m, c->daemon, link->pub.program_id);
 }
 
-/* Which an iterator goes over. */
-static int append_iterated(sd_bus_message *m, Change *c, const Link *link)
+/* Which an iterator goes over, or which has the program in an entry. */
+static int append_target_map(sd_bus_message *m, Change *c, const Link *link)
 {
         int fd = -1, r;
 
-        if (link->hook.type->attach_type == BPF_TRACE_ITER && link->hook.map_id != 0) {
+        if (link->hook.map_id != 0 && !is_struct_ops(link)) {
                 fd = open_map(c, link->hook.map_id);
                 if (fd < 0)
                         return fd;
@@ -109,7 +109,7 @@ static int fill_replace(sd_bus_message *m, void *userdata)
                 return r;
         r = sd_bus_message_append(m, "uu", link->attachment.tc_handle,
                                   link->attachment.tc_priority);
-        return r < 0 ? r : append_iterated(m, c, link);
+        return r < 0 ? r : append_target_map(m, c, link);
 }
 
 typedef struct Question {

@@ -11,6 +11,7 @@
 #include "link-device.h"
 #include "link-holder.h"
 #include "link-netns.h"
+#include "sharing.h"
 #include "tc-chain.h"
 
 #define DETACH_TIMEOUT_SEC 20
@@ -311,6 +312,19 @@ static void on_left(GError *error, void *userdata)
         if (error) {
                 g_warning("%s", error->message);
                 g_error_free(error);
+        }
+}
+
+void link_leave_map(Daemon *daemon, uint32_t map_id)
+{
+        const GPtrArray *links = sharing_links_in_map(registry_sharing(daemon->registry), map_id);
+
+        for (guint i = 0; links && i < links->len; i++) {
+                Link *link = g_ptr_array_index(links, i);
+
+                /* Whatever else is under way finds the map gone. */
+                if (link->state == LINK_ATTACHED)
+                        link_detach(daemon, link, true, -1, 0, on_left, NULL);
         }
 }
 

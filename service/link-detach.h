@@ -23,5 +23,8 @@ void link_detach(Daemon *daemon, Link *link, bool registered, int netns_fd, uid_
  */
 void link_wait_detached(Link *link, DetachDone done, void *userdata);
 
+/* Detaches what is in entries of a map that the service gives up; somebody else may have that still. */
+void link_leave_map(Daemon *daemon, uint32_t map_id);
+
 /* Forgets a link whose hook is gone (an interface that was removed). */
 void link_forget(Daemon *daemon, Link *link);

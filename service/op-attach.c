@@ -295,6 +295,13 @@ static GError *is_taken(const Link *link, const Link *holder)
                                  "load it again to have it there twice.",
                                  link->pub.program_id, link->texts[KERN_PARAM_DEVICE],
                                  holder->pub.id);
+        case KERN_HOLDER_MAP_ENTRY:
+                return error_new(HOOK_BUSY,
+                                 "Entry %u of map %u has program %u (%s) already, as link %u; "
+                                 "detach that first, or put the program in its place by "
+                                 "ReplaceProgram().",
+                                 holder->hook.key, holder->hook.map_id, holder->pub.program_id,
+                                 holder->pub.program_name, holder->pub.id);
         default:
                 return error_new(HOOK_BUSY,
                                  "Link %u, of program %u (%s), has that hook of cgroup %s to "

@@ -138,6 +138,11 @@ static GError *no_such_key(const MapOp *op, const Map *map)
 }
 
 /* What the kernel says of an element, in words. */
+static bool is_devmap(enum bpf_map_type type)
+{
+        return type == BPF_MAP_TYPE_DEVMAP || type == BPF_MAP_TYPE_DEVMAP_HASH;
+}
+
 static GError *element_error(const MapOp *op, const Map *map, int r)
 {
         switch (r) {
@@ -148,7 +153,8 @@ static GError *element_error(const MapOp *op, const Map *map, int r)
         case -E2BIG:
                 if (map->map_type == BPF_MAP_TYPE_HASH ||
                     map->map_type == BPF_MAP_TYPE_PERCPU_HASH ||
-                    map->map_type == BPF_MAP_TYPE_LPM_TRIE)
+                    map->map_type == BPF_MAP_TYPE_LPM_TRIE ||
+                    map->map_type == BPF_MAP_TYPE_DEVMAP_HASH)
                         return error_new(LIMIT_EXCEEDED, "Map %u (%s) is full: it has %u entries.",
                                          op->id, map->pub.name, map->pub.max_entries);
                 return error_new(NO_SUCH_KEY,
@@ -157,6 +163,13 @@ static GError *element_error(const MapOp *op, const Map *map, int r)
                                  op->id, map->pub.name, map->pub.max_entries);
         case -ENOSPC: /* socket maps give cookies, and only where there is room for one */
         case -EINVAL:
+                if (r == -EINVAL && is_devmap(map->map_type))
+                        return error_new(NO_SUCH_INTERFACE,
+                                         "The kernel takes no such value for map %u (%s): there is "
+                                         "no interface with that index in the service's network "
+                                         "namespace.",
+                                         op->id, map->pub.name);
+                G_GNUC_FALLTHROUGH;
         case -EOPNOTSUPP:
         case -524: /* the kernel's ENOTSUPP */
                 return error_new(NOT_SUPPORTED, "The kernel can't do this with a map of type %s.",
@@ -220,6 +233,11 @@ static void go_update(Request *request, const Map *map, int fd)
                                   "The value has %zu bytes; values of map %u (%s) have %zu%s.",
                                   op->value_size, op->id, map->pub.name, map->value_size,
                                   map->pub.possible_cpus > 1 ? ", those of all CPUs together" : "");
+        if (!error && !kern_map_value_is_plain(map->map_type, op->value, op->value_size))
+                error = error_new(INVALID_ARGUMENT,
+                                  "The value has a program's descriptor, which would be taken for "
+                                  "one of the service's; write the interface's index with 0 behind "
+                                  "it, then put the program there by Attach().");
         if (error) {
                 request_fail(request, error);
                 return;

@@ -154,8 +154,10 @@ void program_forget(Daemon *daemon, Program *program)
         store_unpin(daemon->store, BUS_PROGRAM, id, 0);
         if (extension != 0)
                 store_unpin(daemon->store, BUS_PROGRAM, extension, 0);
-        for (guint i = 0; i < maps->len; i++)
+        for (guint i = 0; i < maps->len; i++) {
                 store_unpin(daemon->store, BUS_MAP, g_array_index(maps, uint32_t, i), 0);
+                link_leave_map(daemon, g_array_index(maps, uint32_t, i));
+        }
 }
 
 static void unload_program(Request *request, Program *program)

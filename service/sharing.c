@@ -70,12 +70,19 @@ static char *key_of(const KernHook *hook, uint64_t cgroup_id, uint64_t netns)
                                (unsigned)hook->direction, cgroup_id, netns);
 }
 
+static char *key_of_map(uint32_t map_id)
+{
+        return g_strdup_printf("map %u", map_id);
+}
+
 /* NULL where there is no order, and nobody who could be in the way. */
 static char *key_of_turn(const Link *link)
 {
         switch (kern_holder(&link->hook)) {
         case KERN_HOLDER_DEVICE:
                 return g_strdup_printf("device %" G_GUINT64_FORMAT, link->pub.device_number);
+        case KERN_HOLDER_MAP_ENTRY:
+                return key_of_map(link->hook.map_id);
         default:
                 return key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
         }
@@ -181,6 +188,14 @@ static void append(GArray *numbers, uint64_t n)
         g_array_append_val(numbers, n);
 }
 
+const GPtrArray *sharing_links_in_map(Sharing *s, uint32_t map_id)
+{
+        g_autofree char *key = key_of_map(map_id);
+        const Hook *found = g_hash_table_lookup(s->hooks, key);
+
+        return found ? found->links : NULL;
+}
+
 GArray *sharing_followers(Sharing *s, const Link *link)
 {
         GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
@@ -204,6 +219,8 @@ static bool excludes(const Link *other, const Link *link)
                 return false;
         case KERN_HOLDER_DEVICE:
                 return other->pub.program_id == link->pub.program_id;
+        case KERN_HOLDER_MAP_ENTRY:
+                return other->hook.key == link->hook.key;
         default:
                 return true;
         }

@@ -58,6 +58,9 @@ void sharing_release_specs(SharingSpecs *held);
 /* The same as the hook has it, borrowed. */
 KernNumbers sharing_numbers(const GArray *numbers);
 
+/* Those in entries of a map, Link; or NULL. */
+const GPtrArray *sharing_links_in_map(Sharing *sharing, uint32_t map_id);
+
 /* Those on an interface, Link, in the order in which they run; or NULL. @netns is the inode of its namespace. */
 const GPtrArray *sharing_links(Sharing *sharing, const KernHook *hook, uint64_t netns);
 

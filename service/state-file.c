@@ -80,6 +80,27 @@ static void unescape(char *text)
         *to = '\0';
 }
 
+/* Of parameters that are words of a list, names and such numbers: by the others nothing is found again. */
+static void parse_param(const char *text, KernParam param, KernHook *hook)
+{
+        const KernParamInfo *p = &kern_params[param];
+        char *member = kern_hook_member(hook, param);
+
+        switch (p->kind) {
+        case KERN_KIND_U32:
+        case KERN_KIND_WORD:
+        case KERN_KIND_MAP:
+                (void)kern_hook_set_number(hook, param, get_u32(text, HOOK, p->key));
+                break;
+        case KERN_KIND_TEXT:
+                if (!state_value(text, HOOK, p->key, member, p->size))
+                        member[0] = '\0';
+                break;
+        default:
+                break;
+        }
+}
+
 int state_parse_link(const char *text, StateLink *ret)
 {
         StateLink link;
@@ -111,12 +132,8 @@ int state_parse_link(const char *text, StateLink *ret)
         a->xdp_mode = (KernXdpMode)get_u32(text, LINK, "XdpMode");
         a->xdp_member = get_u32(text, LINK, "XdpMember");
         link.hook.ifindex = get_u32(text, HOOK, "InterfaceIndex");
-        link.hook.direction = (KernDirection)get_u32(text, HOOK, "Direction");
-        link.hook.priority = get_u32(text, HOOK, "Priority");
-        link.hook.mode = (KernXdpMode)get_u32(text, HOOK, "Mode");
-        link.hook.attach_flags = (KernAttachFlags)get_u32(text, HOOK, "AttachFlags");
-        if (!state_value(text, HOOK, "Hook", link.hook.name, sizeof(link.hook.name)))
-                link.hook.name[0] = '\0';
+        for (int i = 0; i < _KERN_PARAM_MAX; i++)
+                parse_param(text, (KernParam)i, &link.hook);
         if (!state_value(text, HOOK, "Cgroup", link.cgroup, sizeof(link.cgroup)))
                 link.cgroup[0] = '\0';
         unescape(link.cgroup);

@@ -226,6 +226,9 @@ static bool open_holder(StateLink *link)
                 return open_cgroup(link);
         case KERN_HOLDER_DEVICE:
                 return open_device(link);
+        case KERN_HOLDER_MAP_ENTRY:
+                link->hook.map_fd = kern_map_open_id(link->hook.map_id);
+                return link->hook.map_fd >= 0 || link->hook.map_fd == -ENOENT;
         default:
                 return true;
         }

@@ -460,6 +460,12 @@ static void add_proceed_on(GString *out, GVariant *properties)
                 add(out, "proceed on %s", *joined ? joined : "none");
 }
 
+/* Whose key, 0, is as good as any. */
+static bool is_in_map_entry(const char *type)
+{
+        return g_str_equal(type, "xdp_devmap") || g_str_equal(type, "xdp_cpumap");
+}
+
 char *hook_describe(GVariant *properties)
 {
         static const char *const strings[] = {"Interface", "Cgroup",   "Target", "Tracepoint",
@@ -503,6 +509,8 @@ char *hook_describe(GVariant *properties)
                 add(out, "%s", resolve_string(properties, "Family"));
         if (resolve_number(properties, "TargetMapId") > 0)
                 add(out, "map %" PRIu64, resolve_number(properties, "TargetMapId"));
+        if (is_in_map_entry(resolve_string(properties, "Type")))
+                add(out, "entry %" PRIu64, resolve_number(properties, "Key"));
         if (*direction)
                 add(out, "%s", direction);
         if (resolve_number(properties, "Priority") > 0)

@@ -60,7 +60,8 @@ WHOLE = {
     "uprobe_multi": {"uprobe_multi_anywhere": "uprobe_multi",
                      "uretprobe_multi_anywhere": "uretprobe_multi"},
     "usdt": {"usdt_anywhere": "usdt", "usdt_arguments": "usdt"},
-    "xdp_map": {"xdp_on_device": "xdp_devmap", "xdp_on_cpu": "xdp_cpumap", "xdp_to_device": "xdp",
+    "xdp_map": {"xdp_on_device": "xdp_devmap", "xdp_frags_on_device": "xdp_devmap",
+                "xdp_on_cpu": "xdp_cpumap", "xdp_to_device": "xdp",
                 "xdp_to_cpu": "xdp"},
 }
 

@@ -11,6 +11,21 @@ struct {
 } devices SEC(".maps");
 
 struct {
+        __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+        __uint(max_entries, 2);
+        __type(key, __u32);
+        __type(value, struct bpf_devmap_val);
+} hashed SEC(".maps");
+
+/* without room for programs */
+struct {
+        __uint(type, BPF_MAP_TYPE_DEVMAP);
+        __uint(max_entries, 1);
+        __type(key, __u32);
+        __type(value, __u32);
+} plain SEC(".maps");
+
+struct {
         __uint(type, BPF_MAP_TYPE_CPUMAP);
         __uint(max_entries, 1);
         __type(key, __u32);
@@ -19,6 +34,13 @@ struct {
 
 SEC("xdp/devmap")
 int xdp_on_device(struct xdp_md *ctx)
+{
+        count(0);
+        return XDP_DROP;
+}
+
+SEC("xdp.frags/devmap")
+int xdp_frags_on_device(struct xdp_md *ctx)
 {
         count(0);
         return XDP_DROP;

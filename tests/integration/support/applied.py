@@ -13,7 +13,6 @@ import stat
 import struct
 import subprocess
 
-from support import bpf
 from support.bus import Fd
 from support.case import number
 from support.net import FRAME, ip, transmit
@@ -47,22 +46,6 @@ def on_socket(option, undo, *options):
             s.setsockopt(socket.SOL_SOCKET, option, fd)
             yield lambda: send_to(s.getsockname())
             s.setsockopt(socket.SOL_SOCKET, undo, 0)
-    return context
-
-
-def in_map(name, redirecting, first):
-    """In the entry of a map, to which another program redirects what arrives."""
-    @contextlib.contextmanager
-    def context(case, program):
-        veth, other = case.veth(), case.veth()
-        redirect = case.load("xdp_map", redirecting)
-        entries = case.keep(case.bus.open_map(case.bus.maps_of(redirect)[name], "rw"))
-        fd = case.keep(case.bus.open_program(program))
-        value = struct.pack("=Ii", first(other), fd)
-        bpf.map_update(entries, struct.pack("=I", 0), value)
-        link = case.bus.attach(redirect, interface=veth.name, mode="skb")
-        yield veth.receive
-        case.bus.detach(link)
     return context
 
 
@@ -182,9 +165,6 @@ USES = [
     Use("socket_filter", "socket", "socket_count", on_socket(SO_ATTACH_BPF, SO_DETACH_FILTER)),
     Use("sk_reuseport", "socket", "reuseport_count",
         on_socket(SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF, socket.SO_REUSEPORT), index=1),
-    Use("xdp_devmap", "xdp_map", "xdp_on_device",
-        in_map("devices", "xdp_to_device", lambda veth: veth.index)),
-    Use("xdp_cpumap", "xdp_map", "xdp_on_cpu", in_map("cpus", "xdp_to_cpu", lambda veth: 64), index=1),
     Use("tc_action", "tc_action", "tc_action_count", on_filter, lacks=lacks_bpf_actions),
     Use("lwt_in", "lwt", "lwt_in_count", on_route("in")),
     Use("lwt_out", "lwt", "lwt_out_count", on_route("out"), index=1),

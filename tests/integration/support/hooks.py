@@ -21,6 +21,7 @@ import time
 
 from support import bpf, net, objects
 from support.case import features
+from support.daemon import PINS
 from support.wait import until
 
 
@@ -388,14 +389,45 @@ def every_hook(case):
     ]
 
 
+class Entry:
+    """Of a map, to which a program redirects what arrives: it has no program of its own yet."""
+
+    def __init__(self, case, name, redirecting, target=None):
+        self.veth, self.other = case.veth(), case.veth()
+        self.redirect = case.load("xdp_map", redirecting)
+        self.map = case.bus.maps_of(self.redirect)[name]
+        self.fd = case.keep(case.bus.open_map(self.map, "rw"))
+        self.write(target or self.other.index)
+        net.ip("link", "set", self.veth.name, "xdpgeneric", "pinned",
+               f"{PINS}/program/{int(self.redirect.rpartition('_')[2])}")
+
+    def write(self, target, key=0):
+        bpf.map_update(self.fd, struct.pack("=I", key), struct.pack("=Ii", target, 0))
+
+    def read(self, key=0):
+        """Interface or size of the queue, and the program's id."""
+        return struct.unpack("=II", bpf.map_lookup(self.fd, struct.pack("=I", key), 8))
+
+    def number(self):
+        return int(self.map.rpartition("_")[2])
+
+
 def pairs(case):
-    """One of each type that goes into another program, which is loaded for it."""
+    """One of each type that goes into another program or a map, which is loaded for it."""
     target = case.load("replaceable", "replaceable")
     case.load("sockmap", "sk_msg_count")
     sockets, = (path for path, m in case.bus.managed("Maps").items() if m["Name"] == "sockets")
     exchange = functools.partial(exchange_by_map, case.keep(case.bus.open_map(sockets, "rw")))
     number = {"TargetMapId": int(sockets.rpartition("_")[2])}
+    device = Entry(case, "devices", "xdp_to_device")
+    cpu = Entry(case, "cpus", "xdp_to_cpu", 64)
     return [
+        Hook("xdp_devmap", "xdp_map", "xdp_on_device", device.veth.receive, target_map=device.map, key=0,
+             interface=device.other.name,
+             expect={"TargetMapId": device.number(), "Key": 0, "Interface": device.other.name,
+                     "InterfaceIndex": device.other.index}),
+        Hook("xdp_cpumap", "xdp_map", "xdp_on_cpu", cpu.veth.receive, index=1, target_map=cpu.map,
+             key=0, expect={"TargetMapId": cpu.number(), "Key": 0}),
         Hook("sk_msg", "sockmap", "sk_msg_count", exchange, target_map=sockets, expect=number),
         Hook("sk_skb", "sockmap", "sk_skb_verdict", exchange, index=1, target_map=sockets,
              expect={"Hook": "stream_verdict", **number}),
