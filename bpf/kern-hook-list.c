@@ -59,8 +59,7 @@ static bool fits(const List *list, const KernOccupant *o, const KernLinkInfo *in
 
         switch ((int)info->link_type) {
         case BPF_LINK_TYPE_XDP:
-                return o->type->prog_type == BPF_PROG_TYPE_XDP &&
-                       info->ifindex == list->place->ifindex;
+                return kern_type_is_xdp(o->type) && info->ifindex == list->place->ifindex;
         case BPF_LINK_TYPE_NETNS:
                 return info->netns_inode == list->netns_inode &&
                        (int)info->attach_type == o->type->attach_type;

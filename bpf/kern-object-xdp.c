@@ -18,7 +18,7 @@
 
 static bool is_xdp(const KernLoad *load, size_t i)
 {
-        return load->programs[i].type->prog_type == BPF_PROG_TYPE_XDP;
+        return kern_type_is_xdp(load->programs[i].type);
 }
 
 static int read_run_config(const KernLoad *load, KernLoadedProgram *p, KernDiag *diag)

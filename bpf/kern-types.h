@@ -64,6 +64,12 @@ static inline bool kern_type_takes(const KernType *type, uint64_t params)
         return (type->required | type->optional) & params;
 }
 
+/* XDP on an interface, and not what is in entries of its maps. */
+static inline bool kern_type_is_xdp(const KernType *type)
+{
+        return type->sharing == KERN_SHARING_LIBXDP;
+}
+
 /* The row called @name, or NULL. */
 const KernType *kern_type_find(const char *name);
 

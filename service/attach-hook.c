@@ -481,7 +481,7 @@ static void set_company(AttachOp *op, Daemon *daemon, const Program *program)
 {
         KernHook *h = &op->hook;
 
-        if (h->type->prog_type != BPF_PROG_TYPE_XDP)
+        if (!kern_type_is_xdp(h->type))
                 return;
         h->priority = program->xdp_priority;
         h->proceed_on = program->xdp_proceed_on;

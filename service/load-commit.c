@@ -73,7 +73,7 @@ static int take_extension(Request *request, Program *p, int fd)
         KernProgramInfo info;
         int r;
 
-        if (p->type->prog_type != BPF_PROG_TYPE_XDP || p->extension_id != 0 || !kern_is_program(fd))
+        if (!kern_type_is_xdp(p->type) || p->extension_id != 0 || !kern_is_program(fd))
                 return -EBADMSG;
         r = kern_program_info(fd, &info);
         if (r < 0)

@@ -25,7 +25,7 @@ static bool is_it(const Link *link, const KernOccupant *o)
                 return link->hook.family == o->family &&
                        link->hook.hook_priority == o->hook_priority &&
                        g_strcmp0(link->hook.name, o->hook) == 0;
-        if (link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
+        if (kern_type_is_xdp(link->hook.type))
                 return link->attachment.xdp_member == (o->member ? o->prog_id : 0);
         if (o->tc_handle != 0)
                 return link->attachment.tc_handle == o->tc_handle &&
@@ -82,8 +82,7 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
                 .priority = o->priority,
                 .family = kern_word(kern_params[KERN_PARAM_FAMILY].words, o->family),
                 .hook_priority = o->hook_priority,
-                .mode = o->type->prog_type == BPF_PROG_TYPE_XDP ? kern_xdp_mode_to_string(o->mode)
-                                                                : "",
+                .mode = kern_type_is_xdp(o->type) ? kern_xdp_mode_to_string(o->mode) : "",
                 .handle = o->tc_handle,
                 .inherited = o->inherited,
                 .attach_flags = kern_type_takes(o->type, KERN_PARAM_BIT(KERN_PARAM_ATTACH_FLAGS))

@@ -222,7 +222,7 @@ void link_param(const Link *link, KernParam param, BusValue *ret)
 
         if (!link_has_priority(link))
                 hook.priority = 0;
-        if (type->prog_type == BPF_PROG_TYPE_XDP) {
+        if (kern_type_is_xdp(type)) {
                 hook.mode = link->attachment.xdp_mode;
                 if (link->attachment.xdp_member == 0)
                         hook.proceed_on = 0;
@@ -238,7 +238,7 @@ void link_param(const Link *link, KernParam param, BusValue *ret)
 
 void link_publish_attachment(Link *link)
 {
-        if (link->hook.type->prog_type == BPF_PROG_TYPE_XDP)
+        if (kern_type_is_xdp(link->hook.type))
                 link->pub.sharing = link->attachment.xdp_member != 0 ? "libxdp" : "exclusive";
         if (kern_cgroup_holds(&link->hook))
                 link->pub.sharing = "exclusive";

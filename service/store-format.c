@@ -73,7 +73,7 @@ GKeyFile *store_format_load(const Load *load)
                         g_key_file_set_string(file, group, "TargetFunction",
                                               p->target_function ?: "");
                 }
-                if (p->type->prog_type != BPF_PROG_TYPE_XDP)
+                if (!kern_type_is_xdp(p->type))
                         continue;
                 set_u32(file, group, "Extension", p->extension_id);
                 set_u32(file, group, "XdpPriority", p->xdp_priority);

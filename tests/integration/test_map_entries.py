@@ -189,8 +189,9 @@ class Refused(Entries):
         self.allow("alice", "load.xdp-devmap")
         program = self.program(who=self.alice)
         self.allow("alice", "attach.xdp-devmap")
-        with self.refused("NotAuthorized"):
+        with self.refused("AuthorizationRequired", "NotAuthorized") as caught:
             self.attach(program, who=self.alice)
+        self.assertIn("org.bpfkeeper1.map.write", caught.exception.message)
         self.assert_holds(None)
         self.allow("alice", "attach.xdp-devmap", "map.write")
         self.alice.detach(self.attach(program, who=self.alice))
