@@ -13,77 +13,50 @@
 #include <unistd.h>
 
 #include <glib.h>
-#include <libmnl/libmnl.h>
 #include <linux/net_namespace.h>
 #include <linux/nsfs.h>
 #include <linux/openat2.h>
 #include <linux/rtnetlink.h>
 
 #include "descriptor.h"
+#include "kern-netlink.h"
 
 /* The ids: those that the service's own namespace has for others */
 
 typedef struct Question {
         uint16_t type;
-        uint16_t flags;
         uint16_t attribute;
         uint32_t value;
         bool assign;
 } Question;
 
-static int on_attribute(const struct nlattr *attribute, void *userdata)
+static int on_answer(struct nlmsghdr *header, void *userdata)
 {
-        int32_t *id = userdata;
+        const struct nlattr *id = nlmsg_find_attr(header, sizeof(struct rtgenmsg), NETNSA_NSID);
 
-        if (mnl_attr_get_type(attribute) == NETNSA_NSID &&
-            mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-                *id = (int32_t)mnl_attr_get_u32(attribute);
-        return MNL_CB_OK;
-}
-
-static int on_answer(const struct nlmsghdr *header, void *userdata)
-{
-        return mnl_attr_parse(header, sizeof(struct rtgenmsg), on_attribute, userdata);
+        if (id && nla_len(id) == (int)sizeof(int32_t))
+                *(int32_t *)userdata = (int32_t)nla_get_u32(id);
+        return 0;
 }
 
 /* One question to the kernel, which answers at once. 0 or a negative errno. */
 static int ask(const Question *q, int32_t *ret_id)
 {
-        struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-        char buffer[1024] = {0};
-        struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-        struct rtgenmsg *message;
-        ssize_t n;
-        int r;
+        struct rtgenmsg *header;
+        KERN_AUTO_NETLINK struct nl_msg *request =
+                kern_netlink_new(q->type, 0, sizeof(*header), &header);
 
-        if (!socket)
-                return -errno;
-        header->nlmsg_type = q->type;
-        header->nlmsg_flags = NLM_F_REQUEST | q->flags;
-        header->nlmsg_seq = 1;
-        message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
-        message->rtgen_family = AF_UNSPEC;
-        mnl_attr_put_u32(header, q->attribute, q->value);
-        if (q->assign)
-                mnl_attr_put_u32(header, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
-        if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-            mnl_socket_sendto(socket, header, header->nlmsg_len) < 0 ||
-            (n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer))) < 0)
-                r = -errno;
-        else
-                r = mnl_cb_run(buffer, (size_t)n, 1, mnl_socket_get_portid(socket), on_answer,
-                               ret_id) < 0
-                            ? -errno
-                            : 0;
-        mnl_socket_close(socket);
-        return r;
+        if (!request || nla_put_u32(request, q->attribute, q->value) < 0 ||
+            (q->assign &&
+             nla_put_u32(request, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED) < 0))
+                return -ENOMEM;
+        return kern_netlink_talk(NETLINK_ROUTE, request, on_answer, ret_id);
 }
 
 static int id_of(int fd, int32_t *ret)
 {
         const Question get = {.type = RTM_GETNSID, .attribute = NETNSA_FD, .value = (uint32_t)fd};
         const Question assign = {.type = RTM_NEWNSID,
-                                 .flags = NLM_F_ACK,
                                  .attribute = NETNSA_FD,
                                  .value = (uint32_t)fd,
                                  .assign = true};

@@ -1,81 +1,89 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "netwatch.h"
 
-#include <errno.h>
-#include <fcntl.h>
-
 #include <glib-unix.h>
-#include <libmnl/libmnl.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+
+/* libnl's own are smaller, and what doesn't fit is lost. */
+#define BUFFER_SIZE (256 * 1024)
 
 struct Netwatch {
-        struct mnl_socket *socket;
+        struct nl_sock *socket;
         guint source;
         const NetwatchCalls *calls;
         void *userdata;
 };
 
-static int on_id(const struct nlattr *attribute, void *userdata)
+static void on_namespace_gone(struct nlmsghdr *header, const Netwatch *watch)
 {
-        Netwatch *watch = userdata;
+        const struct nlattr *id = nlmsg_find_attr(header, sizeof(struct rtgenmsg), NETNSA_NSID);
 
-        if (mnl_attr_get_type(attribute) == NETNSA_NSID &&
-            mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-                watch->calls->netns_gone((int32_t)mnl_attr_get_u32(attribute), watch->userdata);
-        return MNL_CB_OK;
+        if (id && nla_len(id) == (int)sizeof(int32_t))
+                watch->calls->netns_gone((int32_t)nla_get_u32(id), watch->userdata);
 }
 
-static int on_message(const struct nlmsghdr *header, void *userdata)
+static int on_message(struct nl_msg *message, void *userdata)
 {
-        const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
+        struct nlmsghdr *header = nlmsg_hdr(message);
+        const struct ifinfomsg *info = nlmsg_data(header);
         Netwatch *watch = userdata;
 
-        if (header->nlmsg_type == RTM_DELNSID) {
-                (void)mnl_attr_parse(header, sizeof(struct rtgenmsg), on_id, watch);
-                return MNL_CB_OK;
-        }
+        if (header->nlmsg_type == RTM_DELNSID)
+                on_namespace_gone(header, watch);
         if (header->nlmsg_type != RTM_DELLINK && header->nlmsg_type != RTM_NEWLINK)
-                return MNL_CB_OK;
-        if (mnl_nlmsg_get_payload_len(header) < sizeof(*info) || info->ifi_family != AF_UNSPEC)
-                return MNL_CB_OK;
+                return NL_OK;
+        if (!nlmsg_valid_hdr(header, sizeof(*info)) || info->ifi_family != AF_UNSPEC)
+                return NL_OK;
         if (header->nlmsg_type == RTM_DELLINK)
                 watch->calls->gone((uint32_t)info->ifi_index, watch->userdata);
         else
                 watch->calls->changed((uint32_t)info->ifi_index, watch->userdata);
-        return MNL_CB_OK;
+        return NL_OK;
 }
 
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer userdata)
 {
         Netwatch *watch = userdata;
-        char buffer[32 * 1024];
-        ssize_t n;
 
         (void)fd, (void)condition;
-        n = mnl_socket_recvfrom(watch->socket, buffer, sizeof(buffer));
-        if (n > 0)
-                (void)mnl_cb_run(buffer, (size_t)n, 0, 0, on_message, watch);
-        else if (n < 0 && errno == ENOBUFS)
+        /* So libnl calls ENOBUFS, too. */
+        if (nl_recvmsgs_default(watch->socket) == -NLE_NOMEM)
                 watch->calls->overrun(watch->userdata);
         return G_SOURCE_CONTINUE;
 }
 
+static int open_socket(struct nl_sock *socket)
+{
+        int r;
+
+        nl_socket_disable_seq_check(socket);
+        r = nl_connect(socket, NETLINK_ROUTE);
+        if (r >= 0)
+                r = nl_socket_set_buffer_size(socket, BUFFER_SIZE, 0);
+        if (r >= 0)
+                r = nl_socket_set_nonblocking(socket);
+        return r < 0 ? r : nl_socket_add_memberships(socket, RTNLGRP_LINK, RTNLGRP_NSID, 0);
+}
+
 Netwatch *netwatch_new(const NetwatchCalls *calls, void *userdata)
 {
-        struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        const unsigned groups = RTMGRP_LINK | 1U << (RTNLGRP_NSID - 1);
+        struct nl_sock *socket = nl_socket_alloc();
         Netwatch *watch;
 
         if (!socket)
                 return NULL;
-        if (mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) < 0) {
-                mnl_socket_close(socket);
+        if (open_socket(socket) < 0) {
+                nl_socket_free(socket);
                 return NULL;
         }
         watch = g_new0(Netwatch, 1);
         *watch = (Netwatch){.socket = socket, .calls = calls, .userdata = userdata};
-        watch->source = g_unix_fd_add(mnl_socket_get_fd(socket), G_IO_IN, on_readable, watch);
+        nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, watch);
+        watch->source = g_unix_fd_add(nl_socket_get_fd(socket), G_IO_IN, on_readable, watch);
         return watch;
 }
 
@@ -84,6 +92,6 @@ void netwatch_free(Netwatch *watch)
         if (!watch)
                 return;
         g_source_remove(watch->source);
-        mnl_socket_close(watch->socket);
+        nl_socket_free(watch->socket);
         g_free(watch);
 }
