@@ -15,6 +15,8 @@ typedef int (*KernAttachFunc)(int prog_fd, const KernHook *hook, KernAttachment 
 int kern_attach_xdp(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_tc(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_tcx(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
+int kern_attach_action(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                       KernDiag *diag);
 int kern_attach_cgroup(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                        KernDiag *diag);
 /* The kernel's number for what a program on a cgroup is there for. */

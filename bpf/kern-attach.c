@@ -5,6 +5,7 @@
 
 #include <bpf/bpf.h>
 
+#include "kern-action.h"
 #include "kern-attach-internal.h"
 #include "kern-cgroup.h"
 #include "kern-holder.h"
@@ -60,6 +61,7 @@ static const struct {
         {"lirc_mode2", kern_attach_lirc},
         {"xdp_devmap", kern_attach_map_entry},
         {"xdp_cpumap", kern_attach_map_entry},
+        {"tc_action", kern_attach_action},
 };
 
 KernAttachFunc kern_attach_func(const KernType *type)
@@ -127,6 +129,8 @@ int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachm
                 return kern_tc_chain_end(hook, attachment->tc_handle, reterr_diag);
         if (is_tc(hook->type))
                 return kern_detach_tc(prog_id, hook, attachment, reterr_diag);
+        if (kern_is_action(hook->type))
+                return kern_action_detach(prog_id, hook, attachment, reterr_diag);
         if (kern_holder(hook) != KERN_HOLDER_NONE)
                 return take_off[kern_holder(hook)](prog_id, hook, reterr_diag);
 

@@ -138,7 +138,8 @@ typedef struct KernHook {
         KernNumbers usdt_sites, usdt_specs;
         uint32_t usdt_first;
         /* tc: the handle that the filter gets, 0: any that is free. Who has chosen it can find the
-         * filter again without having been told that it was made. -EEXIST where it is taken. */
+         * filter again without having been told that it was made. -EEXIST where it is taken.
+         * tc_action: what the action is marked with. */
         uint32_t tc_handle;
 } KernHook;
 
@@ -235,7 +236,7 @@ int kern_offsets_check(int fd, const uint64_t *offsets, size_t n, KernDiag *diag
 typedef struct KernAttachment {
         int *link_fds; /* owned */
         size_t n_links;
-        uint32_t tc_handle; /* tc (clsact): the filter's handle and priority */
+        uint32_t tc_handle; /* tc (clsact): the filter's handle and priority; an action's mark */
         uint32_t tc_priority;
         /* where the filter was before it moved, and one with the same handle may be still; 0: nowhere */
         uint32_t tc_old_priority;

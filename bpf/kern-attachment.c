@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kern-action.h"
 #include "kern-attach-internal.h"
 #include "kern-change.h"
 #include "kern-compat.h"
@@ -57,6 +58,8 @@ int kern_is_attached(uint32_t prog_id, const KernHook *hook, const KernAttachmen
                                               attachment->tc_dispatcher);
         if (strcmp(hook->type->name, "tc") == 0)
                 return kern_is_attached_tc(prog_id, hook, attachment);
+        if (kern_is_action(hook->type))
+                return kern_action_has(prog_id, hook, attachment);
         if (kern_holder(hook) != KERN_HOLDER_NONE)
                 return kern_holder_has(prog_id, hook);
         if (attachment->n_links == 0 || kern_link_info(attachment->link_fds[0], &info) < 0)

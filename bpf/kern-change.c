@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "kern-action.h"
 #include "kern-attach-internal.h"
 #include "kern-cgroup.h"
 #include "kern-change.h"
@@ -82,6 +83,8 @@ int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,
 
         if (strcmp(hook->type->name, "tc") == 0)
                 return kern_replace_tc(new_fd, old_id, hook, attachment, diag);
+        if (kern_is_action(hook->type))
+                return kern_action_replace(new_fd, old_id, hook, attachment, diag);
         if (exchange[kern_holder(hook)])
                 return exchange[kern_holder(hook)](new_fd, old_id, hook, diag);
         if (attachment->n_links != 1 || kern_succession(hook->type) != KERN_SUCCESSION_IN_PLACE)

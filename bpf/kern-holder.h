@@ -6,15 +6,14 @@
 /*
  * Where the kernel has no link for a program, what it is attached to holds it itself, until it is taken off or
  * that ends. What is there is known by the program alone, so that who wants to take his own off asks
- * first whose it is. (A tc filter has a handle, and a member of libxdp's dispatcher its pins: neither is
- * meant here.)
+ * first whose it is. (A tc filter has a handle, tc's action a mark, and a member of libxdp's dispatcher its
+ * pins: none of these is meant here.)
  */
 typedef enum KernHolder {
         KERN_HOLDER_NONE,
         KERN_HOLDER_CGROUP,    /* with attach_flags, kern-cgroup.h */
         KERN_HOLDER_DEVICE,    /* kern-lirc.h */
         KERN_HOLDER_MAP_ENTRY, /* kern-map-entry.h */
-        KERN_HOLDER_ACTIONS,   /* a network namespace's table of tc actions */
         KERN_HOLDER_ROUTE,
         _KERN_HOLDER_MAX,
 } KernHolder;

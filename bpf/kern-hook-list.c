@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "kern-action.h"
 #include "kern-attach-internal.h"
 #include "kern-cgroup.h"
 #include "kern-compat.h"
@@ -319,6 +320,16 @@ static int list_netns_type(const List *list, const KernType *type)
         return r;
 }
 
+static int report_action(const KernOccupant *found, void *userdata)
+{
+        const List *list = userdata;
+        KernOccupant o = *found;
+
+        if (o.prog_id != 0)
+                name_program(&o);
+        return list->found(&o, list->userdata);
+}
+
 static int report_netfilter(const KernOccupant *found, void *userdata)
 {
         const List *list = userdata;
@@ -358,7 +369,8 @@ static int list_netns(List *list)
         for (const KernType *t = kern_types; r == 0 && t->name; t++)
                 if (kern_type_takes(t, KERN_PARAM_BIT(KERN_PARAM_NETNS)) && !t->hooks &&
                     !kern_type_takes(t, KERN_PARAM_BIT(KERN_PARAM_INTERFACE)))
-                        r = list_netns_type(list, t);
+                        r = kern_is_action(t) ? kern_actions_list(report_action, list)
+                                              : list_netns_type(list, t);
         if (r == 0)
                 r = list_netfilter(list);
         return r == -EOPNOTSUPP ? 0 : r;

@@ -24,9 +24,10 @@ typedef struct KernOccupant {
         uint32_t proceed_on;     /* xdp */
         KernXdpMode mode;        /* xdp */
         bool member;             /* xdp: of libxdp's dispatcher */
-        uint32_t tc_handle;
-        bool inherited;               /* cgroup: it is on one above, and runs here as well */
-        uint64_t cgroup_id;           /* of the one that it is on; 0: that isn't known */
+        uint32_t tc_handle;      /* of a filter, or in the mark of an action of ours */
+        uint32_t index;          /* tc_action; 0: of others */
+        bool inherited;          /* cgroup: it is on one above, and runs here as well */
+        uint64_t cgroup_id;      /* of the one that it is on; 0: that isn't known */
         KernAttachFlags attach_flags; /* of that one's hook, where the type takes any */
         /* of the program, as the kernel cut it; of other filters their kind, of others on a hook of
          * netfilter's a chain's name or a function's */
@@ -62,6 +63,9 @@ int kern_hook_list(const KernHookPlace *place, KernOccupantFunc found, void *use
 /* Filters of an interface in one direction, in order: type, direction and position are filled in. */
 int kern_filters_list(uint32_t ifindex, KernDirection direction, KernOccupantFunc found,
                       void *userdata);
+
+/* The bpf actions of tc in the network namespace that the process is in: all but the programs' names. */
+int kern_actions_list(KernOccupantFunc found, void *userdata);
 
 /*
  * What is on one of netfilter's hooks, in order: all but the links' ids and the programs' names is filled

@@ -270,6 +270,16 @@ const KernType kern_types[] = {
                 .needs = "Linux 6.4, CONFIG_BPF_JIT, CONFIG_DEBUG_INFO_BTF, CONFIG_MODULES",
         },
         {
+                .name = "tc_action",
+                .summary = "Action that filters of tc take on the packets that they pick",
+                .sections = SECTIONS("action"),
+                .prog_type = BPF_PROG_TYPE_SCHED_ACT,
+                .optional = BIT(INDEX) | BIT(NETNS),
+                .sharing = KERN_SHARING_EXCLUSIVE,
+                .sentence = " as an action that filters of tc can name",
+                .needs = "CONFIG_NET_ACT_BPF",
+        },
+        {
                 .name = "sk_lookup",
                 .summary = "Choice of the socket that gets a connection or datagram",
                 .sections = SECTIONS("sk_lookup"),
@@ -314,15 +324,6 @@ const KernType kern_types[] = {
                 .attach_type = BPF_SK_REUSEPORT_SELECT,
                 .instead = "an application sets its descriptor as SO_ATTACH_REUSEPORT_EBPF of a "
                            "socket",
-        },
-        {
-                .name = "tc_action",
-                .summary = "Action that a filter of tc takes on the packets that it picks",
-                .sections = SECTIONS("action"),
-                .prog_type = BPF_PROG_TYPE_SCHED_ACT,
-                .needs = "CONFIG_NET_ACT_BPF",
-                .instead = "whoever makes the filter names the program's pin: tc filter add ... "
-                           "action bpf object-pinned",
         },
         LWT("lwt_in", LWT_IN, "received on"),
         LWT("lwt_out", LWT_OUT, "sent on"),

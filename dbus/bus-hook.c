@@ -71,6 +71,8 @@ static int append_occupant(sd_bus_message *reply, const BusOccupant *o)
                 r = bus_append_strings(reply, "ProceedOn", (const char *const *)o->proceed_on);
         if (r >= 0)
                 r = append_number(reply, "Handle", o->handle);
+        if (r >= 0)
+                r = append_number(reply, "Index", o->index);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 

@@ -203,6 +203,7 @@ const sd_bus_vtable bus_link_vtable[] = {
         PARAM_PROPERTY("AttachFlags", "s"),
         PARAM_PROPERTY("Device", "s"),
         CONST_PROPERTY("DeviceNumber", "t", device_number),
+        PARAM_PROPERTY("Index", "u"),
         PARAM_PROPERTY("Event", "s"),
         PARAM_PROPERTY("Cpu", "i"),
         PARAM_PROPERTY("Cookie", "t"),

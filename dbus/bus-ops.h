@@ -177,7 +177,7 @@ typedef struct BusOccupant {
         uint32_t position;
         uint32_t program_id, owner_uid; /* 0: no program */
         uint32_t link_id;               /* 0: none of ours */
-        uint32_t kernel_link_id, priority, handle;
+        uint32_t kernel_link_id, priority, handle, index;
         int32_t hook_priority; /* where there is a family */
         bool inherited;
 } BusOccupant;

@@ -12,6 +12,7 @@
 #include "attach-op.h"
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-action.h"
 #include "kern-cgroup.h"
 #include "kern-holder.h"
 #include "kern-usdt.h"
@@ -244,7 +245,7 @@ static GError *check_netns(const AttachOp *op)
                                  "find a tc filter again; give it as it is in /run/netns, or "
                                  "attach the program as tcx.",
                                  text);
-        if (kern_holder(&op->hook) != KERN_HOLDER_NONE)
+        if (kern_is_action(op->hook.type) || kern_holder(&op->hook) != KERN_HOLDER_NONE)
                 return error_new(INVALID_ARGUMENT,
                                  "The network namespace %s has no path by which the service can "
                                  "find the %s program again; give it as it is in /run/netns.",

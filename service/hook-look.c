@@ -50,7 +50,7 @@ static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
         r = sd_bus_message_read(reply, WORKER_OCCUPANT, &type, &direction, &ret->position,
                                 &ret->prog_id, &ret->link_id, &ret->priority, &ret->proceed_on,
                                 &mode, &member, &ret->tc_handle, &inherited, &ret->cgroup_id,
-                                &flags, &family, &ret->hook_priority, &name, &hook);
+                                &flags, &family, &ret->hook_priority, &ret->index, &name, &hook);
         if (r <= 0)
                 return r;
         ret->type = kern_type_find(type);

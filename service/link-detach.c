@@ -7,6 +7,7 @@
 
 #include "descriptor.h"
 #include "errors.h"
+#include "kern-action.h"
 #include "link-change.h"
 #include "link-device.h"
 #include "link-holder.h"
@@ -175,6 +176,20 @@ static bool may_be_attached(const Detaching *d, const Link *link)
 
 static void ask_worker(Detaching *d);
 
+/*
+ * An action of tc that filters use stays. Where it was half attached or half detached nobody knows of it as
+ * a link, and so nobody could detach it once it isn't used any more.
+ */
+static void adopt(Detaching *d, Link *link)
+{
+        if (d->daemon->stopping || !registry_program(d->daemon->registry, d->program_id))
+                return;
+        link->state = LINK_ATTACHED;
+        (void)store_write_link(d->daemon->store, link, NULL);
+        registry_add_link(d->daemon->registry, link);
+        d->registered = true;
+}
+
 /* What can be done about what can't be reached. */
 static GError *explain(const Detaching *d, const Link *link)
 {
@@ -224,6 +239,8 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                         (void)store_write_link(daemon->store, link, NULL);
                 } else if (link->device) {
                         device_keep(link->device, d->id);
+                } else if (kern_is_action(link->hook.type)) {
+                        adopt(d, link);
                 }
                 detaching_end(d, error);
                 return;

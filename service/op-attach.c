@@ -11,6 +11,7 @@
 #include "audit.h"
 #include "errors.h"
 #include "hook-look.h"
+#include "kern-action.h"
 #include "kern-holder.h"
 #include "kern-lirc.h"
 #include "kern-order.h"
@@ -196,6 +197,18 @@ static GError *cant_proceed(const Daemon *daemon, uint32_t id)
                          "functions of a program (feature tc_dispatcher), which this one doesn't.");
 }
 
+/* Where no index is asked for it is the link's own number, which nobody else has among ours. */
+static void number_action(AttachOp *op, uint32_t link_id)
+{
+        const uint64_t bit = KERN_PARAM_BIT(KERN_PARAM_INDEX);
+
+        if (!kern_type_takes(op->hook.type, bit) || (op->hook.given & bit))
+                return;
+        op->hook.index = op->probe.index = link_id;
+        op->hook.given |= bit;
+        op->probe.given |= bit;
+}
+
 static void on_turn(SharingTurn *turn, void *userdata);
 
 static void attach(Request *request)
@@ -229,6 +242,7 @@ static void attach(Request *request)
                 request_fail(request, error);
                 return;
         }
+        number_action(op, id);
         op->link = link_new(id, request->uid, program, &op->hook);
         for (int i = 0; i < _KERN_PARAM_MAX; i++)
                 if (op->texts[i])
@@ -288,6 +302,13 @@ static GError *find_neighbour(Daemon *daemon, const char *option, char *text, si
 /* Why there is no room for the program, nor for a second time. */
 static GError *is_taken(const Link *link, const Link *holder)
 {
+        if (kern_is_action(holder->hook.type))
+                return error_new(HOOK_BUSY,
+                                 "Link %u, of program %u (%s), is action %u of tc already; give "
+                                 "another index, or put the program in its place by "
+                                 "ReplaceProgram().",
+                                 holder->pub.id, holder->pub.program_id, holder->pub.program_name,
+                                 holder->hook.index);
         switch (kern_holder(&holder->hook)) {
         case KERN_HOLDER_DEVICE:
                 return error_new(HOOK_BUSY,
@@ -314,7 +335,7 @@ static GError *is_taken(const Link *link, const Link *holder)
 }
 
 /*
- * A link of ours that leaves no room for this one, unless it was detached behind our back. What is attached
+ * A link of ours that leaves no room for this one, unless it was detached behind our back. What is held
  * there is known by its program alone: a second link with the same one, should it be left half attached,
  * would have the first one's detached.
  */

@@ -83,7 +83,9 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
                 .family = kern_word(kern_params[KERN_PARAM_FAMILY].words, o->family),
                 .hook_priority = o->hook_priority,
                 .mode = kern_type_is_xdp(o->type) ? kern_xdp_mode_to_string(o->mode) : "",
-                .handle = o->tc_handle,
+                /* An action's is for us alone. */
+                .handle = o->index == 0 ? o->tc_handle : 0,
+                .index = o->index,
                 .inherited = o->inherited,
                 .attach_flags = kern_type_takes(o->type, KERN_PARAM_BIT(KERN_PARAM_ATTACH_FLAGS))
                                         ? kern_attach_flags_to_string(o->attach_flags)
@@ -135,7 +137,7 @@ static void list_one(Listing *l, const KernOccupant *o)
 {
         const bool same = l->last && l->last->type == o->type &&
                           l->last->direction == o->direction && l->last->hook == o->hook &&
-                          l->last->family == o->family;
+                          l->last->family == o->family && l->last->index == o->index;
         BusOccupant *new;
 
         g_array_set_size(l->list, l->list->len + 1);

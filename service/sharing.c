@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sharing.h"
 
+#include "kern-action.h"
 #include "kern-cgroup.h"
 #include "kern-holder.h"
 #include "kern-xdp-arrange.h"
@@ -78,6 +79,9 @@ static char *key_of_map(uint32_t map_id)
 /* NULL where there is no order, and nobody who could be in the way. */
 static char *key_of_turn(const Link *link)
 {
+        if (kern_is_action(link->hook.type))
+                return g_strdup_printf("action %u %" G_GUINT64_FORMAT, link->hook.index,
+                                       link->netns.inode);
         switch (kern_holder(&link->hook)) {
         case KERN_HOLDER_DEVICE:
                 return g_strdup_printf("device %" G_GUINT64_FORMAT, link->pub.device_number);
@@ -216,7 +220,7 @@ static bool excludes(const Link *other, const Link *link)
 {
         switch (kern_holder(&other->hook)) {
         case KERN_HOLDER_NONE:
-                return false;
+                return kern_is_action(other->hook.type);
         case KERN_HOLDER_DEVICE:
                 return other->pub.program_id == link->pub.program_id;
         case KERN_HOLDER_MAP_ENTRY:

@@ -17,7 +17,7 @@ static int append_occupant(const KernOccupant *o, void *userdata)
                                      o->priority, o->proceed_on, (uint32_t)o->mode, (int)o->member,
                                      o->tc_handle, (int)o->inherited, o->cgroup_id,
                                      (uint32_t)o->attach_flags, (uint32_t)o->family,
-                                     o->hook_priority, kern_text_clean(name),
+                                     o->hook_priority, o->index, kern_text_clean(name),
                                      o->hook ? o->hook : "") < 0
                        ? -ENOMEM
                        : 0;

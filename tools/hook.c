@@ -507,6 +507,8 @@ char *hook_describe(GVariant *properties)
                 add(out, "%s", resolve_string(properties, "Hook"));
         if (*resolve_string(properties, "Family"))
                 add(out, "%s", resolve_string(properties, "Family"));
+        if (resolve_number(properties, "Index") > 0)
+                add(out, "index %" PRIu64, resolve_number(properties, "Index"));
         if (resolve_number(properties, "TargetMapId") > 0)
                 add(out, "map %" PRIu64, resolve_number(properties, "TargetMapId"));
         if (is_in_map_entry(resolve_string(properties, "Type")))

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -8,7 +9,7 @@
 #include "text.h"
 #include "verbs.h"
 
-/* "tcx ingress", "netfilter ipv4 input" */
+/* "tcx ingress", "netfilter ipv4 input", "tc_action 7" */
 static char *hook_name(GVariant *occupant)
 {
         static const char *const parts[] = {"Family", "Direction", "Hook"};
@@ -19,6 +20,8 @@ static char *hook_name(GVariant *occupant)
 
                 g_string_append_printf(out, "%s%s", *part ? " " : "", part);
         }
+        if (resolve_number(occupant, "Index") != 0)
+                g_string_append_printf(out, " %" PRIu64, resolve_number(occupant, "Index"));
         return g_string_free(out, FALSE);
 }
 

@@ -87,9 +87,8 @@ const Verb verbs[] = {
          "one of\n"
          "another network namespace, and without IFACE what is on that namespace is shown: "
          "sk_lookup and\n"
-         "flow_dissector programs, and what is on netfilter's hooks. --family ipv4 or ipv6 shows "
-         "these\n"
-         "alone, with --hook one of them.\n",
+         "flow_dissector programs, bpf actions of tc, and what is on netfilter's hooks.\n"
+         "--family ipv4 or ipv6 shows these alone, with --hook one of them.\n",
          verb_hook},
         {"maps", "", 0, 0, OPTIONS(FILTERS, OPT_PROGRAM), "List maps",
          "Those that bpfkeeper made; with --all those of the whole machine.\n", verb_maps},

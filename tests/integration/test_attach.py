@@ -77,6 +77,7 @@ class Types(Case):
                           "Event": "", "Cookie": 0,
                           "Functions": [], "Cookies": [], "TargetProgramId": 0, "Hook": "",
                           "Offsets": [], "Family": "", "HookPriority": 0, "TargetMapId": 0}
+                hooked["Index"] = number(link) if hook.kind == "tc_action" else 0
                 if hook.kind == "struct_ops":
                     hooked.pop("TargetMapId")
                 if "Priority" not in hook.expect and hook.kind == "xdp":

@@ -52,7 +52,7 @@ WHOLE = {
                    "slow_cong_avoid": "struct_ops", "slow_undo_cwnd": "struct_ops"},
     "syscall": {"syscall_sum": "syscall"},
     "tc": {"tc_count": "tc"},
-    "tc_action": {"tc_action_count": "tc_action"},
+    "tc_action": {"tc_action_count": "tc_action", "tc_action_unspec": "tc_action"},
     "tcx": {"tcx_ingress": "tcx", "tcx_egress": "tcx"},
     "tp_btf": {"tp_btf_fork": "tp_btf"},
     "tracepoint": {"tracepoint_fork": "tracepoint", "tracepoint_anywhere": "tracepoint"},

@@ -8,3 +8,11 @@ int tc_action_count(struct __sk_buff *skb)
         count(0);
         return 0;
 }
+
+/* No verdict: what tc does next is what the action was made with. */
+SEC("action")
+int tc_action_unspec(struct __sk_buff *skb)
+{
+        count(1);
+        return -1;
+}

@@ -92,28 +92,6 @@ def on_segment(case, program):
     ip("-6", "route", "del", *route)
 
 
-def lacks_bpf_actions():
-    action = ["action", "bpf", "index", "213"]
-    made = subprocess.run(["tc", "actions", "add", *action[:2], "bytecode", "1,6 0 0 0", *action[2:]],
-                          check=False, stderr=subprocess.PIPE)
-    if made.returncode != 0:
-        return "the kernel has no CONFIG_NET_ACT_BPF"
-    subprocess.run(["tc", "actions", "del", *action], check=True, stdout=subprocess.PIPE)
-    return None
-
-
-@contextlib.contextmanager
-def on_filter(case, program):
-    """By a filter that picks every packet, which names the program's pin."""
-    veth = case.veth()
-    place = ["dev", veth.name, "ingress"]
-    subprocess.run(["tc", "qdisc", "add", "dev", veth.name, "clsact"], check=True)
-    subprocess.run(["tc", "filter", "add", *place, "matchall", "action", "bpf", "object-pinned",
-                    f"{PINS}/{number(program)}"], check=True)
-    yield veth.receive
-    subprocess.run(["tc", "filter", "del", *place], check=True)
-
-
 def find_receiver():
     """The directory in /sys of the infrared receiver that gets what it sends; None: there is none."""
     for path in glob.glob("/sys/class/rc/rc*/uevent"):
@@ -165,7 +143,6 @@ USES = [
     Use("socket_filter", "socket", "socket_count", on_socket(SO_ATTACH_BPF, SO_DETACH_FILTER)),
     Use("sk_reuseport", "socket", "reuseport_count",
         on_socket(SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF, socket.SO_REUSEPORT), index=1),
-    Use("tc_action", "tc_action", "tc_action_count", on_filter, lacks=lacks_bpf_actions),
     Use("lwt_in", "lwt", "lwt_in_count", on_route("in")),
     Use("lwt_out", "lwt", "lwt_out_count", on_route("out"), index=1),
     Use("lwt_xmit", "lwt", "lwt_xmit_count", on_route("xmit"), index=2),

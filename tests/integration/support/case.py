@@ -76,6 +76,10 @@ def can_attach(kind):
         return feature("link.tcx")
     if kind == "tracepoint":
         return can_load(kind) and feature("tracefs")
+    if kind == "tc_action":
+        if not net.can_make_actions():
+            missing.note(kind)
+        return can_load(kind) and net.can_make_actions()
     name = f"attach.{kind}"
     return feature(name) if name in features() else can_load(kind)
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 
-from support import bpf, daemon
+from support import bpf, daemon, net
 from support.wait import until
 
 
@@ -126,6 +126,14 @@ def check_held(case, links):
             case.assertEqual(held(link["Cgroup"]).get(link["ProgramId"]), flags)
 
 
+def check_actions(case, links):
+    """Each action of tc is there with its program; of those in other network namespaces nothing is looked at."""
+    ours = {v["Index"]: v["ProgramId"] for v in links.values()
+            if v["Type"] == "tc_action" and not v["Netns"]}
+    if ours or net.can_make_actions():
+        case.assertEqual(net.actions(), ours)
+
+
 def pins_of(link):
     """How many of the kernel's objects are pinned for it."""
     return 2 if link["Sharing"] == "dispatcher" else len(link["KernelLinkIds"])
@@ -182,6 +190,7 @@ def check(case, interfaces=()):
     check_members(case, links)
     check_chains(case, links)
     check_held(case, links)
+    check_actions(case, links)
     for interface in interfaces:
         tc = [(i, v) for i, v in links.items() if v["Type"] == "tc" and v["Interface"] == interface]
         # One for all in a direction, or each its own

@@ -253,6 +253,16 @@ def flows(veth):
         veth.receive()
 
 
+def pick(veth):
+    """Has each action of ours that there is taken on a packet, by a filter that is gone then."""
+    indexes = net.actions()
+    for index in indexes:
+        with net.picking(veth.name, index):
+            veth.receive()
+    if not indexes:
+        veth.receive()
+
+
 def read_iterators(case):
     """Reads what there is to be read; the text of each."""
     texts = []
@@ -287,6 +297,7 @@ def every_hook(case):
     interface = {"Interface": veth.name, "InterfaceIndex": veth.index}
     netkit = net.Netkit() if features().get("attach.netkit") else veth
     case.addCleanup(netkit.remove)
+    picked = case.veth() if net.can_make_actions() else veth
     group = {"Cgroup": cgroup.path, "CgroupId": os.stat(cgroup.path).st_ino}
     me = os.getpid().to_bytes(4, "little" if socket.htons(1) != 1 else "big")
     return [
@@ -308,6 +319,7 @@ def every_hook(case):
              interface=netkit.name, hook="peer",
              expect={"Interface": netkit.name, "InterfaceIndex": netkit.index, "Hook": "peer",
                      "Priority": 50}),
+        Hook("tc_action", "tc_action", "tc_action_count", functools.partial(pick, picked)),
         Hook("cgroup_skb", "cgroup_skb", "cgroup_ingress", cgroup.run, cgroup=cgroup.path,
              expect={**group, "Direction": "ingress", "Priority": 50}),
         Hook("cgroup_skb", "cgroup_skb", "cgroup_egress", cgroup.run, index=1, cgroup=cgroup.path,

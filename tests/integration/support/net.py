@@ -4,8 +4,10 @@
 import contextlib
 import ctypes
 import errno
+import functools
 import itertools
 import os
+import re
 import signal
 import socket
 import struct
@@ -55,6 +57,49 @@ class Veth:
     def remove(self):
         if os.path.exists(f"/sys/class/net/{self.name}") or self.name in interfaces():
             ip("link", "delete", self.name)
+
+
+def tc(*arguments, check=True):
+    return subprocess.run(["tc", *arguments], check=check, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+
+
+@functools.cache
+def can_make_actions():
+    """Whether the kernel has CONFIG_NET_ACT_BPF."""
+    action = ["action", "bpf", "index", "213"]
+    if tc("actions", "add", *action[:2], "bytecode", "1,6 0 0 0", *action[2:], check=False).returncode:
+        return False
+    tc("actions", "del", *action)
+    return True
+
+
+# "bpfkeeper", as tc(8) shows it
+COOKIE = b"bpfkeeper".hex()
+
+
+def actions(ours=True):
+    """The bpf actions of this network namespace, ids of programs by indexes; 0 where it is none."""
+    shown = tc("actions", "ls", "action", "bpf").stdout
+    found = {}
+    for text in shown.split("action order ")[1:]:
+        if ours and f"cookie {COOKIE}" not in text:
+            continue
+        program = re.search(r" id (\d+) ", text)
+        found[int(re.search(r"\bindex (\d+)", text)[1])] = int(program[1]) if program else 0
+    return found
+
+
+@contextlib.contextmanager
+def picking(interface, *indexes):
+    """What is transmitted there is picked by a filter that has these actions, one after the other."""
+    words = [w for i in indexes for w in ("action", "bpf", "index", str(i))]
+    tc("qdisc", "add", "dev", interface, "clsact", check=False)
+    tc("filter", "add", "dev", interface, "ingress", "protocol", "0x88b5", "matchall", *words)
+    try:
+        yield
+    finally:
+        tc("filter", "del", "dev", interface, "ingress")
 
 
 def attribute(kind, data):

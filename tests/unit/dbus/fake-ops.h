@@ -292,6 +292,7 @@ static const BusHookParam fake_params[] = {
         {"device", TYPES("h", "s")},
         {"target_map", TYPES("o")},
         {"key", TYPES("u")},
+        {"index", TYPES("u")},
         {NULL, NULL},
 #undef TYPES
 };

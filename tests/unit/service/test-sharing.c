@@ -143,13 +143,40 @@ static void a_program_is_on_a_device_once(void **state)
         sharing_remove(sharing, link);
 }
 
+/* In its own network namespace, whatever program it has. */
+static void an_index_is_of_one_action(void **state)
+{
+        g_autoptr(Link) link = sample_link(2, 1000, 42), other = sample_link(3, 1000, 43);
+        SharingTurn *first = NULL, *second = NULL;
+
+        (void)state;
+        link->hook.type = other->hook.type = kern_type_find("tc_action");
+        link->hook.index = other->hook.index = 7;
+        sharing_add(sharing, link);
+        assert_ptr_equal(sharing_holder(sharing, other), link);
+        assert_null(sharing_holder(sharing, link));
+        sharing_enter(sharing, link, note, &first);
+        sharing_enter(sharing, other, note, &second);
+        assert_non_null(first);
+        assert_null(second);
+        sharing_leave(first);
+        assert_non_null(second);
+        sharing_leave(second);
+        other->hook.index = 8;
+        assert_null(sharing_holder(sharing, other));
+        other->hook.index = 7;
+        other->netns = (Netns){.inode = 5, .id = 1};
+        assert_null(sharing_holder(sharing, other));
+        sharing_remove(sharing, link);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(what_is_held_is_nobody_elses),  TEST(what_is_a_links_is_nobody_elses),
                 TEST(the_turn_is_on_the_link),       TEST(one_has_a_cgroup_to_itself),
-                TEST(a_program_is_on_a_device_once),
+                TEST(a_program_is_on_a_device_once), TEST(an_index_is_of_one_action),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
