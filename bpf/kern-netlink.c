@@ -19,6 +19,13 @@ typedef struct Answer {
         struct nl_msg **messages; /* owned */
         size_t n;
         int error; /* the kernel's word, or our own */
+        /* who is told of messages as they come; NULL where they are kept */
+        KernNetlinkFound found;
+        void *userdata;
+        int ended; /* what it returned */
+        /* where the kernel's reason for an error goes, or NULL */
+        char *reason;
+        size_t reason_size;
 } Answer;
 
 static void answer_done(Answer *answer)
@@ -37,9 +44,13 @@ static void close_socket(struct nl_sock **socket)
 static int keep(struct nl_msg *message, void *userdata)
 {
         Answer *answer = userdata;
-        struct nl_msg **messages =
-                realloc(answer->messages, (answer->n + 1) * sizeof(struct nl_msg *));
+        struct nl_msg **messages;
 
+        if (answer->found) {
+                answer->ended = answer->found(nlmsg_hdr(message), answer->userdata);
+                return answer->ended == 0 ? NL_OK : NL_STOP;
+        }
+        messages = realloc(answer->messages, (answer->n + 1) * sizeof(struct nl_msg *));
         if (!messages) {
                 answer->error = -ENOMEM;
                 return NL_STOP;
@@ -56,6 +67,35 @@ static int stop(struct nl_msg *message, void *userdata)
         return NL_STOP;
 }
 
+/* A list that broke off has an error at its end. */
+static int finish(struct nl_msg *message, void *userdata)
+{
+        const struct nlmsghdr *header = nlmsg_hdr(message);
+        Answer *answer = userdata;
+        int error = 0;
+
+        if (nlmsg_datalen(header) >= (int)sizeof(error))
+                memcpy(&error, nlmsg_data(header), sizeof(error));
+        if (error < 0)
+                answer->error = error;
+        return NL_STOP;
+}
+
+/* In the kernel's own words, behind the request that it is about or that one's header. */
+static void read_reason(const struct nlmsgerr *error, const Answer *answer)
+{
+        const struct nlmsghdr *header = (const void *)((const char *)error - NLMSG_HDRLEN);
+        const uint32_t about = header->nlmsg_flags & NLM_F_CAPPED
+                                       ? NLMSG_HDRLEN
+                                       : NLMSG_ALIGN(error->msg.nlmsg_len);
+        const uint32_t begin = NLMSG_HDRLEN + sizeof(error->error) + about;
+
+        if (answer->reason && (header->nlmsg_flags & NLM_F_ACK_TLVS) && header->nlmsg_len > begin)
+                kern_netlink_text(nla_find((const void *)((const char *)header + begin),
+                                           (int)(header->nlmsg_len - begin), NLMSGERR_ATTR_MSG),
+                                  answer->reason, answer->reason_size);
+}
+
 /* libnl has numbers of its own for errors, which are fewer. */
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *userdata)
 {
@@ -63,6 +103,7 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *user
 
         (void)from;
         answer->error = error->error;
+        read_reason(error, answer);
         return NL_STOP;
 }
 
@@ -88,15 +129,23 @@ static int errno_of(int nl_error)
 static int ask(int protocol, struct nl_msg *request, Answer *answer)
 {
         KERN_CLEANUP(close_socket) struct nl_sock *socket = nl_socket_alloc();
+        const int yes = 1;
         int r;
 
         if (!socket)
                 return -ENOMEM;
         nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, keep, answer);
         nl_socket_modify_cb(socket, NL_CB_ACK, NL_CB_CUSTOM, stop, NULL);
-        nl_socket_modify_cb(socket, NL_CB_FINISH, NL_CB_CUSTOM, stop, NULL);
+        nl_socket_modify_cb(socket, NL_CB_FINISH, NL_CB_CUSTOM, finish, answer);
         nl_socket_modify_err_cb(socket, NL_CB_CUSTOM, on_error, answer);
         r = nl_connect(socket, protocol);
+        /* Kernels before 4.20 don't know it, and give all that there is. */
+        if (r >= 0 && answer->found)
+                (void)setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK,
+                                 &yes, sizeof(yes));
+        if (r >= 0 && answer->reason)
+                (void)setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_EXT_ACK, &yes,
+                                 sizeof(yes));
         if (r >= 0)
                 r = nl_send_auto(socket, request);
         if (r >= 0)
@@ -123,6 +172,14 @@ int kern_netlink_talk(int protocol, struct nl_msg *request, KernNetlinkFound fou
         return r < 0 ? r : tell(&answer, found, userdata);
 }
 
+int kern_netlink_tell(int protocol, struct nl_msg *request, char *ret_reason, size_t size)
+{
+        KERN_CLEANUP(answer_done) Answer answer = {.reason = ret_reason, .reason_size = size};
+
+        ret_reason[0] = '\0';
+        return ask(protocol, request, &answer);
+}
+
 int kern_netlink_dump(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata)
 {
         nlmsg_hdr(request)->nlmsg_flags |= NLM_F_DUMP;
@@ -138,6 +195,18 @@ int kern_netlink_dump(int protocol, struct nl_msg *request, KernNetlinkFound fou
                         continue;
                 return r < 0 ? r : tell(&answer, found, userdata);
         }
+}
+
+int kern_netlink_walk(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata)
+{
+        KERN_CLEANUP(answer_done) Answer answer = {.found = found, .userdata = userdata};
+        int r;
+
+        nlmsg_hdr(request)->nlmsg_flags |= NLM_F_DUMP;
+        nlmsg_hdr(request)->nlmsg_seq = NL_AUTO_SEQ;
+        nlmsg_hdr(request)->nlmsg_pid = NL_AUTO_PORT;
+        r = ask(protocol, request, &answer);
+        return r < 0 ? r : answer.ended;
 }
 
 struct nl_msg *kern_netlink_new(int type, int flags, size_t size, void *ret)

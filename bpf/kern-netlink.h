@@ -18,8 +18,18 @@ typedef int (*KernNetlinkFound)(struct nlmsghdr *message, void *userdata);
  */
 int kern_netlink_talk(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata);
 
+/* The same where nothing is asked for. Where the kernel refuses it, its reason, or "", is text for people. */
+int kern_netlink_tell(int protocol, struct nl_msg *request, char *ret_reason, size_t size);
+
 /* The same for a list (NLM_F_DUMP), once all of it has come. One that changed meanwhile is asked for again. */
 int kern_netlink_dump(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata);
+
+/*
+ * The same for a list that may be too long to be kept: @found is called as messages come, and the kernel is told to
+ * leave out what the request's header and attributes don't fit. -EINTR where it changed meanwhile, so that what was
+ * found says nothing.
+ */
+int kern_netlink_walk(int protocol, struct nl_msg *request, KernNetlinkFound found, void *userdata);
 
 static inline void kern_netlink_freep(struct nl_msg **message)
 {
