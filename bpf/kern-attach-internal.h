@@ -53,6 +53,8 @@ int kern_attach_usdt(int prog_fd, const KernHook *hook, KernAttachment *attachme
 int kern_attach_lirc(int prog_fd, const KernHook *hook, KernAttachment *attachment, KernDiag *diag);
 int kern_attach_map_entry(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                           KernDiag *diag);
+int kern_attach_route(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                      KernDiag *diag);
 int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
 

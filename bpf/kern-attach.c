@@ -11,6 +11,7 @@
 #include "kern-holder.h"
 #include "kern-lirc.h"
 #include "kern-map-entry.h"
+#include "kern-route.h"
 #include "kern-tc.h"
 #include "kern-xdp-internal.h"
 
@@ -62,6 +63,10 @@ static const struct {
         {"xdp_devmap", kern_attach_map_entry},
         {"xdp_cpumap", kern_attach_map_entry},
         {"tc_action", kern_attach_action},
+        {"lwt_in", kern_attach_route},
+        {"lwt_out", kern_attach_route},
+        {"lwt_xmit", kern_attach_route},
+        {"lwt_seg6local", kern_attach_route},
 };
 
 KernAttachFunc kern_attach_func(const KernType *type)
@@ -116,6 +121,7 @@ static int (*const take_off[_KERN_HOLDER_MAX])(uint32_t prog_id, const KernHook 
         [KERN_HOLDER_CGROUP] = kern_cgroup_detach,
         [KERN_HOLDER_DEVICE] = kern_lirc_detach,
         [KERN_HOLDER_MAP_ENTRY] = kern_map_entry_detach,
+        [KERN_HOLDER_ROUTE] = kern_route_detach,
 };
 
 int kern_detach(int prog_fd, uint32_t prog_id, const KernHook *hook, KernAttachment *attachment,

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "kern-diag.h"
+#include "kern-prefix.h"
 #include "kern-types.h"
 
 /*
@@ -123,11 +124,13 @@ typedef struct KernHook {
         int socket_fd;                /* -1: none; borrowed */
         uint32_t key;                 /* of an entry of the map */
         uint32_t index;               /* of an action of tc; 0: none yet */
-        char route[64];               /* "10.2.0.0/16" */
-        uint32_t table, metric;       /* of the route */
+        /* "10.2.0.0/16" */
+        char route[KERN_PREFIX_TEXT_MAX];
+        uint32_t table, metric; /* of the route */
         /* kernel links of ours on the hook that are to run later, the first one first */
         KernNumbers followers;
-        /* xdp: extensions of ours on the interface, this one among them, see kern-xdp-arrange.h */
+        /* xdp: extensions of ours on the interface, this one among them, see kern-xdp-arrange.h; of a route
+         * (kern-route.h) the programs of ours besides this one */
         KernNumbers fellows;
         uint32_t proceed_on; /* xdp: bits 1 << XDP_ABORTED … XDP_REDIRECT, see kern-xdp.h */
         int extension_fd;    /* xdp: the program as an extension, -1: it can't share; borrowed */
@@ -178,7 +181,9 @@ void kern_hook_drop_borrowed(KernHook *hook);
 /*
  * Completes @hook from the section name, for what was not given: direction, tracepoint, function,
  * offset; a uprobe's target path goes to ret_target_path (may be "", never opened here; size
- * PATH_MAX). -EINVAL with a diagnosis where the section is malformed. Parses no bytes but @section.
+ * PATH_MAX). -EINVAL with a diagnosis where the section is malformed. Parses no bytes but @section, and
+ * of a route its text, which gets the form that all texts of that route have; its table is main, where none
+ * was given.
  */
 int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_path, size_t size,
                        KernDiag *reterr_diag);

@@ -17,6 +17,7 @@
 #include "kern-libbpf.h"
 #include "kern-map-entry.h"
 #include "kern-order.h"
+#include "kern-route.h"
 
 /* It has no name outside of the kernel. */
 #define ENOTSUPP 524
@@ -74,6 +75,7 @@ static int (*const exchange[_KERN_HOLDER_MAX])(int new_fd, uint32_t old_id, cons
                                                KernDiag *diag) = {
         [KERN_HOLDER_CGROUP] = kern_cgroup_replace,
         [KERN_HOLDER_MAP_ENTRY] = kern_map_entry_replace,
+        [KERN_HOLDER_ROUTE] = kern_route_replace,
 };
 
 int kern_replace(int new_fd, uint32_t old_id, int old_fd, const KernHook *hook,

@@ -6,6 +6,7 @@
 #include "kern-cgroup.h"
 #include "kern-lirc.h"
 #include "kern-map-entry.h"
+#include "kern-route.h"
 
 KernHolder kern_holder(const KernHook *hook)
 {
@@ -15,6 +16,8 @@ KernHolder kern_holder(const KernHook *hook)
                 return KERN_HOLDER_DEVICE;
         if (kern_is_in_map_entry(hook->type))
                 return KERN_HOLDER_MAP_ENTRY;
+        if (kern_is_on_route(hook->type))
+                return KERN_HOLDER_ROUTE;
         return KERN_HOLDER_NONE;
 }
 

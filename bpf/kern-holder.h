@@ -14,7 +14,7 @@ typedef enum KernHolder {
         KERN_HOLDER_CGROUP,    /* with attach_flags, kern-cgroup.h */
         KERN_HOLDER_DEVICE,    /* kern-lirc.h */
         KERN_HOLDER_MAP_ENTRY, /* kern-map-entry.h */
-        KERN_HOLDER_ROUTE,
+        KERN_HOLDER_ROUTE,     /* kern-route.h */
         _KERN_HOLDER_MAX,
 } KernHolder;
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/rtnetlink.h>
+
 #include "kern-hook-internal.h"
 #include "kern-util.h"
 
@@ -244,6 +246,22 @@ static int complete_name(KernHook *hook, const char *section, KernDiag *diag)
         return 0;
 }
 
+/* Whoever compares routes, a rule of polkit's for one, is to have but one text of each. */
+static int complete_route(KernHook *hook, KernDiag *diag)
+{
+        KernPrefix prefix;
+        int r;
+
+        r = kern_prefix_parse(hook->route, &prefix, diag);
+        if (r < 0)
+                return r;
+        (void)kern_prefix_to_string(&prefix, hook->route);
+        if (!(hook->given & BIT(TABLE)))
+                hook->table = RT_TABLE_MAIN;
+        hook->given |= BIT(TABLE);
+        return 0;
+}
+
 int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_path, size_t size,
                        KernDiag *reterr_diag)
 {
@@ -254,6 +272,8 @@ int kern_hook_complete(KernHook *hook, const char *section, char *ret_target_pat
 
         if (size > 0)
                 ret_target_path[0] = '\0';
+        if (hook->given & BIT(ROUTE))
+                return complete_route(hook, reterr_diag);
         /*
          * A type that was given in place of the section's may read the section only where it would
          * read the same: what stands behind "kprobe/" is no target of a uprobe.

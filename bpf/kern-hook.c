@@ -315,6 +315,20 @@ static int check_name(const KernHook *hook, KernDiag *diag)
                          hook->name, names);
 }
 
+static int check_route(const KernHook *hook, KernDiag *diag)
+{
+        KernPrefix prefix;
+        int r;
+
+        r = kern_prefix_parse(hook->route, &prefix, diag);
+        if (r >= 0 && hook->type->prog_type == BPF_PROG_TYPE_LWT_SEG6LOCAL &&
+            prefix.family != AF_INET6)
+                return kern_fail(diag, -EINVAL, KERN_ERROR_INVALID_ARGUMENT,
+                                 "A lwt_seg6local program goes on a route of IPv6, which %s is not",
+                                 hook->route);
+        return r;
+}
+
 int kern_hook_check_change(const KernHook *hook, KernDiag *reterr_diag)
 {
         int r = check_table(hook, reterr_diag);
@@ -346,6 +360,8 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
                 r = check_uprobe(hook, reterr_diag);
         if (r >= 0 && kern_type_takes(type, BIT(EVENT)))
                 r = check_perf_event(hook, reterr_diag);
+        if (r >= 0 && (hook->given & BIT(ROUTE)))
+                r = check_route(hook, reterr_diag);
         if (r >= 0 && (hook->given & BIT(CGROUP)) && hook->cgroup_fd < 0)
                 r = kern_fail(reterr_diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                               "To attach a %s program, give cgroup: a cgroup v2 directory",

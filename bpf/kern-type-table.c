@@ -11,13 +11,14 @@
 #define ORDER (BIT(PRIORITY) | BIT(BEFORE) | BIT(AFTER))
 #define SECTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-#define LWT(type_name, type, packets)                                                           \
-        {                                                                                       \
-                .name = (type_name), .summary = "Filter of packets " packets " a route",        \
-                .sections = SECTIONS(type_name), .prog_type = BPF_PROG_TYPE_##type,             \
-                .needs = "CONFIG_LWTUNNEL_BPF",                                                 \
-                .instead = "whoever makes the route names the program's pin: ip route add ... " \
-                           "encap bpf",                                                         \
+#define LWT(type_name, type, is, kernel)                                                    \
+        {                                                                                   \
+                .name = (type_name), .summary = (is), .sections = SECTIONS(type_name),      \
+                .prog_type = BPF_PROG_TYPE_##type, .required = BIT(INTERFACE) | BIT(ROUTE), \
+                .optional = BIT(TABLE) | BIT(METRIC) | BIT(NETNS),                          \
+                .sharing = KERN_SHARING_EXCLUSIVE,                                          \
+                .sentence = " to the route $(route) on the network interface $(interface)", \
+                .needs = (kernel),                                                          \
         }
 
 /*
@@ -308,6 +309,14 @@ const KernType kern_types[] = {
                 .needs = "CONFIG_BPF_LIRC_MODE2",
         },
 
+        /* routes */
+        LWT("lwt_in", LWT_IN, "Filter of packets received on a route", "CONFIG_LWTUNNEL_BPF"),
+        LWT("lwt_out", LWT_OUT, "Filter of packets sent on a route", "CONFIG_LWTUNNEL_BPF"),
+        LWT("lwt_xmit", LWT_XMIT, "Filter and redirector of packets transmitted on a route",
+            "CONFIG_LWTUNNEL_BPF"),
+        LWT("lwt_seg6local", LWT_SEG6LOCAL, "Endpoint of the IPv6 segment that a route leads to",
+            "CONFIG_IPV6_SEG6_LWTUNNEL, CONFIG_LWTUNNEL_BPF"),
+
         /* what others attach */
         {
                 .name = "socket_filter",
@@ -325,10 +334,6 @@ const KernType kern_types[] = {
                 .instead = "an application sets its descriptor as SO_ATTACH_REUSEPORT_EBPF of a "
                            "socket",
         },
-        LWT("lwt_in", LWT_IN, "received on"),
-        LWT("lwt_out", LWT_OUT, "sent on"),
-        LWT("lwt_xmit", LWT_XMIT, "transmitted on"),
-        LWT("lwt_seg6local", LWT_SEG6LOCAL, "for the IPv6 segment of"),
         {
                 .name = "syscall",
                 .summary = "Program that runs when it is told to, and may make BPF system calls",

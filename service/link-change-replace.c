@@ -8,6 +8,7 @@
 #include "errors.h"
 #include "kern-cgroup.h"
 #include "kern-change.h"
+#include "kern-holder.h"
 #include "link-change-internal.h"
 #include "link-device.h"
 #include "link-holder.h"
@@ -85,6 +86,8 @@ static int fill_replace(sd_bus_message *m, void *userdata)
 {
         Change *c = userdata;
         const Link *link = registry_link(c->daemon->registry, c->id);
+        g_autoptr(GArray) fellows = NULL;
+        uint32_t old_id;
         int r;
 
         if (!link)
@@ -92,10 +95,14 @@ static int fill_replace(sd_bus_message *m, void *userdata)
         r = append_both(m, c, link);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append_basic(m, 'u', &link->pub.program_id);
+        old_id = c->values.program_id != link->pub.program_id ? link->pub.program_id : 0;
+        r = sd_bus_message_append_basic(m, 'u', &old_id);
         if (r < 0)
                 return r;
+        fellows = sharing_fellows(registry_sharing(c->daemon->registry), link);
+        c->hook.fellows = sharing_numbers(fellows);
         r = worker_hook_append(m, &c->hook);
+        c->hook.fellows = (KernNumbers){0};
         if (r < 0)
                 return r;
         r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
@@ -150,12 +157,31 @@ static void on_replaced(sd_bus_message *reply, GError *error, void *userdata)
 
         if (change_left_to_next(c, reply, error))
                 return;
+        if (link && link_asks_worker(link) &&
+            change_try_again(c, reply, error, "Replace", fill_replace, on_replaced))
+                return;
         if (error && link && is_replaced(c, link))
                 g_clear_error(&error);
         if (error)
                 change_give_up(c, error);
         else
                 change_finish(c);
+}
+
+/* On a route a program is known by itself alone, and so is there once. */
+static GError *check_room(Change *c)
+{
+        Link *link = registry_link(c->daemon->registry, c->id);
+        const Link *other;
+
+        change_swap_values(link, &c->values);
+        other = sharing_holder(registry_sharing(c->daemon->registry), link);
+        change_swap_values(link, &c->values);
+        return other ? error_new(HOOK_BUSY,
+                                 "Program %u is on the route to %s already, as link %u; load it "
+                                 "again to have it there twice.",
+                                 c->values.program_id, link->hook.route, other->pub.id)
+                     : NULL;
 }
 
 void change_in_place(Change *c, const Link *link)
@@ -170,6 +196,8 @@ void change_in_place(Change *c, const Link *link)
         /* A kernel link's program is replaced from anywhere; a filter is found from within its namespace. */
         if (kern_cgroup_holds(&link->hook))
                 error = change_open_cgroup(c, link);
+        else if (kern_holder(&link->hook) == KERN_HOLDER_ROUTE)
+                error = check_room(c) ?: change_open_netns(c, link);
         else
                 error = c->old.n_links == 0 ? change_open_netns(c, link) : NULL;
 

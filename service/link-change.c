@@ -10,6 +10,7 @@
 #include "kern-change.h"
 #include "kern-order.h"
 #include "kern-xdp-arrange.h"
+#include "link-holder.h"
 #include "link-netns.h"
 #include "ops.h"
 #include "sharing.h"
@@ -457,6 +458,11 @@ static void resume(SharingTurn *turn, void *userdata)
                 change_filter(c, link);
                 return;
         }
+        /* Which of the two programs is there only a worker can tell, and it puts the new one there if it isn't. */
+        if (link_asks_worker(link)) {
+                change_in_place(c, link);
+                return;
+        }
         if (!link->stand_in) {
                 c->fellows = sharing_fellows(sharing, link);
                 change_call(c, "Arrange", fill_arrange, on_arranged);
@@ -477,7 +483,7 @@ void link_change_resume(Daemon *daemon, Link *link)
         Change *c;
 
         if (!link->stand_in && link->attachment.xdp_member == 0 &&
-            link->attachment.tc_old_priority == 0)
+            link->attachment.tc_old_priority == 0 && !link_asks_worker(link))
                 return;
         c = change_new(daemon, link);
         c->old_member = link->attachment.xdp_member;

@@ -8,6 +8,7 @@
 #include "descriptor.h"
 #include "errors.h"
 #include "kern-action.h"
+#include "kern-holder.h"
 #include "link-change.h"
 #include "link-device.h"
 #include "link-holder.h"
@@ -44,7 +45,8 @@ typedef struct Detaching {
         KernAttachment attachment; /* with the descriptors of the pins, until the worker has them */
         DetachDone done;
         void *userdata;
-        GArray *waiting; /* Waiting */
+        GArray *waiting;   /* Waiting */
+        SharingTurn *turn; /* of its own, or NULL: somebody else's, or there is nobody to mind */
 } Detaching;
 
 /* The link, unless it went with what it was on. */
@@ -57,6 +59,7 @@ static void detaching_end(Detaching *d, GError *error)
 {
         g_autoptr(GArray) waiting = d->waiting;
         DetachDone done = d->done;
+        SharingTurn *turn = d->turn;
         void *userdata = d->userdata;
         Daemon *daemon = d->daemon;
         Link *link = d->registered ? link_of(d) : NULL;
@@ -77,6 +80,7 @@ static void detaching_end(Detaching *d, GError *error)
 
                 w->done(NULL, w->userdata);
         }
+        sharing_leave(turn);
         daemon_release(daemon);
 }
 
@@ -129,6 +133,19 @@ static int append_holder(sd_bus_message *m, Detaching *d)
         return r;
 }
 
+static int append_hook(sd_bus_message *m, const Detaching *d)
+{
+        const Link *link = link_of(d);
+        g_autoptr(GArray) fellows = NULL;
+        KernHook hook = d->hook;
+
+        if (link && kern_holder(&hook) == KERN_HOLDER_ROUTE) {
+                fellows = sharing_fellows(registry_sharing(d->daemon->registry), link);
+                hook.fellows = sharing_numbers(fellows);
+        }
+        return worker_hook_append(m, &hook);
+}
+
 static int fill_detach(sd_bus_message *m, void *userdata)
 {
         Detaching *d = userdata;
@@ -139,7 +156,7 @@ static int fill_detach(sd_bus_message *m, void *userdata)
         r = sd_bus_message_append(m, "u", d->program_id);
         if (r < 0)
                 return r;
-        r = worker_hook_append(m, &d->hook);
+        r = append_hook(m, d);
         if (r < 0)
                 return r;
         r = append_netns(m, d);
@@ -269,6 +286,15 @@ static void ask_worker(Detaching *d)
                          on_detached, d, NULL);
 }
 
+/* With a route all of its programs are written anew: nobody else is to do so at the same time. */
+static void on_turn(SharingTurn *turn, void *userdata)
+{
+        Detaching *d = userdata;
+
+        d->turn = turn;
+        ask_worker(d);
+}
+
 static gboolean on_left_others(void *userdata)
 {
         on_detached(NULL, NULL, userdata);
@@ -320,7 +346,10 @@ void link_detach(Daemon *daemon, Link *link, bool registered, int netns_fd, uid_
                 }
                 d->tc_handle = link->attachment.tc_handle;
         }
-        ask_worker(d);
+        if (registered && kern_holder(&link->hook) == KERN_HOLDER_ROUTE)
+                sharing_enter(registry_sharing(daemon->registry), link, on_turn, d);
+        else
+                ask_worker(d);
 }
 
 static void on_left(GError *error, void *userdata)

@@ -21,6 +21,11 @@ bool link_has_holder_fd(const Link *link)
         return kern_holder_fd(&hook) != NULL;
 }
 
+bool link_asks_worker(const Link *link)
+{
+        return link_is_held(link) && !link_has_holder_fd(link);
+}
+
 int link_open_holder(const Link *link)
 {
         switch (kern_holder(&link->hook)) {

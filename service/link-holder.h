@@ -9,6 +9,9 @@ bool link_is_held(const Link *link);
 /* Whether that is asked by a descriptor, and not from within a network namespace. */
 bool link_has_holder_fd(const Link *link);
 
+/* Whether nobody but a worker can ask what is there. */
+bool link_asks_worker(const Link *link);
+
 /*
  * A descriptor of what holds the link's program, to be closed by the caller. -ENOENT where that is gone, or
  * link_has_holder_fd() isn't so; -EXDEV where it is there, and the service has no way to it; or another negative errno where that can't be told.

@@ -323,6 +323,13 @@ static GError *is_taken(const Link *link, const Link *holder)
                                  "ReplaceProgram().",
                                  holder->hook.key, holder->hook.map_id, holder->pub.program_id,
                                  holder->pub.program_name, holder->pub.id);
+        case KERN_HOLDER_ROUTE:
+                return error_new(HOOK_BUSY,
+                                 "Program %u is on the route to %s on interface %s already, as "
+                                 "link %u; detach that first, or load the program again to have "
+                                 "it on another route to there.",
+                                 link->pub.program_id, link->hook.route,
+                                 link->texts[KERN_PARAM_INTERFACE], holder->pub.id);
         default:
                 return error_new(HOOK_BUSY,
                                  "Link %u, of program %u (%s), has that hook of cgroup %s to "

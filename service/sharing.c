@@ -87,6 +87,10 @@ static char *key_of_turn(const Link *link)
                 return g_strdup_printf("device %" G_GUINT64_FORMAT, link->pub.device_number);
         case KERN_HOLDER_MAP_ENTRY:
                 return key_of_map(link->hook.map_id);
+        case KERN_HOLDER_ROUTE:
+                /* Whatever the metric, which may not have been given. */
+                return g_strdup_printf("route %s %u %u %" G_GUINT64_FORMAT, link->hook.route,
+                                       link->hook.table, link->hook.ifindex, link->netns.inode);
         default:
                 return key_of(&link->hook, link->pub.cgroup_id, link->netns.inode);
         }
@@ -222,6 +226,7 @@ static bool excludes(const Link *other, const Link *link)
         case KERN_HOLDER_NONE:
                 return kern_is_action(other->hook.type);
         case KERN_HOLDER_DEVICE:
+        case KERN_HOLDER_ROUTE:
                 return other->pub.program_id == link->pub.program_id;
         case KERN_HOLDER_MAP_ENTRY:
                 return other->hook.key == link->hook.key;
@@ -253,12 +258,26 @@ static uint64_t fellow_of(const Link *link)
         return KERN_XDP_FELLOW(link->hook.priority, link->attachment.xdp_member);
 }
 
+/* Of the other links there. */
+static GArray *add_programs(GArray *numbers, const Hook *hook, const Link *link)
+{
+        for (guint i = 0; hook && i < hook->links->len; i++) {
+                const Link *other = g_ptr_array_index(hook->links, i);
+
+                if (other != link)
+                        append(numbers, other->pub.program_id);
+        }
+        return numbers;
+}
+
 GArray *sharing_fellows(Sharing *s, const Link *link)
 {
         GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
         const Hook *hook = find_hook(s, link, false);
         bool placed = false;
 
+        if (kern_holder(&link->hook) == KERN_HOLDER_ROUTE)
+                return add_programs(numbers, hook, link);
         for (guint i = 0; hook && i < hook->links->len; i++) {
                 const Link *other = g_ptr_array_index(hook->links, i);
 

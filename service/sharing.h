@@ -38,7 +38,7 @@ GArray *sharing_fellows(Sharing *sharing, const Link *link);
 
 /*
  * Another link on the hook of @link that leaves it no room: it has a cgroup's to itself (kern-cgroup.h), is
- * the same program on a device, or the action of that index (kern-action.h); or NULL.
+ * the same program on a device or a route, or the action of that index (kern-action.h); or NULL.
  */
 Link *sharing_holder(Sharing *sharing, const Link *link);
 

@@ -144,6 +144,8 @@ int state_parse_link(const char *text, StateLink *ret)
         unescape(link.device);
         if (state_value(text, HOOK, "DeviceNumber", value, sizeof(value)))
                 link.device_number = strtoull(value, NULL, 10);
+        if (state_value(text, HOOK, "Given", value, sizeof(value)))
+                link.hook.given = strtoull(value, NULL, 10);
         if (state_value(text, HOOK, "NetnsInode", value, sizeof(value)))
                 link.netns_inode = strtoull(value, NULL, 10);
         if (!state_value(text, HOOK, "Netns", link.netns, sizeof(link.netns)))

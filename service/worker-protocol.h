@@ -130,7 +130,7 @@ typedef enum WorkerRole {
 #define WORKER_ARRANGE_OUT "us"
 
 /*
- * Replace(new program and old program, or the maps that are struct_ops, the old program's id, hook, network
+ * Replace(new program and old program, or the maps that are struct_ops, the old program's id or 0, hook, network
  * namespace to enter, cgroup that holds it, link, tc handle and priority, map that an iterator goes over)
  */
 #define WORKER_REPLACE_IN "hhu" WORKER_HOOK "ahahahuuah"

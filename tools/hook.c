@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/rtnetlink.h>
+
 #include "resolve.h"
 #include "target.h"
 #include "text.h"
@@ -466,6 +468,22 @@ static bool is_in_map_entry(const char *type)
         return g_str_equal(type, "xdp_devmap") || g_str_equal(type, "xdp_cpumap");
 }
 
+/* The table and the metric, where they aren't what they mostly are. */
+static void add_route(GString *out, GVariant *properties)
+{
+        const uint64_t table = resolve_number(properties, "Table");
+        const uint64_t metric = resolve_number(properties, "Metric");
+        const char *route = resolve_string(properties, "Route");
+
+        if (!*route)
+                return;
+        add(out, "%s", route);
+        if (table != RT_TABLE_MAIN)
+                add(out, "table %" PRIu64, table);
+        if (metric > 0)
+                add(out, "metric %" PRIu64, metric);
+}
+
 char *hook_describe(GVariant *properties)
 {
         static const char *const strings[] = {"Interface", "Cgroup",   "Target", "Tracepoint",
@@ -493,6 +511,7 @@ char *hook_describe(GVariant *properties)
                 if (strcmp(strings[i], "Interface") == 0 && *netns)
                         g_string_append_printf(out, " in %s", netns);
         }
+        add_route(out, properties);
         if (*netns && !*resolve_string(properties, "Interface"))
                 add(out, "%s", netns);
         (void)g_variant_lookup(properties, "Functions", "^a&s", &functions);

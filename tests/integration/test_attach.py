@@ -76,7 +76,8 @@ class Types(Case):
                           "Pid": 0, "Cgroup": "", "CgroupId": 0, "Device": "", "DeviceNumber": 0,
                           "Event": "", "Cookie": 0,
                           "Functions": [], "Cookies": [], "TargetProgramId": 0, "Hook": "",
-                          "Offsets": [], "Family": "", "HookPriority": 0, "TargetMapId": 0}
+                          "Offsets": [], "Family": "", "HookPriority": 0, "TargetMapId": 0,
+                          "Route": "", "Table": 0, "Metric": 0}
                 hooked["Index"] = number(link) if hook.kind == "tc_action" else 0
                 if hook.kind == "struct_ops":
                     hooked.pop("TargetMapId")

@@ -282,7 +282,7 @@ class Soak(Case):
                 self.assert_counts(path, self.cause(spec, attached[path]), spec.index)
 
     def cause(self, spec, link):
-        if link.get("Interface"):
+        if link.get("Interface") in self.world.veths:
             veth = self.world.veths[link["Interface"]]
             return veth.send if link.get("Direction") == "egress" else veth.receive
         if link.get("Cgroup"):
@@ -317,6 +317,10 @@ class Soak(Case):
             self.assertNotIn("prog/xdp", shown)
         for path in self.world.cgroups:
             self.assertEqual(held(path), {})
+        for family in ("-4", "-6"):
+            shown = subprocess.run(["ip", "-details", family, "route", "show", "table", "all"],
+                                   check=True, stdout=subprocess.PIPE, text=True).stdout
+            self.assertNotIn("bpfkeeper:", shown)
         # Whatever the verbs, all of them were both done and cut off, where there was the time for it
         if sum(self.strikes.values()) < 100:
             return

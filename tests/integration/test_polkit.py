@@ -307,7 +307,7 @@ polkit.addRule(function (action, subject) {
                              ("Tracepoint", "tracepoint"), ("Function", "function"),
                              ("Target", "target"), ("Cgroup", "cgroup"), ("Event", "event"),
                              ("Cookie", "cookie"), ("Hook", "hook"), ("Family", "family"),
-                             ("HookPriority", "hook_priority")):
+                             ("HookPriority", "hook_priority"), ("Route", "route"), ("Table", "table")):
             if ours in expect:
                 details[theirs] = expect[ours]
         if "Functions" in expect:

@@ -14,11 +14,8 @@ import struct
 import subprocess
 
 from support.bus import Fd
-from support.case import number
-from support.net import FRAME, ip, transmit
 
 SO_DETACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF = 27, 50, 52, 68
-PINS = "/sys/fs/bpf/bpfkeeper/program"
 
 
 class Use:
@@ -47,49 +44,6 @@ def on_socket(option, undo, *options):
             yield lambda: send_to(s.getsockname())
             s.setsockopt(socket.SOL_SOCKET, undo, 0)
     return context
-
-
-def on_route(direction):
-    """On a route, which names the program's pin."""
-    @contextlib.contextmanager
-    def context(case, program):
-        veth = case.veth()
-        pin = f"{PINS}/{number(program)}"
-        ip("address", "add", "10.213.0.1/24", "dev", veth.name)
-        ip("neighbour", "add", "10.213.0.2", "dev", veth.name, "lladdr", "02:00:00:00:00:02")
-        encap = ["encap", "bpf", direction, "pinned", pin]
-        if direction == "in":
-            route = ["local", "10.213.1.2", *encap, "dev", "lo", "table", "local"]
-        else:
-            route = ["10.213.1.2", *encap, "via", "10.213.0.2", "dev", veth.name]
-        ip("route", "add", *route)
-        yield lambda: send_to(("10.213.1.2", 9))
-        ip("route", "del", *route[:2] if direction == "in" else route[:1])
-    return context
-
-
-def segment_frame(veth):
-    """An Ethernet frame with an IPv6 packet whose routing header leads over one segment to another."""
-    with open(f"/sys/class/net/{veth.name}/address", encoding="ascii") as f:
-        address = bytes.fromhex(f.read().strip().replace(":", ""))
-    here, there, source = (socket.inet_pton(socket.AF_INET6, a)
-                           for a in ("fd00:213::1", "fd00:213::2", "fd00:213::9"))
-    # no next header, four times eight bytes, type, segments left, last entry, flags and tag
-    routing = struct.pack("=BBBBBBH", 59, 4, 4, 1, 1, 0, 0) + there + here
-    return (address + FRAME[6:12] + b"\x86\xdd" +
-            struct.pack("!IHBB", 6 << 28, len(routing), 43, 64) + source + here + routing)
-
-
-@contextlib.contextmanager
-def on_segment(case, program):
-    veth = case.veth()
-    with open(f"/proc/sys/net/ipv6/conf/{veth.name}/disable_ipv6", "w", encoding="ascii") as f:
-        f.write("0")
-    route = ["fd00:213::1/128", "dev", veth.name]
-    ip("-6", "route", "add", *route, "encap", "seg6local", "action", "End.BPF", "endpoint", "pinned",
-       f"{PINS}/{number(program)}")
-    yield lambda: transmit(veth.peer, frame=segment_frame(veth))
-    ip("-6", "route", "del", *route)
 
 
 def find_receiver():
@@ -143,10 +97,6 @@ USES = [
     Use("socket_filter", "socket", "socket_count", on_socket(SO_ATTACH_BPF, SO_DETACH_FILTER)),
     Use("sk_reuseport", "socket", "reuseport_count",
         on_socket(SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF, socket.SO_REUSEPORT), index=1),
-    Use("lwt_in", "lwt", "lwt_in_count", on_route("in")),
-    Use("lwt_out", "lwt", "lwt_out_count", on_route("out"), index=1),
-    Use("lwt_xmit", "lwt", "lwt_xmit_count", on_route("xmit"), index=2),
-    Use("lwt_seg6local", "lwt", "lwt_seg6local_count", on_segment, index=3),
     Use("syscall", "syscall", "syscall_sum", told),
 ]
 RECEIVER = Use("lirc_mode2", "lirc", "lirc_count", on_receiver, lacks=lacks_receiver)

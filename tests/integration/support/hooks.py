@@ -295,6 +295,9 @@ def every_hook(case):
     cgroup = Cgroup()
     case.addCleanup(cgroup.remove)
     interface = {"Interface": veth.name, "InterfaceIndex": veth.index}
+    routed = net.Routed()
+    case.addCleanup(routed.remove)
+    by_route = {"Interface": routed.name, "InterfaceIndex": routed.index, "Table": 254}
     netkit = net.Netkit() if features().get("attach.netkit") else veth
     case.addCleanup(netkit.remove)
     picked = case.veth() if net.can_make_actions() else veth
@@ -343,6 +346,15 @@ def every_hook(case):
         Hook("sk_lookup", "netns", "sk_lookup_count", send_datagram),
         Hook("flow_dissector", "netns", "flow_dissector_count", functools.partial(flows, veth),
              index=1),
+        Hook("lwt_in", "lwt", "lwt_in_count", routed.through_route, interface=routed.name,
+             route=routed.route, expect={**by_route, "Route": routed.route}),
+        Hook("lwt_out", "lwt", "lwt_out_count", routed.to_route, index=1, interface=routed.name,
+             route=routed.route, expect={**by_route, "Route": routed.route}),
+        Hook("lwt_xmit", "lwt", "lwt_xmit_count", routed.to_route, index=2, interface=routed.name,
+             route=routed.route, expect={**by_route, "Route": routed.route}),
+        Hook("lwt_seg6local", "lwt", "lwt_seg6local_count", routed.to_segment, index=3,
+             interface=routed.name, route=routed.segment.removesuffix("/128"),
+             expect={**by_route, "Route": routed.segment}),
         Hook("tracepoint", "tracepoint", "tracepoint_fork", fork,
              expect={"Tracepoint": "sched:sched_process_fork"}),
         Hook("tracepoint", "tracepoint", "tracepoint_anywhere", fork, index=3, cookie=3,

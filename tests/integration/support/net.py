@@ -106,6 +106,68 @@ def attribute(kind, data):
     return struct.pack("=HH", 4 + len(data), kind) + data.ljust((len(data) + 3) & ~3, b"\0")
 
 
+def checksum(header):
+    total = sum(struct.unpack(f"!{len(header) // 2}H", header))
+    return 0xFFFF - (total % 0xFFFF)
+
+
+class Routed(Veth):
+    """A pair with addresses, and routes by name to networks behind a neighbour at peer, who is none."""
+
+    def __init__(self):
+        super().__init__()
+        n = self.index % 256
+        self.gateway, self.source = f"10.213.{n}.2", f"10.213.{n}.9"
+        self.route, self.host = f"10.214.{n}.0/24", f"10.214.{n}.2"
+        self.segment, self.next_segment = f"fd00:213:{n:x}::1/128", f"fd00:213:{n:x}::2"
+        self.configure(self.name, ipv4=("forwarding", "1"), ipv6=("disable_ipv6", "0"))
+        self.configure(self.name, ipv4=("send_redirects", "0"))
+        self.batch(f"address add 10.213.{n}.1/24 dev {self.name}",
+                   f"neighbour add {self.gateway} dev {self.name} lladdr 02:00:00:00:00:02",
+                   f"route add {self.route} via {self.gateway} dev {self.name}",
+                   f"route add {self.segment} dev {self.name}")
+
+    @staticmethod
+    def configure(name, **settings):
+        for family, (setting, value) in settings.items():
+            with open(f"/proc/sys/net/{family}/conf/{name}/{setting}", "w", encoding="ascii") as f:
+                f.write(value)
+
+    @staticmethod
+    def batch(*lines):
+        subprocess.run(["ip", "-batch", "-"], check=True, input="\n".join(lines), text=True,
+                       stdout=subprocess.PIPE)
+
+    def to_route(self):
+        """Has a datagram leave by the route."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"x", (self.host, 9))
+
+    def head(self, kind):
+        """An Ethernet header, for name."""
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+            s.bind((self.name, 0))
+            return s.getsockname()[4] + FRAME[6:12] + kind
+
+    def through_route(self):
+        """Has a datagram arrive that goes on by the route."""
+        datagram = struct.pack("!HHHH", 9, 9, 9, 0) + b"x"
+
+        def header(check):
+            return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, check,
+                               socket.inet_aton(self.source), socket.inet_aton(self.host))
+        transmit(self.peer, frame=self.head(b"\x08\x00") + header(checksum(header(0))) + datagram)
+
+    def to_segment(self):
+        """Has an IPv6 packet arrive whose routing header leads over one segment to another."""
+        here, there, source = (socket.inet_pton(socket.AF_INET6, a) for a in
+                               (self.segment.removesuffix("/128"), self.next_segment, "fd00:213::9"))
+        # no next header, four times eight bytes, type, segments left, last entry, flags and tag
+        routing = struct.pack("=BBBBBBH", 59, 4, 4, 1, 1, 0, 0) + there + here
+        transmit(self.peer, frame=self.head(b"\x86\xdd") +
+                 struct.pack("!IHBB", 6 << 28, len(routing), 43, 64) + source + here + routing)
+
+
 class Netkit:
     """A netkit device: what name sends arrives at peer, and what peer sends at name. Debian 12's ip(8)
     can't make any."""

@@ -138,7 +138,8 @@ class Client:
     def options(self, spec):
         """Where to attach it: an interface or cgroup of those that come and go, or its hook."""
         options, extra = dict(spec.options), {}
-        if "interface" in options:
+        # Others have no such route
+        if "interface" in options and "route" not in options:
             options["interface"] = random.choice(self.interfaces)
             try:
                 extra["ifindex"] = socket.if_nametoindex(options["interface"])

@@ -231,6 +231,40 @@ static void test_given_wins(void **state)
         assert_string_equal(hook.function, "main");
 }
 
+/* A route has one text, whichever was given, and a table. */
+static void test_route(void **state)
+{
+        KernHook hook = hook_of("lwt_seg6local");
+        char path[PATH_MAX];
+        KernDiag diag = {0};
+
+        (void)state;
+        put(hook.route, "FC00:0:0::1");
+        hook.ifindex = 1;
+        hook.given = BIT(ROUTE) | BIT(INTERFACE);
+        assert_int_equal(kern_hook_complete(&hook, "lwt_seg6local", path, sizeof(path), &diag), 0);
+        assert_string_equal(hook.route, "fc00::1/128");
+        assert_int_equal(hook.table, 254);
+        assert_true(hook.given & BIT(TABLE));
+        assert_int_equal(kern_hook_check(&hook, &diag), 0);
+        put(hook.route, "10.2.0.0/16");
+        hook.table = 7;
+        assert_int_equal(kern_hook_complete(&hook, "lwt_seg6local", path, sizeof(path), &diag), 0);
+        assert_int_equal(hook.table, 7);
+        assert_int_equal(kern_hook_check(&hook, &diag), -EINVAL);
+        assert_non_null(strstr(diag.message, "of IPv6, which 10.2.0.0/16 is not"));
+        kern_diag_clear(&diag);
+        hook.type = kern_type_find("lwt_xmit");
+        assert_int_equal(kern_hook_check(&hook, &diag), 0);
+        hook.table = 0;
+        assert_int_equal(kern_hook_check(&hook, &diag), -EINVAL);
+        kern_diag_clear(&diag);
+        put(hook.route, "10.2.0.1/16");
+        assert_int_equal(kern_hook_complete(&hook, "lwt_xmit", path, sizeof(path), &diag), -EINVAL);
+        assert_non_null(strstr(diag.message, "the network is 10.2.0.0/16"));
+        kern_diag_clear(&diag);
+}
+
 static void test_fixed_at_load(void **state)
 {
         KernHook hook = hook_of("fentry");
@@ -500,12 +534,19 @@ static void test_perf_events(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_table),        cmocka_unit_test(test_members),
-                cmocka_unit_test(test_strings),      cmocka_unit_test(test_complete),
-                cmocka_unit_test(test_given_wins),   cmocka_unit_test(test_fixed_at_load),
-                cmocka_unit_test(test_long_section), cmocka_unit_test(test_check),
-                cmocka_unit_test(test_check_uprobe), cmocka_unit_test(test_check_perf_event),
-                cmocka_unit_test(test_functions),    cmocka_unit_test(test_perf_events),
+                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_members),
+                cmocka_unit_test(test_strings),
+                cmocka_unit_test(test_complete),
+                cmocka_unit_test(test_route),
+                cmocka_unit_test(test_given_wins),
+                cmocka_unit_test(test_fixed_at_load),
+                cmocka_unit_test(test_long_section),
+                cmocka_unit_test(test_check),
+                cmocka_unit_test(test_check_uprobe),
+                cmocka_unit_test(test_check_perf_event),
+                cmocka_unit_test(test_functions),
+                cmocka_unit_test(test_perf_events),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,6 +293,9 @@ static const BusHookParam fake_params[] = {
         {"target_map", TYPES("o")},
         {"key", TYPES("u")},
         {"index", TYPES("u")},
+        {"route", TYPES("s")},
+        {"table", TYPES("u")},
+        {"metric", TYPES("u")},
         {NULL, NULL},
 #undef TYPES
 };

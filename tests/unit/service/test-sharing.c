@@ -170,6 +170,45 @@ static void an_index_is_of_one_action(void **state)
         sharing_remove(sharing, link);
 }
 
+/* Whoever changes one of a route's programs writes all of them, and is told which these are. */
+static void a_route_has_several_programs(void **state)
+{
+        g_autoptr(Link) link = sample_link(2, 1000, 42), other = sample_link(3, 1000, 43);
+        g_autoptr(GArray) fellows = NULL, none = NULL;
+        SharingTurn *first = NULL, *second = NULL;
+
+        (void)state;
+        link->hook.type = kern_type_find("lwt_in");
+        other->hook.type = kern_type_find("lwt_xmit");
+        g_strlcpy(link->hook.route, "10.2.0.0/16", sizeof(link->hook.route));
+        g_strlcpy(other->hook.route, "10.2.0.0/16", sizeof(other->hook.route));
+        link->hook.table = other->hook.table = 254;
+        /* It may have been given to one of them only. */
+        other->hook.metric = 5;
+        sharing_add(sharing, link);
+        assert_null(sharing_holder(sharing, other));
+        fellows = sharing_fellows(sharing, other);
+        assert_int_equal(fellows->len, 1);
+        assert_int_equal(g_array_index(fellows, uint64_t, 0), 42);
+        none = sharing_fellows(sharing, link);
+        assert_int_equal(none->len, 0);
+        sharing_enter(sharing, link, note, &first);
+        sharing_enter(sharing, other, note, &second);
+        assert_non_null(first);
+        assert_null(second);
+        sharing_leave(first);
+        assert_non_null(second);
+        sharing_leave(second);
+        other->pub.program_id = 42;
+        assert_ptr_equal(sharing_holder(sharing, other), link);
+        other->hook.table = 255;
+        assert_null(sharing_holder(sharing, other));
+        other->hook.table = 254;
+        other->netns.inode = 7;
+        assert_null(sharing_holder(sharing, other));
+        sharing_remove(sharing, link);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -177,6 +216,7 @@ int main(void)
                 TEST(what_is_held_is_nobody_elses),  TEST(what_is_a_links_is_nobody_elses),
                 TEST(the_turn_is_on_the_link),       TEST(one_has_a_cgroup_to_itself),
                 TEST(a_program_is_on_a_device_once), TEST(an_index_is_of_one_action),
+                TEST(a_route_has_several_programs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,6 +228,9 @@ static void links_are_read_for_detaching(void **state)
                         assert_int_equal(read.hook.mode, link->hook.mode);
                         assert_int_equal(read.hook.attach_flags, link->hook.attach_flags);
                         assert_int_equal(read.hook.index, link->hook.index);
+                        assert_int_equal(read.hook.table, link->hook.table);
+                        assert_int_equal(read.hook.metric, link->hook.metric);
+                        assert_int_equal(read.hook.given, link->hook.given);
                         assert_string_equal(read.cgroup, link->texts[KERN_PARAM_CGROUP]);
                         assert_int_equal(read.cgroup_id, link->pub.cgroup_id);
                         assert_int_equal(read.hook.target_fd, -1);

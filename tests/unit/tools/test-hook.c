@@ -262,6 +262,13 @@ static void test_describe(void **state)
                  "<'multi'>}",
                  "/sys/fs/cgroup/a, priority 3"},
                 {"{'Device': <'/dev/lirc0'>, 'DeviceNumber': <uint64 5>}", "/dev/lirc0"},
+                {"{'Interface': <'veth0'>, 'Route': <'10.2.0.0/16'>, 'Table': <uint32 254>, "
+                 "'Metric': "
+                 "<uint32 0>, 'Sharing': <'exclusive'>}",
+                 "veth0, 10.2.0.0/16"},
+                {"{'Interface': <'veth0'>, 'Netns': <'/run/netns/blue'>, 'Route': <'fc00::/7'>, "
+                 "'Table': <uint32 9>, 'Metric': <uint32 8>}",
+                 "veth0 in /run/netns/blue, fc00::/7, table 9, metric 8"},
                 {"{'Cgroup': <'/sys/fs/cgroup/a'>, 'AttachFlags': <'override'>}",
                  "/sys/fs/cgroup/a, override"},
                 {"{'Interface': <'veth0'>, 'Mode': <'skb'>, 'Sharing': <'libxdp'>,"
