@@ -275,6 +275,8 @@ static int list_interface(const List *list)
         for (int d = KERN_DIRECTION_INGRESS; r == 0 && d <= KERN_DIRECTION_EGRESS; d++)
                 r = kern_filters_list(list->place->ifindex, (KernDirection)d, list->found,
                                       list->userdata);
+        if (r == 0)
+                r = kern_routes_list(list->place->ifindex, list->found, list->userdata);
         return r;
 }
 

@@ -26,8 +26,12 @@ typedef struct KernOccupant {
         bool member;             /* xdp: of libxdp's dispatcher */
         uint32_t tc_handle;      /* of a filter, or in the mark of an action of ours */
         uint32_t index;          /* tc_action; 0: of others */
-        bool inherited;          /* cgroup: it is on one above, and runs here as well */
-        uint64_t cgroup_id;      /* of the one that it is on; 0: that isn't known */
+        /* Of a program on a route: "" of others. But for lwt_seg6local prog_id is what its name says, which anybody
+         * may have given it. */
+        char route[KERN_PREFIX_TEXT_MAX];
+        uint32_t table, metric;
+        bool inherited;               /* cgroup: it is on one above, and runs here as well */
+        uint64_t cgroup_id;           /* of the one that it is on; 0: that isn't known */
         KernAttachFlags attach_flags; /* of that one's hook, where the type takes any */
         /* of the program, as the kernel cut it; of other filters their kind, of others on a hook of
          * netfilter's a chain's name or a function's */
@@ -66,6 +70,9 @@ int kern_filters_list(uint32_t ifindex, KernDirection direction, KernOccupantFun
 
 /* The bpf actions of tc in the network namespace that the process is in: all but the programs' names. */
 int kern_actions_list(KernOccupantFunc found, void *userdata);
+
+/* Programs on routes by an interface, in whichever table: all but names and ids of others is filled in. */
+int kern_routes_list(uint32_t ifindex, KernOccupantFunc found, void *userdata);
 
 /*
  * What is on one of netfilter's hooks, in order: all but the links' ids and the programs' names is filled

@@ -73,6 +73,11 @@ static int append_occupant(sd_bus_message *reply, const BusOccupant *o)
                 r = append_number(reply, "Handle", o->handle);
         if (r >= 0)
                 r = append_number(reply, "Index", o->index);
+        if (r >= 0)
+                r = append_text(reply, "Route", o->route);
+        if (r >= 0 && *o->route)
+                r = sd_bus_message_append(reply, "{sv}{sv}", "Table", "u", o->table, "Metric", "u",
+                                          o->metric);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 

@@ -43,14 +43,15 @@ static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
 {
         uint32_t direction, family, mode, flags;
         int member, inherited, r;
-        const char *type, *name, *hook;
+        const char *type, *name, *hook, *route;
         const KernHookName *named;
 
         memset(ret, 0, sizeof(*ret));
         r = sd_bus_message_read(reply, WORKER_OCCUPANT, &type, &direction, &ret->position,
                                 &ret->prog_id, &ret->link_id, &ret->priority, &ret->proceed_on,
                                 &mode, &member, &ret->tc_handle, &inherited, &ret->cgroup_id,
-                                &flags, &family, &ret->hook_priority, &ret->index, &name, &hook);
+                                &flags, &family, &ret->hook_priority, &ret->index, &name, &hook,
+                                &route, &ret->table, &ret->metric);
         if (r <= 0)
                 return r;
         ret->type = kern_type_find(type);
@@ -65,6 +66,7 @@ static int read_occupant(sd_bus_message *reply, KernOccupant *ret)
         ret->inherited = inherited;
         ret->attach_flags = (KernAttachFlags)flags;
         g_strlcpy(ret->name, name, sizeof(ret->name));
+        g_strlcpy(ret->route, route, sizeof(ret->route));
         return 1;
 }
 

@@ -7,6 +7,7 @@
 #include "hook-look.h"
 #include "hook-param.h"
 #include "kern-cgroup.h"
+#include "kern-route.h"
 #include "link-device.h"
 
 static void attach_args_op_free(void *p)
@@ -35,6 +36,10 @@ static bool is_it(const Link *link, const KernOccupant *o)
                        o->cgroup_id == link->pub.cgroup_id &&
                        o->direction == link->hook.direction &&
                        g_str_equal(o->hook ?: "", link->hook.name);
+        if (kern_is_on_route(link->hook.type))
+                return link->hook.table == o->table && g_str_equal(link->hook.route, o->route) &&
+                       (!(link->hook.given & KERN_PARAM_BIT(KERN_PARAM_METRIC)) ||
+                        link->hook.metric == o->metric);
         /* Where the program is but once; which device it is was compared before. */
         if (link_is_on_device(link))
                 return true;
@@ -66,6 +71,12 @@ static void clear_occupant(void *p)
         g_strfreev(o->proceed_on);
 }
 
+/* Its id is what its name says, which counts where a link of ours is there. */
+static bool is_claim(const KernOccupant *o)
+{
+        return *o->route && o->type->prog_type != BPF_PROG_TYPE_LWT_SEG6LOCAL;
+}
+
 static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const KernOccupant *o)
 {
         Registry *registry = daemon->registry;
@@ -90,8 +101,14 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
                 .attach_flags = kern_type_takes(o->type, KERN_PARAM_BIT(KERN_PARAM_ATTACH_FLAGS))
                                         ? kern_attach_flags_to_string(o->attach_flags)
                                         : "",
+                .route = o->route,
+                .table = o->table,
+                .metric = o->metric,
                 .program_id = owner ? owner->pub.id : o->prog_id,
         };
+        link = find_link(registry, ret->program_id, op, o);
+        if (!link && is_claim(o))
+                ret->program_id = 0;
         if (ret->program_id != 0)
                 program = registry_any_program(registry, ret->program_id);
         ret->owner_uid = program ? program->pub.owner_uid : 0;
@@ -102,7 +119,6 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
 
                 ret->proceed_on = hook_param_words(&hook, KERN_PARAM_PROCEED_ON);
         }
-        link = find_link(registry, ret->program_id, op, o);
         if (!link)
                 return;
         ret->link_id = link->pub.id;
@@ -137,7 +153,7 @@ static void list_one(Listing *l, const KernOccupant *o)
 {
         const bool same = l->last && l->last->type == o->type &&
                           l->last->direction == o->direction && l->last->hook == o->hook &&
-                          l->last->family == o->family && l->last->index == o->index;
+                          l->last->family == o->family && l->last->index == o->index && !*o->route;
         BusOccupant *new;
 
         g_array_set_size(l->list, l->list->len + 1);

@@ -18,7 +18,7 @@ static int append_occupant(const KernOccupant *o, void *userdata)
                                      o->tc_handle, (int)o->inherited, o->cgroup_id,
                                      (uint32_t)o->attach_flags, (uint32_t)o->family,
                                      o->hook_priority, o->index, kern_text_clean(name),
-                                     o->hook ? o->hook : "") < 0
+                                     o->hook ? o->hook : "", o->route, o->table, o->metric) < 0
                        ? -ENOMEM
                        : 0;
 }

@@ -160,10 +160,10 @@ typedef enum WorkerRole {
  * Look(interface or 0, cgroup, device, network namespace to enter, family and hook of netfilter, kernel links that
  * are elsewhere) → KernOccupants: type, direction, position, program, link, priority, actions, mode,
  * whether a member, tc handle, whether inherited, cgroup and its flags, family and priority of netfilter,
- * index of an action, name, hook. Role look.
+ * index of an action, name, hook, route with its table and metric. Role look.
  */
 #define WORKER_LOOK_IN "uahahahusat"
-#define WORKER_OCCUPANT "(suuuuuuububtuuiuss)"
+#define WORKER_OCCUPANT "(suuuuuuububtuuiusssuu)"
 #define WORKER_LOOK_OUT "usa" WORKER_OCCUPANT
 
 /* Probe() → a(sb). Role probe. */

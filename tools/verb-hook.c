@@ -3,16 +3,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <linux/rtnetlink.h>
+
 #include "hook.h"
 #include "json.h"
 #include "resolve.h"
 #include "text.h"
 #include "verbs.h"
 
-/* "tcx ingress", "netfilter ipv4 input", "tc_action 7" */
+/* "tcx ingress", "netfilter ipv4 input", "tc_action 7", "lwt_xmit 10.2.0.0/16" */
 static char *hook_name(GVariant *occupant)
 {
-        static const char *const parts[] = {"Family", "Direction", "Hook"};
+        static const char *const parts[] = {"Family", "Direction", "Hook", "Route"};
         GString *out = g_string_new(resolve_string(occupant, "Type"));
 
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
@@ -74,6 +76,12 @@ static char *remarks(GVariant *occupant)
         /* As most are */
         if (*flags && !g_str_equal(flags, "multi"))
                 g_string_append_printf(out, "%s%s", out->len ? ", " : "", flags);
+        if (*resolve_string(occupant, "Route") &&
+            resolve_number(occupant, "Table") != RT_TABLE_MAIN)
+                g_string_append_printf(out, "table %" PRIu64, resolve_number(occupant, "Table"));
+        if (resolve_number(occupant, "Metric") != 0)
+                g_string_append_printf(out, "%smetric %" PRIu64, out->len ? ", " : "",
+                                       resolve_number(occupant, "Metric"));
         if (resolve_number(occupant, "Inherited"))
                 g_string_append_printf(out, "%sof a cgroup above", out->len ? ", " : "");
         return g_string_free(out, FALSE);

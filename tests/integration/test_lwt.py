@@ -14,7 +14,7 @@ from support.change import replace, start_replace
 from support.consistency import check
 from support.net import attribute, ip
 from support.wait import rounds, some
-from test_hook import bpfctl
+from test_hook import bpfctl, get_hook
 
 COUNTERS = {"lwt_in": 0, "lwt_out": 1, "lwt_xmit": 2, "lwt_seg6local": 3}
 # As ip(8) shows programs
@@ -426,6 +426,40 @@ class Refused(Routes):
 
 
 class Clients(Routes):
+    def test_hook(self):
+        """GetHook() and bpfctl hook tell of them, and of others' by their names."""
+        name = self.routed.name
+        self.add(self.routed.host, "dev", name, "table", "99", "metric", "4")
+        self.assertEqual(get_hook(self.bus, interface=name), [])
+        programs = {kind: self.program(kind) for kind in COUNTERS}
+        where = {"lwt_in": {}, "lwt_out": {"route": self.routed.host, "table": 99},
+                 "lwt_xmit": {}, "lwt_seg6local": {"route": self.routed.segment}}
+        links = {kind: self.attach(programs[kind], **options) for kind, options in where.items()}
+        found = {o["Type"]: o for o in get_hook(self.bus, interface=name)}
+        for kind, options in where.items():
+            o = found.pop(kind)
+            self.assertEqual([o[k] for k in ("Route", "Table", "Metric", "Program", "Link", "Name",
+                                             "Position")],
+                             [options.get("route", self.routed.route) + ("/32" if kind == "lwt_out" else ""),
+                              options.get("table", 254),
+                              {"lwt_out": 4, "lwt_seg6local": 1024}.get(kind, 0), programs[kind],
+                              links[kind], f"{kind}_count", 1])
+            self.assertNotIn("Priority", o)
+        self.assertEqual(found, {})
+        shown_by = bpfctl("--no-legend", "hook", name)
+        self.assertRegex(shown_by, f"lwt_out {self.routed.host}/32 .* table 99, metric 4")
+        self.assertEqual(get_hook(self.bus, interface="lo"), [])
+        # A name says nothing: of lwt_seg6local the kernel tells the program itself
+        self.bus.detach(links["lwt_in"])
+        self.bus.detach(links["lwt_xmit"])
+        fd = self.keep(self.bus.open_program(self.program("lwt_in")))
+        self.forge([1], fd, f"bpfkeeper:{number(programs['lwt_in'])}")
+        o, = [o for o in get_hook(self.bus, interface=name) if o["Type"] == "lwt_in"]
+        self.assertEqual(o["Name"], f"bpfkeeper:{number(programs['lwt_in'])}")
+        self.assertNotIn("ProgramId", o)
+        self.assertNotIn("Link", o)
+        self.restore()
+
     def test_bpfctl(self):
         name, route = self.routed.name, self.routed.route
         program, new = self.program(), self.program()
