@@ -260,7 +260,6 @@ static const int common_calls[] = {
         SCMP_SYS(sendto),
         SCMP_SYS(recvfrom),
         SCMP_SYS(getsockopt),
-        SCMP_SYS(setsockopt),
         SCMP_SYS(getsockname),
         SCMP_SYS(getpeername),
         SCMP_SYS(shutdown),
@@ -385,10 +384,33 @@ static int allow_files(scmp_filter_ctx filter)
                                 SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
 }
 
+/* setsockopt(2) of these alone: whatever socket comes from a caller, nothing else of it is set. */
+static int allow_socket_options(scmp_filter_ctx filter, const int *options, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+                                         SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SOL_SOCKET),
+                                         SCMP_A2(SCMP_CMP_MASKED_EQ, UINT32_MAX,
+                                                 (scmp_datum_t)options[i]));
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int allow_netlink(scmp_filter_ctx filter)
 {
-        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+        const int sizes[] = {SO_SNDBUF, SO_RCVBUF};
+        const uint64_t level = SOL_NETLINK;
+        int r;
+
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                             SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+        if (r < 0)
+                return r;
+        r = allow_values(filter, SCMP_SYS(setsockopt), 1, &level, 1);
+        return r < 0 ? r : allow_socket_options(filter, sizes, ARRAY_SIZE(sizes));
 }
 
 /* To where an interface is, and back */

@@ -19,6 +19,7 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/perf_event.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -118,6 +119,60 @@ static int try_packet(void)
 static int try_netlink(void)
 {
         return try_socket(AF_NETLINK, SOCK_RAW);
+}
+
+static int a_socket[2]; /* that a caller has brought */
+
+/* Of no program: what may be set is told that. EBADF is the kernel's own answer. */
+static int set_option(int level, int option)
+{
+        const int value = -1;
+        int r = result(setsockopt(a_socket[0], level, option, &value, sizeof(value)));
+
+        return r == -EBADF ? 0 : r;
+}
+
+static int try_filter_socket(void)
+{
+        return set_option(SOL_SOCKET, SO_ATTACH_BPF);
+}
+
+static int try_choose_socket(void)
+{
+        return set_option(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF);
+}
+
+static int try_socket_buffer(void)
+{
+        return set_option(SOL_SOCKET, SO_RCVBUF);
+}
+
+static int try_lock_filter(void)
+{
+        return set_option(SOL_SOCKET, SO_LOCK_FILTER);
+}
+
+static int try_keep_alive(void)
+{
+        return set_option(SOL_SOCKET, SO_KEEPALIVE);
+}
+
+/* The same number as of SO_ATTACH_BPF */
+static int try_other_level(void)
+{
+        return set_option(IPPROTO_TCP, SO_ATTACH_BPF);
+}
+
+static int try_connect(void)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/bpfkeeper/private"};
+
+        return result(connect(a_socket[1], (struct sockaddr *)&address, sizeof(address)));
+}
+
+static int try_listen(void)
+{
+        return result(listen(a_socket[1], 1));
 }
 
 static int try_exec(void)
@@ -456,6 +511,14 @@ static const struct Attempt {
         {"make an Internet socket", try_inet, NOBODY, 0},
         {"make a packet socket", try_packet, NOBODY, 0},
         {"make a netlink socket", try_netlink, ATTACH | XDP | LOOK | PROBE, 0},
+        {"set a socket's filter", try_filter_socket, NOBODY, 0},
+        {"choose among sockets", try_choose_socket, NOBODY, 0},
+        {"set a socket's buffer", try_socket_buffer, ATTACH | XDP | LOOK | PROBE, 0},
+        {"lock a socket's filter", try_lock_filter, NOBODY, 0},
+        {"set another option of a socket", try_keep_alive, NOBODY, 0},
+        {"set an option of a protocol", try_other_level, NOBODY, 0},
+        {"connect", try_connect, NOBODY, 0},
+        {"listen", try_listen, NOBODY, 0},
         {"execute a program", try_exec, NOBODY, 0},
         {"execute a program at", try_execveat, NOBODY, 0},
         {"fork", try_fork, NOBODY, 0},
@@ -654,6 +717,8 @@ int main(void)
                 cmocka_unit_test(probing),
         };
 
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, a_socket) < 0)
+                return 1;
         if (geteuid() != 0) {
                 fprintf(stderr, "skipped: giving up privileges takes some\n");
                 return 77;
