@@ -55,6 +55,8 @@ int kern_attach_map_entry(int prog_fd, const KernHook *hook, KernAttachment *att
                           KernDiag *diag);
 int kern_attach_route(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                       KernDiag *diag);
+int kern_attach_socket(int prog_fd, const KernHook *hook, KernAttachment *attachment,
+                       KernDiag *diag);
 int kern_attach_perf_event(int prog_fd, const KernHook *hook, KernAttachment *attachment,
                            KernDiag *diag);
 

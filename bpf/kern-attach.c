@@ -67,6 +67,8 @@ static const struct {
         {"lwt_out", kern_attach_route},
         {"lwt_xmit", kern_attach_route},
         {"lwt_seg6local", kern_attach_route},
+        {"socket_filter", kern_attach_socket},
+        {"sk_reuseport", kern_attach_socket},
 };
 
 KernAttachFunc kern_attach_func(const KernType *type)

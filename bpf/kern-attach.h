@@ -15,7 +15,8 @@
  * What the kernel is asked for, so that the worker can be confined to it. System calls beyond memory,
  * read, pread, close, fstat: bpf (kern_attach_commands), perf_event_open, ioctl
  * (PERF_EVENT_IOC_ENABLE; SIOCGIFNAME), lsm_list_modules, and for sockets, all AF_NETLINK and
- * NETLINK_ROUTE, socket, setsockopt, bind, getsockname, sendto, sendmsg, recvmsg. Files opened, all
+ * NETLINK_ROUTE, socket, setsockopt, bind, getsockname, sendto, sendmsg, recvmsg. For sockets that are
+ * given getsockopt and setsockopt, which may wait for whoever is using the socket. Files opened, all
  * for reading:
  *   /sys/kernel/tracing/events/GROUP/NAME/id or below /sys/kernel/debug/tracing: tracepoint;
  *   /sys/kernel/tracing/available_filter_functions, likewise: kprobe_multi, where a pattern is
@@ -262,8 +263,9 @@ typedef struct KernAttachment {
  *
  * tc goes through a clsact filter, and xdp, where it shares the interface, through libxdp's
  * dispatcher: n_links is 0 and the attachment lives until kern_detach() or the interface's end. So it is
- * with what is held (kern-holder.h), until the holder's end. All others live as long as their links'
- * descriptors or pins.
+ * with what is held (kern-holder.h), until the holder's end. What a socket was given is the socket's alone from
+ * then on, and is neither detached nor asked for here. All others live as long as their links' descriptors or
+ * pins.
  */
 int kern_attach(int prog_fd, const KernHook *hook, KernAttachment *ret, KernDiag *reterr_diag);
 

@@ -370,5 +370,9 @@ int kern_hook_check(const KernHook *hook, KernDiag *reterr_diag)
                 r = kern_fail(reterr_diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
                               "To attach a %s program, give device: an infrared receiver",
                               type->name);
+        if (r >= 0 && (hook->given & BIT(SOCKET)) && hook->socket_fd < 0)
+                r = kern_fail(reterr_diag, -EINVAL, KERN_ERROR_MISSING_PARAMETER,
+                              "To attach a %s program, give socket: a descriptor of one",
+                              type->name);
         return r;
 }

@@ -349,7 +349,7 @@ const KernParamInfo kern_params[_KERN_PARAM_MAX] = {
                         .summary = "Socket, as the number of an open descriptor",
                         .kind = KERN_KIND_FILE,
                         IN_HOOK(socket_fd),
-                        .sentence = " to the socket $(socket)",
+                        .sentence = " to the $(socket)",
                         .key = "Socket",
                 },
         [KERN_PARAM_KEY] =

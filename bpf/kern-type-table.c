@@ -317,13 +317,14 @@ const KernType kern_types[] = {
         LWT("lwt_seg6local", LWT_SEG6LOCAL, "Endpoint of the IPv6 segment that a route leads to",
             "CONFIG_IPV6_SEG6_LWTUNNEL, CONFIG_LWTUNNEL_BPF"),
 
-        /* what others attach */
+        /* sockets of applications, which hold the program themselves */
         {
                 .name = "socket_filter",
                 .summary = "Filter of what a socket receives",
                 .sections = SECTIONS("socket"),
                 .prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-                .instead = "an application sets its descriptor as SO_ATTACH_BPF of a socket",
+                .required = BIT(SOCKET),
+                .sharing = KERN_SHARING_EXCLUSIVE,
         },
         {
                 .name = "sk_reuseport",
@@ -331,9 +332,11 @@ const KernType kern_types[] = {
                 .sections = SECTIONS("sk_reuseport", "sk_reuseport/migrate"),
                 .prog_type = BPF_PROG_TYPE_SK_REUSEPORT,
                 .attach_type = BPF_SK_REUSEPORT_SELECT,
-                .instead = "an application sets its descriptor as SO_ATTACH_REUSEPORT_EBPF of a "
-                           "socket",
+                .required = BIT(SOCKET),
+                .sharing = KERN_SHARING_EXCLUSIVE,
         },
+
+        /* what is on no hook */
         {
                 .name = "syscall",
                 .summary = "Program that runs when it is told to, and may make BPF system calls",

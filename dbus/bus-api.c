@@ -380,6 +380,11 @@ int bus_reply_path(sd_bus_message *m, BusKind kind, uint32_t id)
         return sd_bus_reply_method_return(m, "o", bus_path(kind, id, path));
 }
 
+int bus_reply_no_path(sd_bus_message *m)
+{
+        return sd_bus_reply_method_return(m, "o", "/");
+}
+
 int bus_reply_fd(sd_bus_message *m, int fd)
 {
         return sd_bus_reply_method_return(m, "h", fd);

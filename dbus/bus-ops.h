@@ -165,6 +165,7 @@ void bus_api_emit_features(BusApi *api);
 /* Answers. Each may fail only where the connection is gone, and then nobody is waiting. */
 int bus_reply_paths(sd_bus_message *m, BusKind kind, const uint32_t *ids, size_t n);
 int bus_reply_path(sd_bus_message *m, BusKind kind, uint32_t id);
+int bus_reply_no_path(sd_bus_message *m);    /* "/": of nothing that there is on the bus */
 int bus_reply_fd(sd_bus_message *m, int fd); /* duplicated */
 int bus_reply_bytes(sd_bus_message *m, const void *data, size_t size);
 int bus_reply_empty(sd_bus_message *m);

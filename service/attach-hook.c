@@ -313,9 +313,13 @@ static GError *set_process(AttachOp *op, uid_t uid, KernParam param, const BusVa
 
 /* What the service itself has to look at. */
 static const SetParam looked_at[_KERN_PARAM_MAX] = {
-        [KERN_PARAM_INTERFACE] = set_interface, [KERN_PARAM_TARGET] = set_target,
-        [KERN_PARAM_CGROUP] = set_cgroup,       [KERN_PARAM_NETNS] = set_netns,
-        [KERN_PARAM_PID] = set_process,         [KERN_PARAM_DEVICE] = attach_hook_set_device,
+        [KERN_PARAM_INTERFACE] = set_interface,
+        [KERN_PARAM_TARGET] = set_target,
+        [KERN_PARAM_CGROUP] = set_cgroup,
+        [KERN_PARAM_NETNS] = set_netns,
+        [KERN_PARAM_PID] = set_process,
+        [KERN_PARAM_DEVICE] = attach_hook_set_device,
+        [KERN_PARAM_SOCKET] = attach_hook_set_socket,
 };
 
 static GError *set_words(AttachOp *op, KernParam param, const char *const *given)

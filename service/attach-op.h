@@ -5,9 +5,10 @@
 #include "sharing.h"
 
 /*
- * Attach() in five files: op-attach.c has the steps, attach-hook.c makes the hook (attach-change.c that of a
- * link that is changed, attach-device.c looks at devices), attach-authorize.c asks polkit, attach-resolve.c has functions of a target looked up. This is what they share; it is the op of
- * the request.
+ * Attach() in several files: op-attach.c has the steps (attach-socket.c those where no link comes of it),
+ * attach-hook.c makes the hook (attach-change.c that of a link that is changed, attach-device.c looks at devices),
+ * attach-authorize.c asks polkit, attach-resolve.c has functions of a target looked up. This is what they
+ * share; it is the op of the request.
  */
 
 typedef struct AttachOp {
@@ -29,6 +30,7 @@ typedef struct AttachOp {
         uint64_t cgroup_id, device_number;
         Netns netns;                    /* that the interface is in */
         Link *link;                     /* being attached; owned until it is registered */
+        bool is_with_worker;            /* sockets, of which there is no link: one may have begun */
         SharingTurn *turn;              /* on its hook, or NULL */
         GArray *followers, *fellows;    /* what the probe borrows as such; or NULL */
         void (*next)(Request *request); /* attach-resolve.c: what comes after */
@@ -70,6 +72,12 @@ GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue
 
 /* Of these the device: a descriptor, open for writing where a program is to be attached. */
 GError *attach_hook_set_device(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
+
+/* And the socket, which is a descriptor, too. */
+GError *attach_hook_set_socket(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
+
+/* Has a worker set the program, and answers: there is no link, and nothing to be undone. */
+void attach_to_socket(Request *request);
 
 /* The device of a link, given again: it must be that one. */
 GError *attach_hook_bring_device(AttachOp *op, uid_t uid, const Link *link, const BusValue *value);

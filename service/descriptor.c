@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -54,6 +56,27 @@ bool descriptor_is_regular(int fd)
         struct statx st;
 
         return look(fd, &st) && S_ISREG(st.stx_mode);
+}
+
+const char *descriptor_kind(int fd)
+{
+        struct statx st;
+
+        switch (look(fd, &st) ? st.stx_mode & S_IFMT : 0) {
+        case S_IFREG:
+                return "a file";
+        case S_IFDIR:
+                return "a directory";
+        case S_IFIFO:
+                return "a pipe";
+        case S_IFCHR:
+        case S_IFBLK:
+                return "a device";
+        case S_IFSOCK:
+                return "a socket";
+        default:
+                return "something else";
+        }
 }
 
 /* Where sysfs has the device, or what it has of it. */
@@ -105,6 +128,30 @@ int descriptor_device(int fd, const char *subsystem, uint64_t *ret_number, char 
         *ret_number = number;
         if (ret_path)
                 *ret_path = g_steal_pointer(&path);
+        return 0;
+}
+
+/*
+ * By what the file says of its socket. getsockopt() knows more, but runs what there is of a cgroup's programs
+ * below the socket's lock, which a caller may have for any time, and they could have it say anything.
+ */
+int descriptor_socket(int fd, char **ret_text)
+{
+        char protocol[64];
+        struct statx st;
+        int flags = fcntl(fd, F_GETFL);
+        ssize_t n;
+
+        if (flags < 0 || !look(fd, &st))
+                return -errno;
+        if (flags & O_PATH)
+                return -EBADF;
+        if (!S_ISSOCK(st.stx_mode))
+                return -ENOTSOCK;
+        n = fgetxattr(fd, "system.sockprotoname", protocol, sizeof(protocol) - 1);
+        protocol[n > 0 ? n : 0] = '\0';
+        *ret_text = g_strdup_printf("%s%ssocket:[%" PRIu64 "]", protocol, *protocol ? " " : "",
+                                    (uint64_t)st.stx_ino);
         return 0;
 }
 

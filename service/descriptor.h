@@ -25,6 +25,9 @@ bool descriptor_is_writable(int fd);
 /* Whether it is a regular file. */
 bool descriptor_is_regular(int fd);
 
+/* "a directory": what it is, in a word for people. */
+const char *descriptor_kind(int fd);
+
 /*
  * The device that it is open on, a character device of @subsystem, such as "lirc": its number (st_rdev), and
  * where @ret_path isn't NULL what the kernel calls it, "/dev/lirc0", whatever name somebody has given it;
@@ -34,6 +37,13 @@ int descriptor_device(int fd, const char *subsystem, uint64_t *ret_number, char 
 
 /* Whether there is a device of that number in @subsystem. */
 bool descriptor_device_exists(uint64_t number, const char *subsystem);
+
+/*
+ * The socket that it is of, as "TCP socket:[12345]": the kernel's name for its protocol, and what ss(8) and
+ * /proc/PID/fd call it by; free with g_free(). -ENOTSOCK: it is of something else; -EBADF: it was opened
+ * with O_PATH, and gives no access to what it names.
+ */
+int descriptor_socket(int fd, char **ret_text);
 
 /*
  * The number of the process that @fd is a pidfd of. -EBADF: it is none; -ESRCH: the process has ended, and

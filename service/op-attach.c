@@ -236,6 +236,10 @@ static void attach(Request *request)
                                   op->texts[KERN_PARAM_INTERFACE]);
         else if (op->hook.target_program_id != 0)
                 error = check_target_runs(daemon->registry, op->hook.target_program_id);
+        if (!error && op->files[KERN_PARAM_SOCKET] >= 0) {
+                attach_to_socket(request);
+                return;
+        }
         if (!error && quota_allows(daemon->quota, request->uid, CHARGE_LINKS, 1, &error))
                 store_next_id(daemon->store, &id, &error);
         if (error) {

@@ -74,6 +74,8 @@ static int attach(sd_bus_message *m, WorkerRole role)
                 r = kern_attach(fd, &hook, &attachment, &diag);
                 worker_netns_leave(hook.netns_fd);
         }
+        /* Who is told, and closes a socket, is to be the last one to do so. */
+        files_close(&files);
         r = worker_reply_result(m, r, &diag, &reply);
         if (r < 0)
                 return r;

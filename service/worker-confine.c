@@ -413,6 +413,14 @@ static int allow_netlink(scmp_filter_ctx filter)
         return r < 0 ? r : allow_socket_options(filter, sizes, ARRAY_SIZE(sizes));
 }
 
+/* A program for a socket that a caller has */
+static int allow_sockets(scmp_filter_ctx filter)
+{
+        const int options[] = {SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF};
+
+        return allow_socket_options(filter, options, ARRAY_SIZE(options));
+}
+
 /* To where an interface is, and back */
 static int allow_namespaces(scmp_filter_ctx filter)
 {
@@ -518,9 +526,9 @@ static int fill_filter(scmp_filter_ctx filter, WorkerRole role)
         if (role == WORKER_ROLE_PROBE)
                 return allow_threads(filter);
         r = allow_namespaces(filter);
-        if (r < 0 || role == WORKER_ROLE_ATTACH)
+        if (r < 0)
                 return r;
-        return allow_pinning(filter);
+        return role == WORKER_ROLE_ATTACH ? allow_sockets(filter) : allow_pinning(filter);
 }
 
 static int restrict_calls(WorkerRole role)

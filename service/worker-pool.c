@@ -284,7 +284,9 @@ static void worker_take(Worker *w, WorkerCall *c)
                 call_finish(c, NULL,
                             r == -ENOENT ? error_new(NO_SUCH_OBJECT,
                                                      "What was asked for is gone meanwhile.")
-                                         : error_from_errno(r, "hand the request to a worker"));
+                            : r == -ECANCELED
+                                    ? error_new(CANCELLED, "The caller left the bus.")
+                                    : error_from_errno(r, "hand the request to a worker"));
                 return;
         }
         g_source_remove(c->queue_timeout);

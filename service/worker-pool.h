@@ -42,7 +42,7 @@ bool worker_pool_is_idle(const WorkerPool *pool);
 
 /*
  * Fills in the arguments of @m, a call of a method of the worker. Descriptors are duplicated by
- * sd-bus. A negative errno fails the call, -ENOENT with NoSuchObject.
+ * sd-bus. A negative errno fails the call, -ENOENT with NoSuchObject, -ECANCELED with Cancelled.
  */
 typedef int (*WorkerFill)(sd_bus_message *m, void *userdata);
 

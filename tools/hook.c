@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 
 #include "resolve.h"
+#include "socket.h"
 #include "target.h"
 #include "text.h"
 
@@ -34,6 +35,7 @@ static const struct {
         {OPT_FUNCTION, "FUNCTION[+OFFSET]"},
         {OPT_FUNCTIONS, "FUNCTION|PATTERN[,…]"},
         {OPT_DEVICE, "DEVICE"},
+        {OPT_SOCKET, "FD"},
 };
 
 void hook_init(Hook *hook)
@@ -318,6 +320,11 @@ bool hook_open(Hook *hook, bool is_changed, char **reterr)
                 if (i == HOOK_INDEX(OPT_TARGET)) {
                         if (!target_open(hook->values[i], *slot(hook, OPT_PID),
                                          hook->fds[HOOK_INDEX(OPT_PID)], &hook->fds[i], reterr))
+                                return false;
+                        continue;
+                }
+                if (i == HOOK_INDEX(OPT_SOCKET)) {
+                        if (!socket_open(hook->values[i], &hook->fds[i], reterr))
                                 return false;
                         continue;
                 }

@@ -14,7 +14,7 @@
  *     u t i   a number          s   text as it is           o   a program's path
  *     S       a list of texts   T   a list of numbers       W   a list of words, or "none"
  *     n       an interface, by name or index
- *     h       a descriptor, which is opened from a path
+ *     h       a descriptor, which is opened from a path; a socket's is there already
  *     p       a descriptor of a process, which is opened from its number
  */
 #define HOOK_INDEX(option) ((option)-OPT_INTERFACE)

@@ -6,6 +6,7 @@
 #include "hook.h"
 #include "json.h"
 #include "resolve.h"
+#include "socket.h"
 #include "verbs.h"
 
 /* An id or a name in place of an object path */
@@ -112,6 +113,21 @@ static void print_link(Ctl *ctl, const char *program, const char *path)
                 where ? where : "", id);
 }
 
+/* What a socket has been given is no link. */
+static void print_socket(Ctl *ctl, const char *program, int fd)
+{
+        g_autofree char *socket = socket_describe(fd);
+        GVariantBuilder builder;
+
+        if (ctl->json == CTL_JSON_OFF) {
+                ctl_say(ctl, "Attached %s to %s, which holds it.", program, socket);
+                return;
+        }
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+        g_variant_builder_add(&builder, "{sv}", "socket", g_variant_new_string(socket));
+        ctl_write_json(ctl, g_variant_builder_end(&builder));
+}
+
 CtlExit verb_attach(Ctl *ctl, int argc, char **argv)
 {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
@@ -141,7 +157,11 @@ CtlExit verb_attach(Ctl *ctl, int argc, char **argv)
         if (!g_variant_is_of_type(reply, G_VARIANT_TYPE("(o)")))
                 return ctl_fail("The service's answer isn't a link");
         g_variant_get(reply, "(&o)", &link);
-        print_link(ctl, resolve_string(program, "Name"), link);
+        if (strcmp(link, "/") == 0)
+                print_socket(ctl, resolve_string(program, "Name"),
+                             hook.fds[HOOK_INDEX(OPT_SOCKET)]);
+        else
+                print_link(ctl, resolve_string(program, "Name"), link);
         return CTL_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "hook.h"
 #include "json.h"
 #include "resolve.h"
+#include "socket.h"
 #include "text.h"
 #include "verbs.h"
 #include "when.h"
@@ -202,8 +203,10 @@ static CtlExit become(const char *name)
 static char *as_detail(const Hook *hook, Option option, const char *value)
 {
         const char *netns = hook->values[HOOK_INDEX(OPT_NETNS)];
-        char name[IF_NAMESIZE];
+        g_autofree char *reason = NULL;
+        char name[IF_NAMESIZE], *text;
         uint64_t index;
+        int fd;
 
         if (option == OPT_INTERFACE && netns) {
                 g_autofree char *path = hook_path(OPT_NETNS, netns);
@@ -215,6 +218,11 @@ static char *as_detail(const Hook *hook, Option option, const char *value)
                 return g_strdup(name);
         if (option == OPT_CGROUP || option == OPT_TARGET || option == OPT_NETNS)
                 return hook_path(option, value);
+        if (option == OPT_SOCKET && socket_open(value, &fd, &reason)) {
+                text = socket_describe(fd);
+                close(fd);
+                return text;
+        }
         return g_strdup(value);
 }
 

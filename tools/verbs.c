@@ -42,6 +42,7 @@ const Verb verbs[] = {
          "  function    FUNCTION[+OFFSET]\n"
          "  functions   FUNCTION|PATTERN[,…]\n"
          "  device      DEVICE\n"
+         "  socket      FD, the number of a descriptor that bpfctl is started with\n"
          "then ingress or egress, where it takes a direction. What the section name in the object\n"
          "file says can be left out.\n",
          verb_attach},

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from support import bpf, objects, outcome
-from support.applied import RECEIVER, USES
+from support.applied import ATTACHED, USES
 from support.bus import ATTACH_OPTIONS, options_variant
 from support.case import (LINK, MANAGER, PROGRAM, ROOT, Case, Fd, can_attach, can_load, needs_attach,
                           number, until)
@@ -23,7 +23,7 @@ class Types(Case):
         return self.load(hook.object, hook.program, **hook.load)
 
     def test_every_type_has_a_hook_here(self):
-        self.assertEqual({h.kind for h in every_hook(self) + pairs(self) + [*USES, RECEIVER]},
+        self.assertEqual({h.kind for h in every_hook(self) + pairs(self) + [*USES, *ATTACHED]},
                          set(self.bus.get(ROOT, MANAGER, "ProgramTypes")))
 
     def test_runs_until_it_is_detached(self):

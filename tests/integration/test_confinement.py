@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import socket
+import struct
 
 from support import daemon
 from support.case import MANAGER, ROOT, Case, needs_attach, until
@@ -14,6 +15,7 @@ from support.inject import Inside, is_possible
 AT_FDCWD = -100
 READ, WRITE, CREATE, DIRECTORY = os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_CREAT, os.O_DIRECTORY
 REFUSED = ("EPERM", "EACCES")
+SO_LOCK_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF = 44, 50, 52
 
 # Somebody's, everybody's, the service's own; to look at, to change, to make
 FILES = (("/etc/passwd", READ), ("/etc/shadow", READ), ("/usr/libexec/bpfkeeperd", READ),
@@ -169,6 +171,16 @@ class Confinement(Case):
             self.assert_no_way_out(inside)
             # No program comes to be where one is attached
             self.assertIn(inside.error("bpf", 5, b"\0" * 128, 128), REFUSED)
+            # A socket that it was given, as 3 was, is given a program, which 3 is not, and nothing else is
+            # set of it
+            three = struct.pack("=i", 3)
+            for option in SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF:
+                self.assertEqual(inside.error("setsockopt", 3, socket.SOL_SOCKET, option, three, 4), "EINVAL")
+            for level, option in ((socket.SOL_SOCKET, SO_LOCK_FILTER),
+                                  (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                                  (socket.IPPROTO_IP, socket.IP_TOS),
+                                  (socket.IPPROTO_TCP, socket.TCP_NODELAY)):
+                self.assertIn(inside.error("setsockopt", 3, level, option, three, 4), REFUSED)
 
     def test_the_way_of_asking_makes_no_difference(self):
         """A worker that has no role yet, and has read nobody's bytes, can; and all go on afterwards."""

@@ -3,9 +3,11 @@
 
 import json
 import os
+import socket
 import subprocess
 
 from support import daemon, objects
+from support.bus import Fd
 from support.case import Case, needs_attach, number, until
 
 SOURCE = os.environ.get("BPFKEEPER_SOURCE", ".")
@@ -73,6 +75,17 @@ class Journal(Case):
         # The caller's unit has it among its own
         self.assertIn("loaded tc_count",
                       journalctl(f"--after-cursor={self.cursor}", "--unit=tests-command.service"))
+
+    def test_what_leaves_no_link(self):
+        path = self.load("socket", "socket_count")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            self.bus.attach(path, socket=Fd(sock.fileno()))
+            name = f"UDP socket:[{os.fstat(sock.fileno()).st_ino}]"
+        attached = self.entry(BPFKEEPER_VERB="Attach")
+        self.assert_fields(attached, BPFKEEPER_OBJECT=path, BPFKEEPER_TYPE="socket_filter",
+                           BPFKEEPER_HOOK=f"socket={name}", BPFKEEPER_RESULT="done",
+                           BPFKEEPER_ACTION="org.bpfkeeper1.attach.socket-filter")
+        self.assertIn(f"to the {name}, which holds it", attached["MESSAGE"])
 
     def test_refused_and_failed(self):
         self.allow("alice", "load.tc")

@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 from support import bpf, missing, outcome
-from support.applied import RECEIVER, USES
+from support.applied import ATTACHED, USES
 from support.case import LINK, BusError, Case, can_attach, can_load, needs_attach, number, until
 from support.change import replace
 from support.hooks import (TARGET, Cgroup, is_wanted, open_file, read_iterators, run_target, send_datagram,
@@ -16,10 +16,10 @@ from support.objects import CONGESTION
 
 
 class Applied(Case):
-    """What the service loads and somebody else puts where it runs, or what takes a device."""
+    """What the service loads and is on no hook, or what takes a device or a socket."""
 
     def test_runs_where_it_is_put(self):
-        for use in [*USES, RECEIVER]:
+        for use in [*USES, *ATTACHED]:
             if not can_load(use.kind):
                 continue
             with self.subTest(type=use.kind):
@@ -48,7 +48,7 @@ class Applied(Case):
                 self.bus.unload(program)
 
     def test_what_this_kernel_lacks(self):
-        for use in [*USES, RECEIVER]:
+        for use in [*USES, *ATTACHED]:
             if can_load(use.kind):
                 continue
             with self.subTest(type=use.kind):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The types whose programs the service can't attach: somebody does who has their descriptor. And the one that
-goes on a device, which has to be there.
+"""The type whose programs are on no hook, and are told to run. And those that go on a device, which has to be
+there, or on a socket, whose they are from then on.
 
 A Use is a context in which the program is where it belongs, with cause(), which makes it run there.
 """
@@ -15,7 +15,7 @@ import subprocess
 
 from support.bus import Fd
 
-SO_DETACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF = 27, 50, 52, 68
+SO_DETACH_FILTER, SO_DETACH_REUSEPORT_BPF = 27, 68
 
 
 class Use:
@@ -31,18 +31,18 @@ def send_to(address):
         s.sendto(b"x", address)
 
 
-def on_socket(option, undo, *options):
+def on_socket(undo, *options):
     """On a socket of this process's; a datagram that arrives there has it run."""
     @contextlib.contextmanager
     def context(case, program):
-        fd = case.keep(case.bus.open_program(program))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             for each in options:
                 s.setsockopt(socket.SOL_SOCKET, each, 1)
             s.bind(("127.0.0.1", 0))
-            s.setsockopt(socket.SOL_SOCKET, option, fd)
+            case.assertEqual(case.bus.attach(program, socket=Fd(s.fileno())), "/")
             yield lambda: send_to(s.getsockname())
             s.setsockopt(socket.SOL_SOCKET, undo, 0)
+            case.assert_idle(program, lambda: send_to(s.getsockname()))
     return context
 
 
@@ -94,9 +94,12 @@ def told(case, program):
 
 
 USES = [
-    Use("socket_filter", "socket", "socket_count", on_socket(SO_ATTACH_BPF, SO_DETACH_FILTER)),
-    Use("sk_reuseport", "socket", "reuseport_count",
-        on_socket(SO_ATTACH_REUSEPORT_EBPF, SO_DETACH_REUSEPORT_BPF, socket.SO_REUSEPORT), index=1),
     Use("syscall", "syscall", "syscall_sum", told),
 ]
-RECEIVER = Use("lirc_mode2", "lirc", "lirc_count", on_receiver, lacks=lacks_receiver)
+# Those that the service attaches where hooks() has no place for them
+ATTACHED = [
+    Use("lirc_mode2", "lirc", "lirc_count", on_receiver, lacks=lacks_receiver),
+    Use("socket_filter", "socket", "socket_count", on_socket(SO_DETACH_FILTER)),
+    Use("sk_reuseport", "socket", "reuseport_count",
+        on_socket(SO_DETACH_REUSEPORT_BPF, socket.SO_REUSEPORT), index=1),
+]

@@ -35,7 +35,7 @@ ATTACH_OPTIONS = {"interface": "s", "direction": "s", "priority": "u", "mode": "
                   "target_program": "o", "proceed_on": "as", "hook": "s", "offsets": "at",
                   "target_map": "o", "family": "s", "hook_priority": "i", "defragment": "s",
                   "attach_flags": "s", "device": "s", "key": "u", "index": "u", "route": "s",
-                  "table": "u", "metric": "u"}
+                  "table": "u", "metric": "u", "socket": "s"}
 GRANT_OPTIONS = {"user": "s", "group": "s", "types": "as", "verbs": "as", "interface": "s",
                  "cgroup": "s", "until": "t"}
 RUN_OPTIONS = {"repeat": "u", "context": "ay", "data_size": "u"}

@@ -20,7 +20,7 @@ NAMES = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip
          "fs_base gs_base ds es fs gs").split()
 # As in asm/unistd_64.h
 NUMBERS = {"read": 0, "open": 2, "close": 3, "ioctl": 16, "socket": 41, "connect": 42, "sendto": 44,
-           "socketpair": 53, "clone": 56, "fork": 57, "execve": 59, "kill": 62, "fcntl": 72,
+           "socketpair": 53, "setsockopt": 54, "clone": 56, "fork": 57, "execve": 59, "kill": 62, "fcntl": 72,
            "rename": 82, "mkdir": 83, "creat": 85, "unlink": 87, "symlink": 88, "chmod": 90,
            "ptrace": 101, "setuid": 105, "capset": 126, "prctl": 157, "chroot": 161, "mount": 165,
            "init_module": 175, "add_key": 248, "openat": 257, "unshare": 272,

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -274,6 +276,49 @@ static void devices(void **state)
         close(file);
 }
 
+static void sockets(void **state)
+{
+        int fds[2], datagram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), place, bound;
+        int file = open_at("file", O_RDONLY | O_CREAT);
+        g_autofree char *path = g_build_filename(directory, "socket", NULL);
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        g_autofree char *text = NULL, *stream = NULL;
+        struct stat st;
+
+        (void)state;
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        assert_int_equal(descriptor_socket(fds[0], &text), -ENOTSOCK);
+        assert_int_equal(descriptor_socket(file, &text), -ENOTSOCK);
+        assert_int_equal(descriptor_socket(-1, &text), -EBADF);
+        assert_null(text);
+        assert_string_equal(descriptor_kind(fds[0]), "a pipe");
+        assert_string_equal(descriptor_kind(file), "a file");
+        assert_string_equal(descriptor_kind(-1), "something else");
+        close(fds[0]);
+        close(fds[1]);
+        close(file);
+
+        /* A socket's file is a socket to stat(2), and none to open(2). */
+        bound = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(g_strlcpy(address.sun_path, path, sizeof(address.sun_path)) <
+                    sizeof(address.sun_path));
+        assert_int_equal(bind(bound, (struct sockaddr *)&address, sizeof(address)), 0);
+        place = open_at("socket", O_PATH);
+        assert_int_equal(descriptor_socket(place, &text), -EBADF);
+        close(place);
+
+        assert_string_equal(descriptor_kind(bound), "a socket");
+        assert_int_equal(descriptor_socket(bound, &stream), 0);
+        assert_true(g_str_has_prefix(stream, "UNIX-STREAM socket:["));
+        assert_int_equal(descriptor_socket(datagram, &text), 0);
+        assert_int_equal(fstat(datagram, &st), 0);
+        g_free(stream);
+        stream = g_strdup_printf("UDP socket:[%" G_GUINT64_FORMAT "]", (guint64)st.st_ino);
+        assert_string_equal(text, stream);
+        close(bound);
+        close(datagram);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -288,6 +333,7 @@ int main(void)
                 TEST(a_cgroup),
                 TEST(processes),
                 TEST(devices),
+                TEST(sockets),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,6 +105,12 @@ static int fill_badly(sd_bus_message *m, void *userdata)
         return -EBADF;
 }
 
+static int fill_never(sd_bus_message *m, void *userdata)
+{
+        (void)m, (void)userdata;
+        return -ECANCELED;
+}
+
 static void on_done(sd_bus_message *reply, GError *error, void *userdata)
 {
         Answer *a = userdata;
@@ -339,12 +345,15 @@ static void many_uids_take_turns(void **state)
 
 static void arguments_that_cannot_be_made(void **state)
 {
-        g_auto(Answer) a = ANSWER_INIT;
+        g_auto(Answer) a = ANSWER_INIT, b = ANSWER_INIT;
 
         (void)state;
         worker_pool_call(pool, WORKER_ROLE_LOAD, 1000, "Pid", 15, fill_badly, on_done, &a, NULL);
         run_until(a.n == 1);
         assert_int_equal(a.code, BPFKEEPER_ERROR_FAILED);
+        worker_pool_call(pool, WORKER_ROLE_LOAD, 1000, "Pid", 15, fill_never, on_done, &b, NULL);
+        run_until(b.n == 1);
+        assert_int_equal(b.code, BPFKEEPER_ERROR_CANCELLED);
         pid_of(WORKER_ROLE_LOAD, 1000);
 }
 

@@ -22,7 +22,8 @@ static const struct {
         {"tracepoint", "{'Required': <['tracepoint']>, 'Optional': <['cookie']>}"},
         {"perf_event", "{'Required': <['event']>, 'Optional': <['frequency', 'cpu']>}"},
         {"netfilter", "{'Required': <['hook', 'family']>, 'Optional': <['hook_priority']>}"},
-        {"socket_filter", "{'Required': <@as []>, 'Optional': <@as []>}"},
+        {"socket_filter", "{'Required': <['socket']>, 'Optional': <@as []>}"},
+        {"syscall", "{'Required': <@as []>, 'Optional': <@as []>}"},
 };
 
 static GVariant *row_of(const char *type)
@@ -83,6 +84,7 @@ static void test_too_much(void **state)
                 {"tc", "veth0 ingress 5", "attach PROGRAM IFACE ingress|egress\""},
                 {"netfilter", "output", "attach PROGRAM --hook=… --family=…\""},
                 {"freplace", "decide 42", "attach PROGRAM FUNCTION[+OFFSET] --target-program=…\""},
+                {"socket_filter", "3 4", "attach PROGRAM FD\""},
                 {"usdt", "/bin/sh:a:b c", "attach PROGRAM FILE[:PROVIDER:NAME]\""},
         };
 
@@ -99,8 +101,8 @@ static void test_too_much(void **state)
                 if (!strstr(reason, cases[i].form))
                         fail_msg("%s", reason);
         }
-        /* Who attaches these the service tells. */
-        assert_hook("socket_filter", "veth0 ingress", "");
+        /* How these run the service tells. */
+        assert_hook("syscall", "veth0 ingress", "");
 }
 
 static void test_arguments(void **state)
@@ -120,6 +122,7 @@ static void test_arguments(void **state)
         assert_hook("cgroup_skb", "/sys/fs/cgroup/x ingress",
                     "direction='ingress' cgroup=handle -1");
         assert_hook("lirc_mode2", "/dev/lirc0", "device=handle -1");
+        assert_hook("socket_filter", "3", "socket=handle -1");
         assert_hook("uprobe", "/bin/sh", "target=handle -1");
         assert_hook("uprobe", "/bin/sh:main+4", "function='main' offset=uint64 4 target=handle -1");
         assert_hook("uprobe", "/bin/sh:0x40", "offset=uint64 64 target=handle -1");
