@@ -30,14 +30,6 @@ class Elsewhere(Case):
         self.bus.list("Links")
         return self.bus.get(program, PROGRAM, "Links")
 
-    def setUp(self):
-        super().setUp()
-        # In containers nothing that is mounted later gets into the service's mount namespace, unless
-        # it is mounted on what is there and shared
-        if not os.path.ismount("/run/netns"):
-            self.netns().remove()
-            self.daemon.restart()
-
     def both(self):
         """A namespace with an interface that has its namesake here."""
         there = self.netns()

@@ -251,9 +251,6 @@ class Shown(Actions):
 class Netns(Actions):
     def setUp(self):
         super().setUp()
-        if not os.path.ismount("/run/netns"):
-            self.netns().remove()
-            self.daemon.restart()
         self.there = self.netns()
 
     def actions(self):
