@@ -5,16 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <net/if.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "attach-op.h"
 #include "descriptor.h"
 #include "errors.h"
-#include "kern-action.h"
 #include "kern-cgroup.h"
-#include "kern-holder.h"
 #include "kern-usdt.h"
 
 void attach_op_init(AttachOp *op, BusAttachArgs *args)
@@ -61,35 +58,9 @@ void attach_op_done(AttachOp *op)
 
 typedef GError *(*SetParam)(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
 
-static void set_given(AttachOp *op, KernParam param)
+void attach_hook_set_given(AttachOp *op, KernParam param)
 {
         op->hook.given |= KERN_PARAM_BIT(param);
-}
-
-static GError *set_interface(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
-{
-        bool by_name = g_str_equal(value->type, "s");
-        int netns = op->files[KERN_PARAM_NETNS];
-        char name[IF_NAMESIZE];
-        KernHook *h = &op->hook;
-
-        (void)uid;
-        h->ifindex = by_name ? netns_interface_index(netns, value->s) : value->u;
-        if (by_name && h->ifindex == 0)
-                return error_new(NO_SUCH_INTERFACE, "There is no network interface '%s'%s.",
-                                 value->s, netns < 0 ? "" : " in that network namespace");
-        if (!netns_interface_name(netns, h->ifindex, name))
-                return error_new(NO_SUCH_INTERFACE,
-                                 "There is no network interface with the index %u%s.", h->ifindex,
-                                 netns < 0 ? "" : " in that network namespace");
-        /* The kernel takes nearly any bytes for a name, the bus and the state files don't. */
-        if (!g_utf8_validate(name, -1, NULL))
-                return error_new(INVALID_ARGUMENT,
-                                 "The name of network interface %u isn't UTF-8; rename it.",
-                                 h->ifindex);
-        op->texts[param] = g_strdup(name);
-        set_given(op, param);
-        return NULL;
 }
 
 void attach_hook_use_file(AttachOp *op, KernParam param, int fd, char *text)
@@ -98,7 +69,7 @@ void attach_hook_use_file(AttachOp *op, KernParam param, int fd, char *text)
         *(int *)kern_hook_member(&op->hook, param) = fd;
         g_free(op->texts[param]);
         op->texts[param] = text;
-        set_given(op, param);
+        attach_hook_set_given(op, param);
 }
 
 static GError *use_target(AttachOp *op, int fd)
@@ -177,82 +148,6 @@ static GError *set_cgroup(AttachOp *op, uid_t uid, KernParam param, const BusVal
         return NULL;
 }
 
-/* As for a target: a path is for root to give. */
-static GError *open_netns(uid_t uid, const BusValue *value, int *ret)
-{
-        if (g_str_equal(value->type, "h"))
-                *ret = fcntl(value->h, F_DUPFD_CLOEXEC, 3);
-        else if (uid != 0)
-                return error_new(MISSING_PARAMETER,
-                                 "The network namespace is given as the path '%s'; only uid 0 may "
-                                 "do so, others pass option 'netns' as a descriptor (D-Bus type "
-                                 "'h').",
-                                 value->s);
-        else if (*value->s != '/')
-                return error_new(INVALID_ARGUMENT,
-                                 "The network namespace '%s' is no absolute path, such as "
-                                 "/run/netns/%s.",
-                                 value->s, value->s);
-        else
-                *ret = open(value->s, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (*ret < 0)
-                return error_new(INVALID_ARGUMENT,
-                                 "The network namespace '%s' can't be opened: %s%s.",
-                                 g_str_equal(value->type, "h") ? "" : value->s, g_strerror(errno),
-                                 errno == EACCES ? "; pass it as a descriptor" : "");
-        return NULL;
-}
-
-static GError *set_netns(AttachOp *op, uid_t uid, KernParam param, const BusValue *value)
-{
-        const bool by_path = g_str_equal(value->type, "s");
-        const KernType *type = op->hook.type;
-        GError *error;
-        int fd = -1, r;
-
-        error = open_netns(uid, value, &fd);
-        if (error)
-                return error;
-        r = netns_identify(fd, &op->netns);
-        if (r == -EINVAL)
-                error = error_new(INVALID_ARGUMENT,
-                                  "%s%s%s is no network namespace; give one as it is in "
-                                  "/run/netns, or a descriptor of one.",
-                                  by_path ? "'" : "", by_path ? value->s : "The descriptor",
-                                  by_path ? "'" : "");
-        else if (r < 0)
-                error = error_from_errno(r, "tell network namespaces apart");
-        /* The service's own is where interfaces are anyway. */
-        if (error ||
-            (op->netns.inode == 0 && (!type || kern_type_takes(type, KERN_PARAM_BIT(param))))) {
-                close(fd);
-                return error;
-        }
-        attach_hook_use_file(op, param, fd, netns_text(fd));
-        return NULL;
-}
-
-/* What the kernel has no link of is found again from within its namespace. */
-static GError *check_netns(const AttachOp *op)
-{
-        const char *text = op->texts[KERN_PARAM_NETNS];
-
-        if (!text || netns_text_is_path(text))
-                return NULL;
-        if (g_str_equal(op->hook.type->name, "tc"))
-                return error_new(INVALID_ARGUMENT,
-                                 "The network namespace %s has no path by which the service can "
-                                 "find a tc filter again; give it as it is in /run/netns, or "
-                                 "attach the program as tcx.",
-                                 text);
-        if (kern_is_action(op->hook.type) || kern_holder(&op->hook) != KERN_HOLDER_NONE)
-                return error_new(INVALID_ARGUMENT,
-                                 "The network namespace %s has no path by which the service can "
-                                 "find the %s program again; give it as it is in /run/netns.",
-                                 text, op->hook.type->name);
-        return NULL;
-}
-
 /* What a cgroup holds without a link is found again by the cgroup's path. */
 static GError *check_cgroup(const AttachOp *op)
 {
@@ -286,7 +181,7 @@ static GError *set_process(AttachOp *op, uid_t uid, KernParam param, const BusVa
         (void)uid;
         if (g_str_equal(value->type, "i")) {
                 h->pid = value->i;
-                set_given(op, param);
+                attach_hook_set_given(op, param);
                 return NULL;
         }
         r = descriptor_process(value->h, &pid);
@@ -307,16 +202,16 @@ static GError *set_process(AttachOp *op, uid_t uid, KernParam param, const BusVa
                 return error_from_errno(-errno, "keep the process's descriptor");
         h->pid = pid;
         h->pid_fd = op->pid_fd;
-        set_given(op, param);
+        attach_hook_set_given(op, param);
         return NULL;
 }
 
 /* What the service itself has to look at. */
 static const SetParam looked_at[_KERN_PARAM_MAX] = {
-        [KERN_PARAM_INTERFACE] = set_interface,
+        [KERN_PARAM_INTERFACE] = attach_hook_set_interface,
         [KERN_PARAM_TARGET] = set_target,
         [KERN_PARAM_CGROUP] = set_cgroup,
-        [KERN_PARAM_NETNS] = set_netns,
+        [KERN_PARAM_NETNS] = attach_hook_set_netns,
         [KERN_PARAM_PID] = set_process,
         [KERN_PARAM_DEVICE] = attach_hook_set_device,
         [KERN_PARAM_SOCKET] = attach_hook_set_socket,
@@ -418,7 +313,7 @@ GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue
                 g_assert_not_reached();
         }
         if (!error)
-                set_given(op, param);
+                attach_hook_set_given(op, param);
         return error;
 }
 
@@ -503,11 +398,11 @@ static void set_target_program(AttachOp *op, const Program *program)
                 h->target_program_id = program->target_id;
         if (h->target_program_id == 0)
                 return;
-        set_given(op, KERN_PARAM_TARGET_PROGRAM);
+        attach_hook_set_given(op, KERN_PARAM_TARGET_PROGRAM);
         if (!(h->given & KERN_PARAM_BIT(KERN_PARAM_FUNCTION)) && program->target_function &&
             *program->target_function) {
                 g_strlcpy(h->function, program->target_function, sizeof(h->function));
-                set_given(op, KERN_PARAM_FUNCTION);
+                attach_hook_set_given(op, KERN_PARAM_FUNCTION);
         }
 }
 
@@ -540,7 +435,7 @@ GError *attach_hook_set_struct_ops(AttachOp *op, const Program *program)
                                  program->pub.id, n);
         if (found) {
                 h->map_id = found->pub.id;
-                set_given(op, KERN_PARAM_TARGET_MAP);
+                attach_hook_set_given(op, KERN_PARAM_TARGET_MAP);
         }
         return NULL;
 }
@@ -642,5 +537,5 @@ GError *attach_hook_make(AttachOp *op, Daemon *daemon, uid_t uid, const Program 
                 error = complete(op, uid, program);
         if (!error)
                 error = check_cgroup(op);
-        return error ?: check_netns(op);
+        return error ?: attach_hook_check_netns(op);
 }

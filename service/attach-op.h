@@ -6,9 +6,10 @@
 
 /*
  * Attach() in several files: op-attach.c has the steps (attach-socket.c those where no link comes of it),
- * attach-hook.c makes the hook (attach-change.c that of a link that is changed, attach-device.c looks at devices),
- * attach-authorize.c asks polkit, attach-resolve.c has functions of a target looked up. This is what they
- * share; it is the op of the request.
+ * attach-hook.c makes the hook (attach-change.c that of a link that is changed, attach-device.c looks at devices,
+ * attach-netns.c at interfaces and where they are), attach-authorize.c asks polkit, attach-resolve.c has functions
+ * of a target looked up, attach-place.c finds its place among others. This is what they share; it is the op of
+ * the request.
  */
 
 typedef struct AttachOp {
@@ -28,12 +29,13 @@ typedef struct AttachOp {
         uint32_t specs_map;  /* usdt: the kernel's id of the program's map of specs */
         SharingSpecs *specs; /* usdt: the part of it that is to be the link's, or NULL */
         uint64_t cgroup_id, device_number;
-        Netns netns;                    /* that the interface is in */
-        Link *link;                     /* being attached; owned until it is registered */
-        bool is_with_worker;            /* sockets, of which there is no link: one may have begun */
-        SharingTurn *turn;              /* on its hook, or NULL */
-        GArray *followers, *fellows;    /* what the probe borrows as such; or NULL */
-        void (*next)(Request *request); /* attach-resolve.c: what comes after */
+        Netns netns;                 /* that the interface is in */
+        Link *link;                  /* being attached; owned until it is registered */
+        bool is_with_worker;         /* sockets, of which there is no link: one may have begun */
+        SharingTurn *turn;           /* on its hook, or NULL */
+        GArray *followers, *fellows; /* what the probe borrows as such; or NULL */
+        void (*next)(
+                Request *request); /* of attach-resolve.c and attach-place.c: what comes after */
 } AttachOp;
 
 /* Of the options that a method was called with; released by attach_op_done(). */
@@ -70,7 +72,14 @@ GError *attach_hook_reach(AttachOp *op, uid_t uid, const Link *link);
 /* One option, of its right D-Bus type, checked and looked up as @uid may. */
 GError *attach_hook_set(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
 
-/* Of these the device: a descriptor, open for writing where a program is to be attached. */
+/* Of these the interface, and the network namespace, which comes before it. */
+GError *attach_hook_set_interface(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
+GError *attach_hook_set_netns(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
+
+/* What the kernel has no link of is found again from within its namespace: NULL, or why it isn't. */
+GError *attach_hook_check_netns(const AttachOp *op);
+
+/* And the device: a descriptor, open for writing where a program is to be attached. */
 GError *attach_hook_set_device(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
 
 /* And the socket, which is a descriptor, too. */
@@ -82,8 +91,23 @@ void attach_to_socket(Request *request);
 /* The device of a link, given again: it must be that one. */
 GError *attach_hook_bring_device(AttachOp *op, uid_t uid, const Link *link, const BusValue *value);
 
+/* Notes that the parameter is there. */
+void attach_hook_set_given(AttachOp *op, KernParam param);
+
 /* Takes @fd, which has been looked at, and what it is called. */
 void attach_hook_use_file(AttachOp *op, KernParam param, int fd, char *text);
+
+/*
+ * On the link's turn: has a worker look at the hook, where what is there matters, and calls @next or answers with
+ * an error.
+ */
+void attach_look(Request *request, void (*next)(Request *request));
+
+/*
+ * Completes the probe with who is beside it. What is on the hook now is there until this turn ends, but for
+ * what somebody takes off it. NULL, or why there is no room.
+ */
+GError *attach_find_place(AttachOp *op, Daemon *daemon);
 
 /* Asks polkit whether @program may be attached so, with all that there is to say of it. */
 void attach_authorize(Request *request, const Program *program, void (*allowed)(Request *request));
