@@ -23,13 +23,13 @@ static int fill_look(sd_bus_message *m, void *userdata)
         r = sd_bus_message_append_basic(m, 'u', &place->ifindex);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &place->cgroup_fd, place->cgroup_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, place->cgroup_fd);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &place->device_fd, place->device_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, place->device_fd);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &place->netns_fd, place->netns_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, place->netns_fd);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "us", (uint32_t)place->family, place->hook);

@@ -33,10 +33,10 @@ static int fill_move(sd_bus_message *m, void *userdata)
         r = worker_hook_files_append(m, hook);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &hook->pid_fd, hook->pid_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, hook->pid_fd);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &hook->map_fd, hook->map_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, hook->map_fd);
         if (r < 0)
                 return r;
         return sd_bus_message_append(m, "b", c->values.program_id == link->pub.program_id);
@@ -75,7 +75,7 @@ static int fill_end_move(sd_bus_message *m, void *userdata)
         r = worker_hook_append(m, &c->hook);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, c->netns_fd);
         return r < 0 ? r : sd_bus_message_append(m, "b", (int)comes_home(link));
 }
 
@@ -362,7 +362,7 @@ static int fill_move_filter(sd_bus_message *m, void *userdata)
         r = worker_hook_append(m, &c->hook);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, c->netns_fd);
         if (r < 0)
                 return r;
         return sd_bus_message_append(m, "uuu", link->attachment.tc_handle, c->values.tc_priority,

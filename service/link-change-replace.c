@@ -77,7 +77,7 @@ static int append_target_map(sd_bus_message *m, Change *c, const Link *link)
                 if (fd < 0)
                         return fd;
         }
-        r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, fd);
         descriptor_close(fd);
         return r;
 }
@@ -105,10 +105,10 @@ static int fill_replace(sd_bus_message *m, void *userdata)
         c->hook.fellows = (KernNumbers){0};
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &c->netns_fd, c->netns_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, c->netns_fd);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &c->cgroup_fd, c->cgroup_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, c->cgroup_fd);
         if (r < 0)
                 return r;
         r = worker_fds_append(m, c->old.link_fds, c->old.n_links);

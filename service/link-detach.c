@@ -114,7 +114,7 @@ static int append_netns(sd_bus_message *m, Detaching *d)
                 if (fd < 0 && fd != -ENOENT)
                         return fd;
         }
-        r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, fd);
         descriptor_close(fd);
         return r;
 }
@@ -128,7 +128,7 @@ static int append_holder(sd_bus_message *m, Detaching *d)
         d->unreachable |= fd == -EXDEV;
         if (fd < 0 && fd != -ENOENT)
                 return fd;
-        r = worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, fd);
         descriptor_close(fd);
         return r;
 }

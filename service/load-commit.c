@@ -225,12 +225,9 @@ void load_keep_log(Request *request, sd_bus_message *reply, Load *l)
 {
         Daemon *daemon = request->daemon;
         unsigned kib = 0;
-        size_t n = 0;
         int fd = -1;
 
-        if (worker_fds_take(reply, &fd, 1, &n) < 0 || n == 0)
-                fd = -1;
-        if (fd >= 0 && !is_log(fd, &kib)) {
+        if (worker_fd_take(reply, &fd) >= 0 && fd >= 0 && !is_log(fd, &kib)) {
                 close(fd);
                 fd = -1;
         }

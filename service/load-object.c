@@ -51,14 +51,13 @@ static void on_copied(sd_bus_message *reply, GError *error, void *userdata)
 {
         Request *request = userdata;
         LoadOp *op = request->op;
-        size_t n;
         int fd = -1;
 
         if (error) {
                 request_fail(request, error);
                 return;
         }
-        if (worker_fds_take(reply, &fd, 1, &n) < 0 || n != 1 || !descriptor_is_sealed(fd)) {
+        if (worker_fd_take(reply, &fd) < 0 || fd < 0 || !descriptor_is_sealed(fd)) {
                 if (fd >= 0)
                         close(fd);
                 request_fail(request,

@@ -39,7 +39,7 @@ static int append_shared(sd_bus_message *m, const LoadOp *op)
                 if (r >= 0)
                         r = sd_bus_message_append_basic(m, 's', map->name);
                 if (r >= 0)
-                        r = worker_fds_append(m, &map->fd, map->fd >= 0 ? 1 : 0);
+                        r = worker_fd_append(m, map->fd);
                 if (r >= 0)
                         r = sd_bus_message_close_container(m);
         }
@@ -79,7 +79,7 @@ static int fill_load(sd_bus_message *m, void *userdata)
         if (r >= 0)
                 r = append_shared(m, op);
         if (r >= 0)
-                r = worker_fds_append(m, &op->btf_fd, op->btf_fd >= 0 ? 1 : 0);
+                r = worker_fd_append(m, op->btf_fd);
         if (r >= 0)
                 r = sd_bus_message_append(m, "ubb", args->log_level,
                                           (int)daemon_has_feature(request->daemon, "freplace"),

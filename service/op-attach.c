@@ -125,7 +125,7 @@ static int fill_attach(sd_bus_message *m, void *userdata)
                 if (extension < 0)
                         return extension;
         }
-        r = worker_fds_append(m, &extension, extension >= 0 ? 1 : 0);
+        r = worker_fd_append(m, extension);
         if (extension >= 0)
                 close(extension);
         if (r < 0)
@@ -133,13 +133,13 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         r = sd_bus_message_append_basic(m, 'u', &op->link->attachment.tc_handle);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &op->program_fd, op->program_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, op->program_fd);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &op->map_fd, op->map_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(m, op->map_fd);
         if (r < 0)
                 return r;
-        return worker_fds_append(m, &op->pid_fd, op->pid_fd >= 0 ? 1 : 0);
+        return worker_fd_append(m, op->pid_fd);
 }
 
 static void on_attached(sd_bus_message *reply, GError *error, void *userdata);

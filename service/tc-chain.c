@@ -257,7 +257,7 @@ static int fill_begin(sd_bus_message *m, void *userdata)
         r = link_open_netns(join->link, -1, &netns);
         if (r < 0)
                 return r;
-        r = worker_fds_append(m, &netns, netns >= 0 ? 1 : 0);
+        r = worker_fd_append(m, netns);
         if (netns >= 0)
                 close(netns);
         return r < 0 ? r : sd_bus_message_append_basic(m, 'u', &join->chain->handle);

@@ -34,7 +34,6 @@ static int attach(sd_bus_message *m, WorkerRole role)
         int process cleanup(worker_close_fd) = -1;
         int extension cleanup(worker_close_fd) = -1;
         KernHook hook;
-        size_t n;
         int fd, r;
 
         r = worker_enter_role(role);
@@ -49,19 +48,19 @@ static int attach(sd_bus_message *m, WorkerRole role)
         r = worker_hook_files_take(m, &hook, files.fds, &files.n);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &extension, 1, &n);
+        r = worker_fd_take(m, &extension);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &hook.tc_handle);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &program, 1, &n);
+        r = worker_fd_take(m, &program);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &map, 1, &n);
+        r = worker_fd_take(m, &map);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &process, 1, &n);
+        r = worker_fd_take(m, &process);
         if (r < 0)
                 return r;
         hook.target_program_fd = program;
@@ -98,7 +97,6 @@ static int detach(sd_bus_message *m, WorkerRole role)
         uint32_t prog_id, mode;
         int *holder_fd;
         KernHook hook;
-        size_t n;
         int r;
 
         r = worker_enter_role(role);
@@ -110,10 +108,10 @@ static int detach(sd_bus_message *m, WorkerRole role)
         r = worker_hook_read(m, &hook);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &netns, 1, &n);
+        r = worker_fd_take(m, &netns);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &holder, 1, &n);
+        r = worker_fd_take(m, &holder);
         if (r < 0)
                 return r;
         holder_fd = kern_holder_fd(&hook);
@@ -172,7 +170,6 @@ int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *rete
         int netns cleanup(worker_close_fd) = -1;
         KernHook hook;
         uint32_t handle;
-        size_t n;
         int r;
 
         (void)userdata, (void)reterr;
@@ -182,7 +179,7 @@ int worker_method_begin_tc(sd_bus_message *m, void *userdata, sd_bus_error *rete
         r = worker_hook_read(m, &hook);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &netns, 1, &n);
+        r = worker_fd_take(m, &netns);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &handle);

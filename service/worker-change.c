@@ -17,7 +17,6 @@ int worker_method_arrange(sd_bus_message *m, void *userdata, sd_bus_error *reter
         KernNumbers fellows;
         uint32_t ifindex;
         int frags, r;
-        size_t n;
 
         (void)userdata, (void)reterr;
         r = worker_confine_enter(WORKER_ROLE_DISPATCH);
@@ -32,7 +31,7 @@ int worker_method_arrange(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = sd_bus_message_read(m, "uu", &change.extension, &change.proceed_on);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &replacement, 1, &n);
+        r = worker_fd_take(m, &replacement);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'b', &frags);
@@ -54,7 +53,6 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         int new_fd, old_fd, r;
         uint32_t old_id;
         KernHook hook;
-        size_t n;
 
         (void)userdata, (void)reterr;
         r = worker_enter_role(WORKER_ROLE_DISPATCH);
@@ -66,10 +64,10 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = worker_hook_read(m, &hook);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &netns, 1, &n);
+        r = worker_fd_take(m, &netns);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &cgroup, 1, &n);
+        r = worker_fd_take(m, &cgroup);
         if (r < 0)
                 return r;
         hook.cgroup_fd = cgroup;
@@ -82,7 +80,7 @@ int worker_method_replace(sd_bus_message *m, void *userdata, sd_bus_error *reter
         r = sd_bus_message_read(m, "uu", &attachment.tc_handle, &attachment.tc_priority);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &map, 1, &n);
+        r = worker_fd_take(m, &map);
         if (r < 0)
                 return r;
         hook.map_fd = map;
@@ -100,7 +98,6 @@ int worker_method_move_filter(sd_bus_message *m, void *userdata, sd_bus_error *r
         KernDiag diag cleanup(worker_diag_done) = {0};
         int netns cleanup(worker_close_fd) = -1;
         KernHook hook;
-        size_t n;
         int fd, r;
 
         (void)userdata, (void)reterr;
@@ -113,7 +110,7 @@ int worker_method_move_filter(sd_bus_message *m, void *userdata, sd_bus_error *r
         r = worker_hook_read(m, &hook);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &netns, 1, &n);
+        r = worker_fd_take(m, &netns);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "uuu", &attachment.tc_handle, &attachment.tc_priority,
@@ -138,7 +135,7 @@ static int move(sd_bus_message *m, WorkerRole role)
         int table cleanup(worker_close_fd) = -1;
         int map cleanup(worker_close_fd) = -1;
         int files[WORKER_FILES_MAX];
-        size_t n_files = 0, n;
+        size_t n_files = 0;
         KernHook hook;
         int fd, again, r;
 
@@ -154,10 +151,10 @@ static int move(sd_bus_message *m, WorkerRole role)
         r = worker_hook_files_take(m, &hook, files, &n_files);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &process, 1, &n);
+        r = worker_fd_take(m, &process);
         hook.pid_fd = process;
         if (r >= 0)
-                r = worker_fds_take(m, &map, 1, &n);
+                r = worker_fd_take(m, &map);
         hook.map_fd = map;
         if (r >= 0)
                 r = sd_bus_message_read_basic(m, 'b', &again);
@@ -175,7 +172,7 @@ static int move(sd_bus_message *m, WorkerRole role)
         r = worker_fds_append(reply, attachment.link_fds, attachment.n_links);
         if (r < 0)
                 return r;
-        r = worker_fds_append(reply, &table, table >= 0 ? 1 : 0);
+        r = worker_fd_append(reply, table);
         return r < 0 ? r : worker_reply_send(reply);
 }
 
@@ -201,7 +198,6 @@ int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *rete
         int netns cleanup(worker_close_fd) = -1;
         int fd, comes_home, r;
         KernHook hook;
-        size_t n;
 
         (void)userdata, (void)reterr;
         r = worker_enter_role(WORKER_ROLE_DISPATCH);
@@ -210,7 +206,7 @@ int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *rete
         r = sd_bus_message_read_basic(m, 'h', &fd);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &link, 1, &n);
+        r = worker_fd_take(m, &link);
         if (r < 0)
                 return r;
         old.link_fds = calloc(KERN_LINKS_MAX, sizeof(int));
@@ -222,7 +218,7 @@ int worker_method_end_move(sd_bus_message *m, void *userdata, sd_bus_error *rete
         r = worker_hook_read(m, &hook);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &netns, 1, &n);
+        r = worker_fd_take(m, &netns);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'b', &comes_home);

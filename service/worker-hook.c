@@ -33,7 +33,6 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         int netns cleanup(worker_close_fd) = -1;
         KernHookPlace place = KERN_HOOK_PLACE_INIT;
         uint32_t family;
-        size_t n;
         int r;
 
         (void)userdata, (void)reterr;
@@ -43,13 +42,13 @@ int worker_method_look(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = sd_bus_message_read_basic(m, 'u', &place.ifindex);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &cgroup, 1, &n);
+        r = worker_fd_take(m, &cgroup);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &device, 1, &n);
+        r = worker_fd_take(m, &device);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &netns, 1, &n);
+        r = worker_fd_take(m, &netns);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "us", &family, &place.hook);

@@ -270,7 +270,6 @@ static int read_shared_maps(sd_bus_message *m, LoadWishes *w)
                 return r;
         while ((r = sd_bus_message_enter_container(m, 'r', "sah")) > 0) {
                 KernMapWish *wish = &w->shared[w->options.n_shared];
-                size_t n;
 
                 if (w->options.n_shared == WISHES_MAX)
                         return -E2BIG;
@@ -278,7 +277,7 @@ static int read_shared_maps(sd_bus_message *m, LoadWishes *w)
                 r = sd_bus_message_read_basic(m, 's', &wish->name);
                 if (r < 0)
                         return r;
-                r = worker_fds_take(m, &wish->fd, 1, &n);
+                r = worker_fd_take(m, &wish->fd);
                 if (r < 0)
                         return r;
                 w->options.n_shared++;
@@ -329,7 +328,7 @@ static int append_program(sd_bus_message *reply, const KernLoadedProgram *p)
         r = sd_bus_message_append(reply, "sssh", p->name, p->section, p->type->name, p->fd);
         if (r < 0)
                 return r;
-        r = worker_fds_append(reply, &p->extension_fd, p->extension_fd >= 0 ? 1 : 0);
+        r = worker_fd_append(reply, p->extension_fd);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(reply, "uu", p->xdp_priority, p->xdp_proceed_on);
@@ -409,7 +408,7 @@ int worker_method_load(sd_bus_message *m, void *userdata, sd_bus_error *reterr)
         r = read_wishes(m, w);
         if (r < 0)
                 return r;
-        r = worker_fds_take(m, &btf_fd, 1, &n);
+        r = worker_fd_take(m, &btf_fd);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "ubb", &w->options.log_level, &extend, &uprobe_multi);

@@ -301,3 +301,15 @@ int worker_fds_take(sd_bus_message *m, int *ret, size_t max, size_t *ret_n)
         *ret_n = n;
         return 0;
 }
+
+int worker_fd_append(sd_bus_message *m, int fd)
+{
+        return worker_fds_append(m, &fd, fd >= 0 ? 1 : 0);
+}
+
+int worker_fd_take(sd_bus_message *m, int *ret)
+{
+        size_t n;
+
+        return worker_fds_take(m, ret, 1, &n);
+}

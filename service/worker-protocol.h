@@ -193,9 +193,15 @@ int worker_numbers_read(sd_bus_message *m, KernNumbers *ret);
 /* Descriptors as "ah". */
 int worker_fds_append(sd_bus_message *m, const int *fds, size_t n);
 
+/* One, or none where it is negative. */
+int worker_fd_append(sd_bus_message *m, int fd);
+
 /*
  * Takes at most @max descriptors of an "ah" out of @m into @ret; the caller owns them. The message
  * keeps its numbers, but they are standard input from then on: closing what was taken is the last
  * close, and a link that isn't pinned is detached by it.
  */
 int worker_fds_take(sd_bus_message *m, int *ret, size_t max, size_t *ret_n);
+
+/* One; where there is none @ret stays as it is. */
+int worker_fd_take(sd_bus_message *m, int *ret);
