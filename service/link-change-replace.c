@@ -95,7 +95,10 @@ static int fill_replace(sd_bus_message *m, void *userdata)
         r = append_both(m, c, link);
         if (r < 0)
                 return r;
-        old_id = c->values.program_id != link->pub.program_id ? link->pub.program_id : 0;
+        /* At the next start the new one may be there, or the old one, whose number is no longer known. */
+        old_id = link_asks_worker(link) && c->values.program_id == link->pub.program_id
+                         ? 0
+                         : link->pub.program_id;
         r = sd_bus_message_append_basic(m, 'u', &old_id);
         if (r < 0)
                 return r;

@@ -270,6 +270,22 @@ class InPlace(Case):
                 self.bus.unload(new)
                 check(self)
 
+    def test_by_itself(self):
+        """Nothing comes of it: also not where the kernel has no link, and is asked who is there."""
+        for hook in [*hooks(self), *pairs(self)]:
+            if hook.kind not in ("cgroup_sockopt", "xdp_devmap", "tc_action", "lwt_xmit", "tc") or \
+                    not can_attach(hook.kind):
+                continue
+            with self.subTest(kind=hook.kind, program=hook.program):
+                program = self.load(hook.object, hook.program, **hook.load)
+                flags = {"attach_flags": "override"} if hook.kind == "cgroup_sockopt" else {}
+                link = self.bus.attach(program, **hook.options, **flags)
+                replace(self.bus, link, program)
+                self.assertEqual(self.bus.get(link, LINK, "Program"), program)
+                self.assert_counts(program, hook.cause, hook.index)
+                self.bus.unload(program)
+                check(self)
+
     @needs_attach("cgroup_sock_addr")
     def test_loaded_for_another_hook(self):
         """What the program may read was decided for that one, and the kernel doesn't look again."""
