@@ -172,9 +172,9 @@ int bus_reply_empty(sd_bus_message *m);
 
 /* What is on a hook, for GetHook(); in the order in which it runs. Strings are never NULL. */
 typedef struct BusOccupant {
-        const char *type, *direction, *hook, *mode, *family, *attach_flags, *route; /* borrowed */
-        char *name;        /* the occupant's */
-        char **proceed_on; /* likewise, or NULL */
+        const char *type, *direction, *hook, *mode, *family, *attach_flags; /* borrowed */
+        char *name, *route; /* the occupant's; a route may be "" */
+        char **proceed_on;  /* likewise, or NULL */
         uint32_t position;
         uint32_t program_id, owner_uid; /* 0: no program */
         uint32_t link_id;               /* 0: none of ours */

@@ -68,6 +68,7 @@ static void clear_occupant(void *p)
         BusOccupant *o = p;
 
         g_free(o->name);
+        g_free(o->route);
         g_strfreev(o->proceed_on);
 }
 
@@ -101,7 +102,7 @@ static void fill(BusOccupant *ret, const AttachOp *op, Daemon *daemon, const Ker
                 .attach_flags = kern_type_takes(o->type, KERN_PARAM_BIT(KERN_PARAM_ATTACH_FLAGS))
                                         ? kern_attach_flags_to_string(o->attach_flags)
                                         : "",
-                .route = o->route,
+                .route = g_strdup(o->route),
                 .table = o->table,
                 .metric = o->metric,
                 .program_id = owner ? owner->pub.id : o->prog_id,
