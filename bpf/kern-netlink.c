@@ -96,6 +96,13 @@ static void read_reason(const struct nlmsgerr *error, const Answer *answer)
                                   answer->reason, answer->reason_size);
 }
 
+/* A socket has one request, whose number needs no look; but anybody with the right to may write to it. */
+static int check_sender(struct nl_msg *message, void *userdata)
+{
+        (void)userdata;
+        return nlmsg_get_src(message)->nl_pid == 0 ? NL_OK : NL_SKIP;
+}
+
 /* libnl has numbers of its own for errors, which are fewer. */
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *userdata)
 {
@@ -134,6 +141,7 @@ static int ask(int protocol, struct nl_msg *request, Answer *answer)
 
         if (!socket)
                 return -ENOMEM;
+        nl_socket_modify_cb(socket, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, check_sender, NULL);
         nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, keep, answer);
         nl_socket_modify_cb(socket, NL_CB_ACK, NL_CB_CUSTOM, stop, NULL);
         nl_socket_modify_cb(socket, NL_CB_FINISH, NL_CB_CUSTOM, finish, answer);

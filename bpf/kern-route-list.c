@@ -16,6 +16,7 @@
 /* Those that have programs, which are few, where routes may be many. */
 typedef struct List {
         uint32_t ifindex;
+        int family;         /* that is being asked for */
         KernOccupant *list; /* owned */
         size_t n;
 } List;
@@ -78,6 +79,9 @@ static int read_route(struct nlmsghdr *message, void *userdata)
 
         if (message->nlmsg_type != RTM_NEWROUTE || !nlmsg_valid_hdr(message, sizeof(struct rtmsg)))
                 return 0;
+        /* It gives those of the other family, too, where it has none of this one. */
+        if (((const struct rtmsg *)nlmsg_data(message))->rtm_family != list->family)
+                return 0;
         encap = nlmsg_find_attr(message, sizeof(struct rtmsg), RTA_ENCAP);
         oif = nlmsg_find_attr(message, sizeof(struct rtmsg), RTA_OIF);
         if (!encap || kern_netlink_u32(oif) != list->ifindex)
@@ -98,6 +102,7 @@ static int read_family(List *list, int family)
 
         if (!request)
                 return -ENOMEM;
+        list->family = family;
         rt->rtm_family = (uint8_t)family;
         if (nla_put_u32(request, RTA_OIF, list->ifindex) < 0)
                 return -EMSGSIZE;

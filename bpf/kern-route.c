@@ -165,6 +165,9 @@ int kern_route_detach(uint32_t prog_id, const KernHook *hook, KernDiag *diag)
         if (r < 0)
                 return kern_interface_is_gone(hook->ifindex) ? 0 : r;
         route = find_program(&routes, prog_id, &encap);
+        /* Of a change that came to nothing: whichever of ours is there and is no other link's. */
+        if (!route)
+                route = find_program(&routes, 0, &encap);
         if (!route)
                 return 0;
         r = kern_routes_check(&routes, route, diag);

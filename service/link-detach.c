@@ -110,8 +110,9 @@ static int append_netns(sd_bus_message *m, Detaching *d)
         if (d->netns.inode != 0 && d->attachment.n_links == 0) {
                 fd = netns_open(d->netns_text, &d->netns);
                 d->unreachable |= fd == -EXDEV;
-                /* Of what went with its namespace nothing is found in the service's own, either. */
-                if (fd < 0 && fd != -ENOENT)
+                /* Of filters that went with their namespace nothing is found in the service's own, either, for
+                 * they have handles; what is held there is found by names that mean something here, too. */
+                if (fd < 0 && (fd != -ENOENT || kern_holder(&d->hook) != KERN_HOLDER_NONE))
                         return fd;
         }
         r = worker_fd_append(m, fd);
@@ -194,8 +195,9 @@ static bool may_be_attached(const Detaching *d, const Link *link)
 static void ask_worker(Detaching *d);
 
 /*
- * An action of tc that filters use stays. Where it was half attached or half detached nobody knows of it as
- * a link, and so nobody could detach it once it isn't used any more.
+ * An action of tc that filters use stays, and so does what is on a route that the kernel doesn't take as it is.
+ * Where it was half attached or half detached nobody knows of it as a link, and so nobody could detach it once
+ * that is over.
  */
 static void adopt(Detaching *d, Link *link)
 {
@@ -256,7 +258,7 @@ static void on_detached(sd_bus_message *reply, GError *error, void *userdata)
                         (void)store_write_link(daemon->store, link, NULL);
                 } else if (link->device) {
                         device_keep(link->device, d->id);
-                } else if (kern_is_action(link->hook.type)) {
+                } else if (kern_is_action(link->hook.type) || link_asks_worker(link)) {
                         adopt(d, link);
                 }
                 detaching_end(d, error);

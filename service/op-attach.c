@@ -193,7 +193,7 @@ static GError *cant_proceed(const Daemon *daemon, uint32_t id)
                          "functions of a program (feature tc_dispatcher), which this one doesn't.");
 }
 
-/* Where no index is asked for it is the link's own number, which nobody else has among ours. */
+/* Where no index is asked for it is the link's own number, unless somebody has asked for that one before. */
 static void number_action(AttachOp *op, uint32_t link_id)
 {
         const uint64_t bit = KERN_PARAM_BIT(KERN_PARAM_INDEX);

@@ -28,6 +28,8 @@ static bool is_it(const Link *link, const KernOccupant *o)
                        g_strcmp0(link->hook.name, o->hook) == 0;
         if (kern_type_is_xdp(link->hook.type))
                 return link->attachment.xdp_member == (o->member ? o->prog_id : 0);
+        if (o->index != 0)
+                return link->attachment.tc_handle == o->tc_handle && link->hook.index == o->index;
         if (o->tc_handle != 0)
                 return link->attachment.tc_handle == o->tc_handle &&
                        link->attachment.tc_priority == o->priority;

@@ -282,15 +282,20 @@ static bool recover_change(Recovery *recovery, uint32_t id, GError **reterr)
         return found != FOUND_ERROR;
 }
 
-static void resume_changes(Recovery *recovery)
+/*
+ * What is told apart by none but a worker goes first, and has its turn before what is undone on the same hook: that
+ * would take a program off which nobody knows any more, while the change looks for it.
+ */
+static void resume_changes(Recovery *recovery, bool by_worker)
 {
         GHashTableIter iter;
         gpointer id, link;
 
         g_hash_table_iter_init(&iter, registry_links(recovery->daemon->registry));
         while (g_hash_table_iter_next(&iter, &id, &link))
-                if (g_hash_table_contains(recovery->changed, id) || ((Link *)link)->stand_in ||
-                    ((Link *)link)->attachment.tc_old_priority != 0)
+                if (link_asks_worker(link) == by_worker &&
+                    (g_hash_table_contains(recovery->changed, id) || ((Link *)link)->stand_in ||
+                     ((Link *)link)->attachment.tc_old_priority != 0))
                         link_change_resume(recovery->daemon, link);
 }
 
@@ -484,6 +489,7 @@ bool recover(Daemon *daemon, GError **reterr)
         if (!recover_all(&recovery, reterr))
                 return false;
         tc_chain_settle(daemon);
+        resume_changes(&recovery, true);
         undo_all(daemon, undone);
         /* What is left alone may be on any. */
         if (g_hash_table_size(left_links) == 0)
@@ -492,7 +498,7 @@ bool recover(Daemon *daemon, GError **reterr)
         if (!recovery.left_load)
                 drop_unused_loads(daemon);
         store_sweep_pins(daemon->store, keep_pin, &recovery);
-        resume_changes(&recovery);
+        resume_changes(&recovery, false);
         return true;
 }
 

@@ -298,8 +298,9 @@ static void detach_links(Totals *totals)
                 if (r < 0)
                         fprintf(stderr,
                                 "bpfkeeper-unload-all: " RUN_DIR "/links/%s can't be read (%s): "
-                                "if the link is a tc filter, or on a cgroup or a device by itself, "
-                                "it stays\n",
+                                "if the link is of a kind that the kernel has none of, such as a "
+                                "tc "
+                                "filter, it stays\n",
                                 id, strerror(-r));
                 else
                         r = detach(id, &link);

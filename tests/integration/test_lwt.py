@@ -87,9 +87,14 @@ class Routes(Case):
         text = show_routes(prefix or self.routed.route, *where)
         return [int(n) for n in re.findall(r"bpfkeeper:(\d+)", text)]
 
-    def foreign(self, prefix=None, slot="xmit"):
-        """Somebody else's program, in the place of whatever is on the route."""
-        fd = self.keep(self.bus.open_program(self.program(f"lwt_{slot}")))
+    def open_foreign(self, slot="xmit"):
+        return self.keep(self.bus.open_program(self.program(f"lwt_{slot}")))
+
+    def foreign(self, prefix=None, slot="xmit", fd=None):
+        """Somebody else's program, in the place of whatever is on the route; opened before, where there is no
+        service to ask."""
+        if fd is None:
+            fd = self.open_foreign(slot)
         pin = f"/sys/fs/bpf/foreign{fd}"
         bpf.obj_pin(fd, pin)
         try:

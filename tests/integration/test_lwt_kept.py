@@ -14,6 +14,7 @@ from support.case import LINK, BusError, number, until
 from support.change import replace, start_replace
 from support.consistency import check, parse, rewrite
 from support.kills import Kills, chances
+from support.net import ip
 from support.wait import rounds, some
 from test_lwt import COUNTERS, Routes, encap_of, shown
 from test_netns_lost import detach
@@ -73,10 +74,10 @@ class Kept(Routes):
             # and it can be attached again at once
             self.bus.detach(self.attach(self.program()))
             self.assertEqual(self.on(), [number(beside)])
-        link = self.attach(self.program())
+        link, theirs = self.attach(self.program()), self.open_foreign()
         self.daemon.end()
         rewrite(f"{daemon.RUN}/links/{number(link)}", State="detaching")
-        found = self.foreign()
+        found = self.foreign(fd=theirs)
         self.assertEqual(list(self.bus.list("Links")), [kept])
         until(lambda: not os.path.exists(f"{daemon.RUN}/links/{number(link)}"), "it is looked after")
         self.assertEqual(encap_of(self.routed.route), found)
@@ -109,8 +110,9 @@ class Kept(Routes):
             self.assertEqual(os.listdir(daemon.RUN + "/changes"), [])
             self.bus.detach(link)
         # Somebody else has put his own there meanwhile
+        theirs = self.open_foreign()
         link, _, new = self.change_by_half(False)
-        found = self.foreign()
+        found = self.foreign(fd=theirs)
         self.assertEqual(self.bus.get(link, LINK, "Program"), new)
         self.bus.detach(link)
         self.bus.detach(beside)
@@ -194,6 +196,25 @@ class Elsewhere(Routes):
             self.bus.attach(self.program(), interface="lo", route="127.0.0.0/8",
                             netns=Fd(self.keep(os.open(unnamed.path, os.O_RDONLY))))
         self.assertIn("/run/netns", caught.exception.message)
+
+    def test_gone_with_its_namespace(self):
+        """What is here by the same index, network and program stays."""
+        program = self.program()
+        ours = self.attach(program)
+        with self.there.inside():
+            ip("link", "add", "alike", "index", str(self.routed.index), "type", "veth", "peer", "name", "peer")
+            ip("link", "set", "alike", "up")
+            ip("route", "add", self.routed.route, "dev", "alike")
+        alike = {"interface": "alike", "route": self.routed.route, "netns": self.there.path}
+        self.bus.detach(self.bus.attach(program, **alike))
+        self.assertEqual(self.on(), [number(program)])
+        self.bus.attach(program, **alike)
+        self.daemon.end()
+        self.there.remove()
+        self.assertEqual(list(self.bus.list("Links")), [ours])
+        until(lambda: os.listdir(f"{daemon.RUN}/links") == [str(number(ours))], "it is looked after")
+        self.assertEqual(self.on(), [number(program)])
+        check(self)
 
     def test_lost(self):
         """Where its path is lost somebody brings the way to it."""
