@@ -96,11 +96,15 @@ static void read_reason(const struct nlmsgerr *error, const Answer *answer)
                                   answer->reason, answer->reason_size);
 }
 
-/* A socket has one request, whose number needs no look; but anybody with the right to may write to it. */
+/* Who has the right to in a network namespace may write to anybody's socket there, which libnl doesn't mind. */
 static int check_sender(struct nl_msg *message, void *userdata)
 {
-        (void)userdata;
-        return nlmsg_get_src(message)->nl_pid == 0 ? NL_OK : NL_SKIP;
+        Answer *answer = userdata;
+
+        if (nlmsg_get_src(message)->nl_pid == 0)
+                return NL_OK;
+        answer->error = -EBADMSG;
+        return NL_STOP;
 }
 
 /* libnl has numbers of its own for errors, which are fewer. */
@@ -141,7 +145,7 @@ static int ask(int protocol, struct nl_msg *request, Answer *answer)
 
         if (!socket)
                 return -ENOMEM;
-        nl_socket_modify_cb(socket, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, check_sender, NULL);
+        nl_socket_modify_cb(socket, NL_CB_MSG_IN, NL_CB_CUSTOM, check_sender, answer);
         nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, keep, answer);
         nl_socket_modify_cb(socket, NL_CB_ACK, NL_CB_CUSTOM, stop, NULL);
         nl_socket_modify_cb(socket, NL_CB_FINISH, NL_CB_CUSTOM, finish, answer);

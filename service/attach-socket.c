@@ -44,11 +44,13 @@ GError *attach_hook_set_socket(AttachOp *op, uid_t uid, KernParam param, const B
         if (fd < 0)
                 return error_from_errno(-errno, "keep the socket's descriptor");
         r = descriptor_socket(fd, &text);
-        if (r >= 0) {
+        /* The message's becomes one of something else: whoever closes a socket last may have to wait. */
+        if (r >= 0 && dup3(STDIN_FILENO, value->h, O_CLOEXEC) >= 0) {
                 attach_hook_use_file(op, param, fd, text);
                 return NULL;
         }
-        error = no_socket(fd, r);
+        error = r < 0 ? no_socket(fd, r) : error_from_errno(-errno, "take the socket");
+        g_free(text);
         close(fd);
         return error;
 }
@@ -78,16 +80,25 @@ static int fill(sd_bus_message *m, void *userdata)
         r = worker_hook_files_append(m, &op->probe);
         if (r < 0)
                 return r;
+        r = sd_bus_message_append(m, "ahuahahah", 0, 0, 0, 0, 0);
+        if (r < 0)
+                return r;
         op->is_with_worker = true;
-        return sd_bus_message_append(m, "ahuahahah", 0, 0, 0, 0, 0);
+        descriptor_close(op->files[KERN_PARAM_SOCKET]);
+        op->files[KERN_PARAM_SOCKET] = op->hook.socket_fd = op->probe.socket_fd = -1;
+        return 0;
 }
 
 /* No signal takes a worker away from a socket's lock: once it has that, it sets the option, and ends. */
-static GError *say_what_it_was(const AttachOp *op, GError *error)
+static GError *say_what_it_was(const AttachOp *op, const sd_bus_message *reply, GError *error)
 {
-        if (!op->is_with_worker ||
-            !g_error_matches(error, BPFKEEPER_ERROR, BPFKEEPER_ERROR_TIMED_OUT))
+        if (!op->is_with_worker || reply)
                 return error;
+        if (!g_error_matches(error, BPFKEEPER_ERROR, BPFKEEPER_ERROR_TIMED_OUT)) {
+                g_prefix_error(&error, "The %s may have the program all the same: ",
+                               op->texts[KERN_PARAM_SOCKET]);
+                return error;
+        }
         g_error_free(error);
         return error_new(TIMED_OUT,
                          "Somebody has been using the %s for %d seconds, while nothing can be set "
@@ -101,9 +112,8 @@ static void on_attached(sd_bus_message *reply, GError *error, void *userdata)
         const AttachOp *op = request->op;
         const Program *program = registry_any_program(request->daemon->registry, op->program_id);
 
-        (void)reply;
         if (error) {
-                request_fail(request, say_what_it_was(op, error));
+                request_fail(request, say_what_it_was(op, reply, error));
                 return;
         }
         audit_done(request, BUS_PROGRAM, op->program_id,

@@ -319,7 +319,8 @@ static gboolean check_idle(gpointer userdata)
 
         if (daemon->n_busy > 0 || idle < (gint64)daemon->idle_sec * G_USEC_PER_SEC ||
             (daemon->private_socket && private_socket_has_clients(daemon->private_socket)) ||
-            !devices_survive(daemon->devices))
+            /* systemd would wait for one that can't be ended yet, and everybody for systemd. */
+            !worker_pool_is_idle(daemon->workers) || !devices_survive(daemon->devices))
                 return G_SOURCE_CONTINUE;
         daemon->idle_timer = 0;
         leave(daemon);

@@ -137,12 +137,12 @@ static GError *no_such_key(const MapOp *op, const Map *map)
                          hex->str, op->key_size > 32 ? " …" : "");
 }
 
-/* What the kernel says of an element, in words. */
 static bool is_devmap(enum bpf_map_type type)
 {
         return type == BPF_MAP_TYPE_DEVMAP || type == BPF_MAP_TYPE_DEVMAP_HASH;
 }
 
+/* What the kernel says of an element, in words. */
 static GError *element_error(const MapOp *op, const Map *map, int r)
 {
         switch (r) {

@@ -147,6 +147,8 @@ void program_forget(Daemon *daemon, Program *program)
         uint32_t id = program->pub.id, extension = program->extension_id;
 
         registry_remove_program(daemon->registry, program, maps, changed, gone);
+        for (guint i = 0; i < maps->len; i++)
+                link_leave_map(daemon, g_array_index(maps, uint32_t, i));
         /* The files first: from then on the pins are leftovers. */
         write_loads(daemon, changed);
         for (guint i = 0; i < gone->len; i++)
@@ -154,10 +156,8 @@ void program_forget(Daemon *daemon, Program *program)
         store_unpin(daemon->store, BUS_PROGRAM, id, 0);
         if (extension != 0)
                 store_unpin(daemon->store, BUS_PROGRAM, extension, 0);
-        for (guint i = 0; i < maps->len; i++) {
+        for (guint i = 0; i < maps->len; i++)
                 store_unpin(daemon->store, BUS_MAP, g_array_index(maps, uint32_t, i), 0);
-                link_leave_map(daemon, g_array_index(maps, uint32_t, i));
-        }
 }
 
 static void unload_program(Request *request, Program *program)

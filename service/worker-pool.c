@@ -404,7 +404,7 @@ bool worker_pool_is_idle(const WorkerPool *pool)
 {
         if (!g_queue_is_empty((GQueue *)&pool->queue))
                 return false;
-        foreach_worker(w, pool) if (w->call) return false;
+        foreach_worker(w, pool) if (w->call || w->dying) return false;
         return true;
 }
 

@@ -37,7 +37,7 @@ void worker_pool_free(WorkerPool *pool);
 /* Starts the spare worker, so that the first call needs none to start. */
 void worker_pool_warm(WorkerPool *pool);
 
-/* Whether nothing is being done or waited for. */
+/* Whether nothing is being done or waited for, be it the end of a worker that the kernel doesn't let go yet. */
 bool worker_pool_is_idle(const WorkerPool *pool);
 
 /*

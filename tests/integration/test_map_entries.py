@@ -304,6 +304,8 @@ class Replaced(Entries):
                 self.entry.veth.receive()
                 sent += 1
             self.bus.wait(token)
+            until(lambda before=before, sent=sent: sum(self.hits(p) for p in programs) >= before + sent,
+                  "all are seen")
             self.assertEqual(sum(self.hits(p) for p in programs), before + sent)
             self.assert_holds(programs[i % 2])
 
