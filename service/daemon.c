@@ -2,6 +2,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -26,6 +27,8 @@
 #define LOCK_TIMEOUT_SEC 30
 /* How long requests may go on after the service was told to stop. */
 #define STOP_TIMEOUT_SEC 10
+/* How long nothing must have been asked for that memory is given back. */
+#define TRIM_AFTER_USEC G_USEC_PER_SEC
 /* How long polkit may take where it asks nobody. */
 #define DIALOGS_TIMEOUT_SEC 1
 
@@ -312,10 +315,22 @@ static gboolean on_signal(gpointer userdata)
         return G_SOURCE_CONTINUE;
 }
 
+/* What many requests took stays with the C library, until it is told, once there are no more of them. */
+static void trim_memory(Daemon *daemon)
+{
+        if (daemon->n_busy > 0 || daemon->last_trim >= daemon->last_activity)
+                return;
+        daemon->last_trim = g_get_monotonic_time();
+        (void)malloc_trim(0);
+}
+
 static gboolean check_idle(gpointer userdata)
 {
         Daemon *daemon = userdata;
         gint64 idle = g_get_monotonic_time() - daemon->last_activity;
+
+        if (idle >= TRIM_AFTER_USEC)
+                trim_memory(daemon);
 
         if (daemon->n_busy > 0 || idle < (gint64)daemon->idle_sec * G_USEC_PER_SEC ||
             (daemon->private_socket && private_socket_has_clients(daemon->private_socket)) ||

@@ -31,7 +31,7 @@ typedef struct Daemon {
         GMainLoop *loop;
         int n_passed;    /* descriptors from systemd, from SD_LISTEN_FDS_START on */
         unsigned n_busy; /* requests and other work that isn't done */
-        gint64 last_activity;
+        gint64 last_activity, last_trim;
         unsigned idle_sec; /* 0: never leave */
         guint idle_timer;
         bool ready; /* whoever waits for the service to be there was told */
