@@ -459,7 +459,12 @@ class Purge(Packages):
         before = set(bpf.map_names())
         output("xdp-loader", "load", name, f"{case.objects.PROGRAMS}/packet_counter.bpf.o",
                "--prog-name", "count_packets", "--prio", "40")
-        others, = (i for i, n in bpf.map_names().items() if n == "packets" and i not in before)
+
+        def theirs():
+            return [i for i, n in bpf.map_names().items() if n == "packets" and i not in before]
+        # xdp-loader loads it more than once, and of what it gave up the kernel lets go in its own time
+        until(lambda: len(theirs()) == 1, "the program's map is the only one")
+        others, = theirs()
         counts = self.keep(bpf.open_id(bpf.MAP_GET_FD_BY_ID, others))
         self.install()
         if not feature("freplace"):
