@@ -6,16 +6,15 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 import unittest
 
 from support import bpf, daemon
 from support.bus import Fd
 from support.case import LINK, BusError, Case, can_attach, needs_attach, number, until
 from support.change import replace, start_replace, update
-from support.consistency import check, parse, rewrite
+from support.consistency import check, rewrite
 from support.hooks import Cgroup, hooks
-from support.kills import Kills, chances
+from support.kills import Strikes
 from support.wait import rounds, some
 from test_hook import bpfctl, get_hook
 
@@ -503,43 +502,13 @@ class Replaced(Flags):
         check(self)
 
 
-class Crash(Kills, Flags):
-    """Killed at any instant of attaching, replacing and detaching: there is one program or the other, or none."""
+class Crash(Strikes, Flags):
+    def prepare(self):
+        self.old, self.new = self.upper, self.lower
 
-    def play(self, kill):
-        seed, chance = chances()
-        duration = self.measure()
-        for i in range(rounds(10)):
-            with self.subTest(seed=seed, round=i):
-                self.round(ALONE[i % 2], i % 3, lambda: (time.sleep(chance.random() * duration), kill()))
+    def start(self, i):
+        return self.bus.start_attach(self.upper, cgroup=self.outer.path, attach_flags=ALONE[i % 2])
 
-    def measure(self):
-        begin = time.monotonic()
-        link = self.attach(self.upper, self.outer, "override")
-        replace(self.bus, link, self.lower)
-        self.bus.detach(link)
-        return (time.monotonic() - begin) / 3
-
-    def round(self, flags, step, strike):
-        token, link = self.bus.start_attach(self.upper, cgroup=self.outer.path, attach_flags=flags), None
-        if step > 0:
-            link = self.bus.wait(token)
-            token = start_replace(self.bus, link, self.lower) if step == 1 else \
-                self.bus.start(link, LINK, "Detach")
-        strike()
-        try:
-            result = self.bus.wait(token)
-        except BusError:
-            result = None
-        self.daemon.pid()
-        check(self)
-        links = self.bus.list("Links")
+    def assert_there(self, i, links):
         self.assertEqual(self.on(self.outer), [v["ProgramId"] for v in links.values()])
-        if step == 0 and result:
-            self.assertEqual(list(links), [result])
-        for link, values in links.items():
-            self.assertEqual(values["AttachFlags"], flags)
-            self.assertEqual(parse(f"{daemon.RUN}/links/{number(link)}")["Link"]["State"], "attached")
-            self.bus.detach(link)
-        self.assertEqual(self.on(self.outer), [])
-        self.assertEqual(os.listdir(f"{daemon.RUN}/changes"), [])
+        self.assertEqual([v["AttachFlags"] for v in links.values()], [ALONE[i % 2]] * len(links))

@@ -8,16 +8,15 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 import unittest
 
 from support import bpf, daemon
 from support.bus import Fd
-from support.case import LINK, BusError, Case, can_load, number, until
+from support.case import LINK, Case, can_load, number, until
 from support.change import replace, start_replace
-from support.consistency import check, parse, rewrite
+from support.consistency import check, rewrite
 from support.hooks import Entry
-from support.kills import Kills, chances
+from support.kills import Strikes
 from support.net import FRAME
 from support.wait import rounds, some
 from test_hook import bpfctl
@@ -310,44 +309,13 @@ class Replaced(Entries):
             self.assert_holds(programs[i % 2])
 
 
-class Crash(Kills, Entries):
-    """Killed at any instant of attaching, replacing and detaching: there is one program or the other, or none."""
+class Crash(Strikes, Entries):
+    def prepare(self):
+        self.old, self.new = self.one, self.two
 
-    def play(self, kill):
-        seed, chance = chances()
-        duration = self.measure()
-        for i in range(rounds(9)):
-            with self.subTest(seed=seed, round=i):
-                self.round(i % 3, lambda: (time.sleep(chance.random() * duration), kill()))
+    def start(self, i):
+        return self.bus.start_attach(self.one, target_map=self.entry.map, key=0,
+                                     interface=self.entry.other.name)
 
-    def measure(self):
-        begin = time.monotonic()
-        link = self.attach(self.one)
-        replace(self.bus, link, self.two)
-        self.bus.detach(link)
-        return (time.monotonic() - begin) / 3
-
-    def round(self, step, strike):
-        link = None
-        token = self.bus.start_attach(self.one, target_map=self.entry.map, key=0,
-                                      interface=self.entry.other.name)
-        if step > 0:
-            link = self.bus.wait(token)
-            token = start_replace(self.bus, link, self.two) if step == 1 else \
-                self.bus.start(link, LINK, "Detach")
-        strike()
-        try:
-            result = self.bus.wait(token)
-        except BusError:
-            result = None
-        self.daemon.pid()
-        check(self)
-        links = self.bus.list("Links")
-        if step == 0 and result:
-            self.assertEqual(list(links), [result])
+    def assert_there(self, i, links):
         self.assert_holds(next((v["Program"] for v in links.values()), None))
-        for link in links:
-            self.assertEqual(parse(f"{daemon.RUN}/links/{number(link)}")["Link"]["State"], "attached")
-            self.bus.detach(link)
-        self.assert_holds(None)
-        self.assertEqual(os.listdir(f"{daemon.RUN}/changes"), [])
