@@ -85,6 +85,9 @@ GError *attach_hook_set_device(AttachOp *op, uid_t uid, KernParam param, const B
 /* And the socket, which is a descriptor, too. */
 GError *attach_hook_set_socket(AttachOp *op, uid_t uid, KernParam param, const BusValue *value);
 
+/* What a worker is told of every Attach(): the program, the hook, and its files. */
+int attach_append_hook(sd_bus_message *m, const Request *request, const Program *program);
+
 /* Has a worker set the program, and answers: there is no link, and nothing to be undone. */
 void attach_to_socket(Request *request);
 

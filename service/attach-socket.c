@@ -60,24 +60,14 @@ static int fill(sd_bus_message *m, void *userdata)
         Request *request = userdata;
         AttachOp *op = request->op;
         const Program *program = registry_program(request->daemon->registry, op->program_id);
-        int fd, r;
+        int r;
 
         if (!program || program->unloading)
                 return -ENOENT;
         /* Nobody could take it off again afterwards. */
         if (request_is_cancelled(request))
                 return -ECANCELED;
-        fd = program_open(request->daemon, program);
-        if (fd < 0)
-                return fd;
-        r = sd_bus_message_append(m, "h", fd);
-        close(fd);
-        if (r < 0)
-                return r;
-        r = worker_hook_append(m, &op->probe);
-        if (r < 0)
-                return r;
-        r = worker_hook_files_append(m, &op->probe);
+        r = attach_append_hook(m, request, program);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "ahuahahah", 0, 0, 0, 0, 0);

@@ -96,16 +96,11 @@ static void resolve(Request *request)
         attach_hook_resolve(request, attach);
 }
 
-static int fill_attach(sd_bus_message *m, void *userdata)
+int attach_append_hook(sd_bus_message *m, const Request *request, const Program *program)
 {
-        Request *request = userdata;
-        AttachOp *op = request->op;
-        const Program *program = registry_program(request->daemon->registry, op->program_id);
-        int fd, extension, r;
+        const AttachOp *op = request->op;
+        int fd = program_open(request->daemon, program), r;
 
-        if (!program)
-                return -ENOENT;
-        fd = program_open(request->daemon, program);
         if (fd < 0)
                 return fd;
         r = sd_bus_message_append(m, "h", fd);
@@ -113,9 +108,19 @@ static int fill_attach(sd_bus_message *m, void *userdata)
         if (r < 0)
                 return r;
         r = worker_hook_append(m, &op->probe);
-        if (r < 0)
-                return r;
-        r = worker_hook_files_append(m, &op->probe);
+        return r < 0 ? r : worker_hook_files_append(m, &op->probe);
+}
+
+static int fill_attach(sd_bus_message *m, void *userdata)
+{
+        Request *request = userdata;
+        AttachOp *op = request->op;
+        const Program *program = registry_program(request->daemon->registry, op->program_id);
+        int extension, r;
+
+        if (!program)
+                return -ENOENT;
+        r = attach_append_hook(m, request, program);
         if (r < 0)
                 return r;
         extension = -1;
